@@ -1,0 +1,61 @@
+"""Events as bus records: CloudEvents 1.0 in binary mode (Kafka binding) plus W3C trace context.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry import propagate
+from opentelemetry.context import Context
+
+from services.core.bus.port import Record
+
+M = TypeVar("M", bound=Message)
+
+MAX_VALUE_BYTES = 1_000_000
+
+
+class Malformed(Exception):
+    """A record that is not the event it should be. It belongs in the topic's dead letters."""
+
+
+def seal(topic: str, event: Message, *, event_id: str, room_id: str, source: str, now_ms: int) -> Record:
+    """Wraps an event for the bus. The current trace goes with it.
+
+    `event_id` must be the same whenever the same event is published again. Raises ValueError for an event of more
+    than MAX_VALUE_BYTES.
+    """
+    value = event.SerializeToString(deterministic=True)
+    if len(value) > MAX_VALUE_BYTES:
+        raise ValueError(f"a {event.DESCRIPTOR.full_name} of {len(value)} bytes is over the {MAX_VALUE_BYTES} allowed")
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": event_id,
+        "ce_source": f"/lydia/{source}",
+        "ce_type": event.DESCRIPTOR.full_name,
+        "ce_time": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "content-type": "application/protobuf",
+    }
+    propagate.inject(headers)
+    return Record(topic, room_id, value, headers)
+
+
+def unseal(record: Record, kind: type[M]) -> M:
+    """The event in a record. Raises Malformed when the record holds something else."""
+    announced = record.headers.get("ce_type")
+    if announced is not None and announced != kind.DESCRIPTOR.full_name:
+        raise Malformed(f"holds {announced}, not {kind.DESCRIPTOR.full_name}")
+    try:
+        return kind.FromString(record.value)
+    except DecodeError as error:
+        raise Malformed(f"is no {kind.DESCRIPTOR.full_name}: {error}") from None
+
+
+def trace_of(headers: Mapping[str, str]) -> Context:
+    """The trace that a record belongs to."""
+    return propagate.extract(dict(headers))

@@ -1,0 +1,70 @@
+"""Every metric of Lydia, by name. Units are in the names; buckets are chosen per stage."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+HOP_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+ANSWER_S = (0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60)
+
+
+class Metrics:
+    """All metrics in one registry; one object per process."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry = registry or CollectorRegistry()
+        # bus
+        self.handled = Counter(
+            "lydia_records_handled",
+            "Records a service finished, by topic and outcome (done, dead_epoch, dead_letter)",
+            ["service", "topic", "outcome"],
+            registry=registry,
+        )
+        self.handle_seconds = Histogram(
+            "lydia_handle_seconds", "Time in a handler", ["service", "topic"], buckets=HOP_S, registry=registry
+        )
+        self.retries = Counter(
+            "lydia_handle_retries", "Handler runs that failed and are tried again", ["service"], registry=registry
+        )
+        # gateway
+        self.events = Counter(
+            "lydia_audience_events", "Audience events accepted", ["platform", "kind"], registry=registry
+        )
+        self.refused = Counter(
+            "lydia_gateway_refused", "Requests and items refused, by reason", ["platform", "reason"], registry=registry
+        )
+        # audience
+        self.decisions = Counter(
+            "lydia_decisions", "What became of audience events", ["lane", "outcome", "reason"], registry=registry
+        )
+        self.waiting = Gauge("lydia_waiting_events", "Events in the queue", ["room_id", "lane"], registry=registry)
+        self.turns = Counter("lydia_turns", "Turns opened", ["lane", "cause"], registry=registry)
+        # ladders
+        self.rung = Counter("lydia_rung_used", "Turns served, by rung", ["service", "rung"], registry=registry)
+        self.rung_failed = Counter(
+            "lydia_rung_failed", "Steps down a ladder, by the rung that failed", ["service", "rung"], registry=registry
+        )
+        # stage
+        self.first_voice_seconds = Histogram(
+            "lydia_first_voice_seconds",
+            "From the gateway's receipt of an event to the first voice chunk of its turn at the stage",
+            ["lane"],
+            buckets=ANSWER_S,
+            registry=registry,
+        )
+        self.stop_seconds = Histogram(
+            "lydia_stop_seconds",
+            "From an interruption's time stamp to the stage's stop",
+            buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+            registry=registry,
+        )
+        self.underruns = Counter(
+            "lydia_stage_underruns", "Times the voice of a turn came too late to follow on", registry=registry
+        )
+        self.drift_seconds = Gauge(
+            "lydia_stage_drift_seconds",
+            "Voice minus frames, of the newest turn of a room",
+            ["room_id"],
+            registry=registry,
+        )
+        self.renderers = Gauge("lydia_stage_renderers", "Connected renderers", ["room_id"], registry=registry)

@@ -1,0 +1,217 @@
+"""All settings, read once at start: environment `LYDIA_…` over one YAML file over the defaults.
+
+`LYDIA_STAGE__LEAD_MS=80` sets `stage.lead_ms`. A variable that ends in `_FILE` names a file that holds the value, for
+secrets. `LYDIA_CONFIG` names the YAML file (default `lydia.yaml`, which may be missing).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+PREFIX = "LYDIA_"
+CONFIG_VARIABLE = "LYDIA_CONFIG"
+
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+RoomId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Section(BaseModel):
+    """A group of settings: immutable, and without room for misspelt names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Http(Section):
+    """Where Lydia listens."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; loopback keeps her private")
+    port: Port = Field(8080, description="port for everything; 0 takes a free one")
+
+
+class Auth(Section):
+    """Who may write."""
+
+    operator_token: SecretStr | None = Field(
+        None, description="opens the console; made and kept in data_dir when unset"
+    )
+    message_token: SecretStr | None = Field(None, description="asked of POST /rooms/{room_id}/messages when set")
+
+
+class Douyin(Section):
+    """Douyin's official live data service."""
+
+    app_id: str = Field("", description="tt…; without it no push task is started")
+    app_secret: SecretStr | None = Field(None, description="secret of the app, for access tokens")
+    push_secrets: dict[str, SecretStr] = Field(
+        default_factory=dict, description="data secret of each message type, e.g. {live_comment: …, live_gift: …}"
+    )
+    token_url: str = Field(
+        "https://developer.toutiao.com/api/apps/v2/token", description="where access tokens come from"
+    )
+    api_url: str = Field("https://webcast.bytedance.com", description="base of the live data calls")
+    rooms: tuple[str, ...] = Field((), description="room ids whose push tasks are kept running")
+    launch_token: SecretStr | None = Field(None, description="token of the live companion, exchanged for the room")
+    gifts: dict[str, str] = Field(default_factory=dict, description="sec_gift_id → name")
+    window_s: int = Field(300, ge=10, le=3600, description="how far a push's time stamp may be off")
+
+
+class Audience(Section):
+    """How she chooses."""
+
+    chat_lifetime_s: float = Field(45, gt=0, le=600, description="a message older than this is no longer answered")
+    queue_size: int = Field(200, ge=10, le=5000, description="chat messages waiting in one room at most")
+    interrupt_fen: int = Field(1000, ge=0, description="a gift of this value (0.01 CNY) or more cuts in at once")
+    thanks_at_once: int = Field(5, ge=1, le=20, description="viewers thanked in one turn at most")
+    quiet_s: float = Field(20, gt=1, description="silence after which she starts to talk by herself")
+    words: Path | None = Field(None, description="YAML file with your own moderation rules, added to the built-in ones")
+    seed: int = Field(2112, description="of her random choices; the same log and seed give the same show")
+
+
+class OpenAI(Section):
+    """An OpenAI-compatible server. Unset: the built-in rung is used."""
+
+    base_url: str = Field("", description="e.g. http://127.0.0.1:11434/v1")
+    api_key: SecretStr | None = Field(None, description="sent as a bearer token")
+    model: str = Field("", description="the server's name of the model")
+    first_s: float = Field(3.0, gt=0, le=60, description="how long to wait for its first piece before stepping down")
+    total_s: float = Field(20.0, gt=0, le=120, description="how long one answer may take in all")
+    voice: str = Field("", description="speech only: the server's name of the voice")
+
+
+class Stage(Section):
+    """How the room is performed."""
+
+    lead_ms: Milliseconds = Field(40, description="how far ahead of its sound a piece is sent at least")
+    ahead_ms: Milliseconds = Field(400, description="how far ahead at most; what is not sent can be stopped")
+    fade_ms: Milliseconds = Field(50, description="how long a stopped voice fades")
+    speed: float = Field(1.0, ge=1, le=100, description="rehearsal: the show runs this much faster than real time")
+    max_rooms: int = Field(100, ge=1, description="rooms at once; more are refused")
+    max_renderers: int = Field(200, ge=1, description="connections to one room at most")
+
+
+class Telemetry(Section):
+    """Who watches."""
+
+    otlp_endpoint: str = Field("", description="OpenTelemetry collector, e.g. http://127.0.0.1:4318")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="of the log on standard error")
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    data_dir: Path = Field(Path("data"), description="where the bus and the state live on disk")
+    room: RoomId = Field("lydia", description="the room that the start page opens")
+    record_dir: Path | None = Field(None, description="record every room here, for `lydia replay` (names and words!)")
+    http: Http = Http()
+    auth: Auth = Auth()
+    douyin: Douyin = Douyin()
+    audience: Audience = Audience()
+    chat: OpenAI = OpenAI()
+    speech: OpenAI = OpenAI()
+    stage: Stage = Stage()
+    telemetry: Telemetry = Telemetry()
+
+
+class BadSettings(Exception):
+    """What is wrong with the settings, one line each: name, value and mend."""
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings. Raises BadSettings; nothing has been started then."""
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    values = _yaml_file(environment, problems)
+    known = variables()
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
+            continue
+        if name.endswith("_FILE") and name.removesuffix("_FILE") in known:
+            name, text = name.removesuffix("_FILE"), _content(name, text, problems)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            problems.append(f"{name}: no such setting. " + (f"Did you mean {near[0]}?" if near else "Remove it."))
+            continue
+        path, field = known[name]
+        section = values
+        for part in path[:-1]:
+            section = section.setdefault(part, {})
+        section[path[-1]] = _parsed(name, text, field, problems)
+    if not problems:
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as error:
+            problems += [_explain(item["loc"], item["input"], item["msg"]) for item in error.errors()]
+    raise BadSettings("\n".join(problems))
+
+
+def variables() -> dict[str, tuple[tuple[str, ...], FieldInfo]]:
+    """Every environment variable, with the path of its setting and its field."""
+    found: dict[str, tuple[tuple[str, ...], FieldInfo]] = {}
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            for inner, inner_field in kind.model_fields.items():
+                found[f"{PREFIX}{name}__{inner}".upper()] = ((name, inner), inner_field)
+        else:
+            found[f"{PREFIX}{name}".upper()] = ((name,), field)
+    return found
+
+
+def _yaml_file(environment: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    path = Path(environment.get(CONFIG_VARIABLE, "lydia.yaml"))
+    if CONFIG_VARIABLE not in environment and not path.exists():
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(f"{CONFIG_VARIABLE}={path}: cannot be read ({error}). Mend the file or unset the variable.")
+        return {}
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        problems.append(f"{CONFIG_VARIABLE}={path}: is no mapping of settings. Write `name: value` lines.")
+        return {}
+    return values
+
+
+def _content(name: str, path: str, problems: list[str]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{name}={path}: cannot be read ({error}). Name a readable text file.")
+        return ""
+
+
+def _parsed(name: str, text: str, field: FieldInfo, problems: list[str]) -> Any:
+    """Mappings and lists are written as YAML in a variable (JSON is YAML too); everything else is text."""
+    if get_origin(field.annotation) not in (dict, tuple):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        problems.append(f"{name}: is no YAML or JSON. Write it like {{live_gift: secret}} or [one, two].")
+        return None
+
+
+def _explain(location: tuple[str | int, ...], value: Any, message: str) -> str:
+    """One line: the setting, the value that was found and what to do. Secrets are not repeated."""
+    path = [str(part) for part in location]
+    variable = PREFIX + "__".join(path[:2]).upper()
+    known = variables()
+    secret = any(word in variable for word in ("SECRET", "TOKEN", "KEY"))
+    shown = "(hidden)" if secret else repr(value)
+    mend = (
+        f"It is: {known[variable][1].description}."
+        if variable in known
+        else "Remove it, or look for the right name in the README."
+    )
+    return f"{'.'.join(path)} ({variable}) = {shown}: {message}. {mend}"

@@ -1,0 +1,72 @@
+"""The state port. Everything in it expires, so it cannot grow without bound.
+
+Keys are written as `room:{room_id}:what`; who writes a key is the only one to write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Sets a value."""
+
+    key: str
+    value: bytes
+    ttl_s: int = DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class PutField:
+    """Sets one field of a hash, and renews the whole hash's life."""
+
+    key: str
+    field: str
+    value: bytes
+    ttl_s: int = DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class DropField:
+    """Removes one field of a hash, if it is there."""
+
+    key: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Removes a key, whatever it holds."""
+
+    key: str
+
+
+Change = Put | PutField | DropField | Drop
+
+
+class StateUnavailable(Exception):
+    """The state did not answer in time."""
+
+
+class State(Protocol):
+    """Every method raises StateUnavailable when the state does not answer within the implementation's time-out."""
+
+    async def get(self, key: str) -> bytes | None:
+        """A value, or None when it was never set or has expired."""
+
+    async def fields(self, key: str) -> Mapping[str, bytes]:
+        """All fields of a hash; empty when there is none."""
+
+    async def apply(self, *changes: Change) -> None:
+        """All changes or none, durable as the implementation makes it when this returns."""
+
+    async def increment(self, key: str, *, at_least: int = 0) -> int:
+        """Sets a counter to max(its value, at_least) + 1 and returns that, atomically."""
+
+    async def first_time(self, key: str, *, ttl_s: int) -> bool:
+        """True once per key and life time: remembers that it was asked."""

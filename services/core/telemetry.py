@@ -1,0 +1,80 @@
+"""Traces and metrics as one port, handed to every service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Link, Span, SpanKind, get_current_span
+
+from services.core.bus.port import Record
+from services.core.envelope import trace_of
+from services.core.metrics import Metrics
+
+
+class Telemetry:
+    """Makes spans and holds the metrics. One trace is one audience event, so spans continue the record's trace.
+
+    Names follow OpenTelemetry's messaging conventions (`process {topic}`); a handler deals with one record at a time,
+    which allows the record's context to be the parent rather than a link.
+    """
+
+    def __init__(
+        self, service: str, *, metrics: Metrics | None = None, processors: tuple[SpanProcessor, ...] = ()
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        self._provider = TracerProvider(resource=Resource.create({"service.name": f"lydia-{service}"}))
+        for processor in processors:
+            self._provider.add_span_processor(processor)
+        self._tracer = self._provider.get_tracer("lydia")
+
+    @contextmanager
+    def span(
+        self, name: str, *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int | float | bool
+    ) -> Iterator[Span]:
+        """A span below the current one. An exception marks it as failed and goes on."""
+        with self._tracer.start_as_current_span(name, kind=kind, attributes=attributes) as span:
+            yield span
+
+    @contextmanager
+    def process(self, record: Record, *, service: str, links: tuple[Link, ...] = ()) -> Iterator[Span]:
+        """A span for the handling of a record, in the record's trace."""
+        attributes = {
+            "messaging.system": "lydia",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": record.topic,
+            "messaging.consumer.group.name": service,
+            "messaging.message.id": record.headers.get("ce_id", ""),
+            "lydia.service": service,
+            "lydia.room_id": record.key,
+        }
+        with self._tracer.start_as_current_span(
+            f"process {record.topic}",
+            context=trace_of(record.headers),
+            kind=SpanKind.CONSUMER,
+            attributes=attributes,
+            links=links,
+        ) as span:
+            yield span
+
+    def close(self) -> None:
+        """Sends what is left."""
+        self._provider.shutdown()
+
+
+def otlp(endpoint: str) -> SpanProcessor:
+    """Sends spans to an OpenTelemetry collector over HTTP. A collector that is away costs spans, nothing else."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.CRITICAL)
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint.rstrip("/") + "/v1/traces", timeout=5))
+
+
+def current_link() -> Link:
+    """A link to the current span, for a turn that answers several events."""
+    return Link(get_current_span().get_span_context())

@@ -1,0 +1,162 @@
+"""Work on turns that stops at once: every service drops what belongs to an older epoch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from services.core import topics
+from services.core.bus.port import Bus, Delivery
+from services.core.events import Control
+from services.core.state.port import State
+from services.core.telemetry import Telemetry
+from services.core.worker import Verdict, Worker
+
+MAX_ROOMS = 100_000
+
+
+class OfTurn(Protocol):
+    """Turn, TextSegment, VoiceChunk and MotionChunk have these."""
+
+    room_id: str
+    turn_id: str
+    epoch: int
+
+
+def epoch_key(room_id: str) -> str:
+    """The state's counter of a room's epochs; the newest epoch ever given out."""
+    return f"room:{room_id}:epoch"
+
+
+class Epochs:
+    """The newest epoch this process knows of each room."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._changed: dict[str, asyncio.Event] = {}
+
+    async def newest(self, room_id: str) -> int:
+        """The room's newest epoch, from the state when this process has not met the room yet."""
+        if room_id not in self._newest:
+            stored = await self._state.get(epoch_key(room_id))
+            # The newest epoch given out may not have been opened yet when the state was read: its turn is not dead.
+            self.observe(room_id, int(stored or 0))
+        return self._newest[room_id]
+
+    def observe(self, room_id: str, epoch: int) -> None:
+        """Somebody saw this epoch: older ones are dead."""
+        if epoch > self._newest.get(room_id, -1):
+            self._newest[room_id] = epoch
+            self._newest.move_to_end(room_id)
+            if room_id in self._changed:
+                self._changed.pop(room_id).set()
+            while len(self._newest) > MAX_ROOMS:
+                self._newest.popitem(last=False)
+
+    def is_dead(self, room_id: str, epoch: int) -> bool:
+        """Whether a newer epoch of the room has been seen."""
+        return self._newest.get(room_id, -1) > epoch
+
+    async def superseded(self, room_id: str, epoch: int) -> None:
+        """Returns when the room has a newer epoch than this."""
+        while not self.is_dead(room_id, epoch):
+            await self._changed.setdefault(room_id, asyncio.Event()).wait()
+
+
+@dataclass
+class _Held:
+    """The turn a room is at, and its records, which are finished together."""
+
+    epoch: int
+    turn_id: str
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+class TurnWorker:
+    """Hands a service the live records of a topic, one room in order, and cancels the handler when its epoch dies.
+
+    The records of a turn are finished together, with the turn's last one or its death: after a crash the whole turn
+    is made again, with the same ids, and consumers drop what they had.
+    """
+
+    def __init__(self, bus: Bus, state: State, telemetry: Telemetry, *, service: str) -> None:
+        self.epochs = Epochs(state)
+        self._worker = Worker(bus, telemetry, service=service)
+        self._telemetry = telemetry
+        self._service = service
+        self._held: dict[str, _Held] = {}
+
+    async def run(
+        self,
+        topic: str,
+        handle: Callable[[Any], Awaitable[None]],
+        *,
+        is_last: Callable[[Any], bool],
+        ended: Callable[[str, str], None] = lambda _room_id, _turn_id: None,
+    ) -> None:
+        """Works until cancelled.
+
+        `handle` gets one event; `is_last` says whether it closes its turn; `ended(room_id, turn_id)` is told when a
+        turn is over or dead, so that the service can forget it.
+        """
+
+        async def one(event: Any, delivery: Delivery) -> Verdict:
+            room, epoch = event.room_id, event.epoch
+            if epoch < await self.epochs.newest(room):
+                self._telemetry.metrics.handled.labels(self._service, topic, "dead_epoch").inc()
+                self._release(room, ended)
+                return Verdict.DONE
+            self.epochs.observe(room, epoch)
+            self._release(room, ended)
+            held = self._held.setdefault(room, _Held(epoch, event.turn_id))
+            alive = await self._unless_superseded(handle(event), room, epoch)
+            if not alive:
+                self._telemetry.metrics.handled.labels(self._service, topic, "dead_epoch").inc()
+            held.deliveries.append(delivery)
+            if is_last(event) or not alive:
+                self._finish(room, held, ended)
+            return Verdict.HELD
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(ended), name=f"{self._service} control")
+            tasks.create_task(self._worker.run(topic, handle=one), name=f"{self._service} {topic}")
+
+    async def _listen(self, ended: Callable[[str, str], None]) -> None:
+        async def control(event: Control, _: Delivery) -> Verdict:
+            self.epochs.observe(event.room_id, event.epoch)
+            self._release(event.room_id, ended)
+            return Verdict.DONE
+
+        await self._worker.run(topics.CONTROL, handle=control, group=None, start="latest")
+
+    def _release(self, room: str, ended: Callable[[str, str], None]) -> None:
+        """Finishes what is held of a turn that is dead by now."""
+        held = self._held.get(room)
+        if held is not None and self.epochs.is_dead(room, held.epoch):
+            self._finish(room, held, ended)
+
+    def _finish(self, room: str, held: _Held, ended: Callable[[str, str], None]) -> None:
+        for delivery in held.deliveries:
+            delivery.done()
+        if self._held.get(room) is held:
+            del self._held[room]
+            ended(room, held.turn_id)
+
+    async def _unless_superseded(self, work: Awaitable[None], room: str, epoch: int) -> bool:
+        """Runs the work; False when the epoch died first and the work was cancelled."""
+        task = asyncio.ensure_future(work)
+        death = asyncio.create_task(self.epochs.superseded(room, epoch), name="epoch watch")
+        try:
+            await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+                return True
+            return False
+        finally:
+            for part in (task, death):
+                part.cancel()
+            await asyncio.gather(task, death, return_exceptions=True)

@@ -1,0 +1,137 @@
+"""How a service works through its topics: in order per room, rooms side by side, nothing lost, nothing stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from typing import Any, Literal
+
+from google.protobuf.message import Message
+
+from services.core import topics
+from services.core.bus.port import Bus, BusUnavailable, Delivery, Record
+from services.core.envelope import Malformed, unseal
+from services.core.state.port import StateUnavailable
+from services.core.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a handler may fail on one record before the record goes to the dead letters."""
+BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+TRANSIENT = (BusUnavailable, StateUnavailable, TimeoutError, ConnectionError)
+"""Failures of what surrounds a record, not of the record: tried again until they pass."""
+
+
+class Verdict(Enum):
+    """What a handler says of a record."""
+
+    DONE = auto()
+    HELD = auto()
+    """The handler calls `delivery.done()` itself, later."""
+
+
+Handler = Callable[[Any, Delivery], Awaitable[Verdict]]
+
+
+class Rejected(Exception):
+    """A record that can never be processed; its text becomes the reason in the dead letters."""
+
+
+class Worker:
+    """Reads topics for one service.
+
+    Records of a room are handled one after another, different rooms concurrently. How many are in hand is bounded by
+    the bus, which pauses delivery.
+    """
+
+    def __init__(self, bus: Bus, telemetry: Telemetry, *, service: str) -> None:
+        self._bus = bus
+        self._telemetry = telemetry
+        self._service = service
+
+    async def run(
+        self,
+        *names: str,
+        handle: Handler,
+        group: str | Literal["service"] | None = "service",
+        start: Literal["earliest", "latest"] = "earliest",
+    ) -> None:
+        """Handles every record of the topics until cancelled.
+
+        `group` is the service's own by default; None gives this process all records from now on (for `control`).
+        """
+        member_of = self._service if group == "service" else group
+        rooms: dict[str, deque[Delivery]] = {}
+        async with asyncio.TaskGroup() as tasks, self._bus.consume(*names, group=member_of, start=start) as consumer:
+            async for delivery in consumer:
+                room = delivery.record.key
+                if room in rooms:
+                    rooms[room].append(delivery)
+                else:
+                    rooms[room] = deque([delivery])
+                    tasks.create_task(self._room(room, rooms, handle), name=f"{self._service} {room}")
+
+    async def _room(self, room: str, rooms: dict[str, deque[Delivery]], handle: Handler) -> None:
+        waiting = rooms[room]
+        while waiting:
+            await self._one(waiting[0], handle)
+            waiting.popleft()
+        del rooms[room]
+
+    async def _one(self, delivery: Delivery, handle: Handler) -> None:
+        record, metrics = delivery.record, self._telemetry.metrics
+        failures = 0
+        while True:
+            try:
+                with (
+                    self._telemetry.process(record, service=self._service),
+                    metrics.handle_seconds.labels(self._service, record.topic).time(),
+                ):
+                    event = self._open(record)
+                    verdict = Verdict.DONE if event is None else await handle(event, delivery)
+                if verdict is Verdict.DONE:
+                    delivery.done()
+                    metrics.handled.labels(self._service, record.topic, "done").inc()
+                return
+            except (Malformed, Rejected) as error:
+                reason = str(error)
+            except TRANSIENT as error:
+                metrics.retries.labels(self._service).inc()
+                log.warning("%s waits for %s: %s", self._service, record.topic, error)
+                await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+                failures += 1
+                continue
+            except Exception as error:  # a record must not stop its partition
+                failures += 1
+                log.exception("%s failed on a record of %s", self._service, record.topic)
+                if failures < ATTEMPTS:
+                    metrics.retries.labels(self._service).inc()
+                    await asyncio.sleep(BACK_OFF_S[failures - 1])
+                    continue
+                reason = f"{type(error).__name__} after {failures} attempts"
+            await self._bury(record, reason)
+            delivery.done()
+            metrics.handled.labels(self._service, record.topic, "dead_letter").inc()
+            return
+
+    def _open(self, record: Record) -> Message | None:
+        """The record's event; None for a type this version does not know, which is ignored."""
+        kind = topics.CARRIES[record.topic]
+        announced = record.headers.get("ce_type", kind.DESCRIPTOR.full_name)
+        known = {carried.DESCRIPTOR.full_name for carried in topics.CARRIES.values()}
+        return unseal(record, kind) if announced in known else None
+
+    async def _bury(self, record: Record, reason: str) -> None:
+        headers = dict(record.headers) | {"lydia_reason": reason[:500], "lydia_service": self._service}
+        for wait in (*BACK_OFF_S, None):
+            try:
+                await self._bus.publish(Record(topics.dead(record.topic), record.key, record.value, headers))
+                return
+            except BusUnavailable:
+                if wait is None:
+                    raise
+                await asyncio.sleep(wait)

@@ -1,0 +1,100 @@
+"""A service works a room's turns in order, stops at once when an epoch dies, and finishes what it must."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.core import topics
+from services.core.bus import MemoryBus
+from services.core.clock import LoopClock
+from services.core.envelope import seal
+from services.core.events import Control, Stop, TextSegment
+from services.core.state import MemoryState
+from services.core.telemetry import Telemetry
+from services.core.turns import TurnWorker
+from services.core.virtual_time import virtual_time
+
+
+class Room:
+    def __init__(self) -> None:
+        self.clock = LoopClock()
+        self.bus, self.state = MemoryBus(), MemoryState(self.clock)
+        self.worker = TurnWorker(self.bus, self.state, Telemetry("test"), service="speech")
+        self.said: list[str] = []
+        self.cancelled: list[str] = []
+        self.over: list[str] = []
+
+    async def say(self, epoch: int, text: str, *, last: bool = False) -> None:
+        segment = TextSegment(room_id="a", turn_id=f"turn{epoch}", epoch=epoch, text=text, last=last)
+        await self.bus.publish(
+            seal(topics.TEXT, segment, event_id=text, room_id="a", source="test", now_ms=self.clock.now_ms())
+        )
+
+    async def stop(self, epoch: int) -> None:
+        control = Control(control_id=f"stop{epoch}", room_id="a", epoch=epoch, stop=Stop())
+        await self.bus.publish(
+            seal(topics.CONTROL, control, event_id=f"stop{epoch}", room_id="a", source="t", now_ms=0)
+        )
+
+    async def speak(self, segment: TextSegment) -> None:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            self.cancelled.append(segment.text)
+            raise
+        self.said.append(segment.text)
+
+    async def run(self) -> None:
+        await self.worker.run(
+            topics.TEXT, self.speak, is_last=lambda s: s.last, ended=lambda _, turn: self.over.append(turn)
+        )
+
+
+@virtual_time
+async def test_segments_are_handled_in_order() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    for text in "abc":
+        await room.say(1, text, last=text == "c")
+    await asyncio.sleep(4)
+    task.cancel()
+    assert room.said == ["a", "b", "c"]
+    assert room.over == ["turn1"]
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
+async def test_a_stop_cancels_the_running_segment_and_drops_the_rest_of_its_turn() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    for text in "abc":
+        await room.say(1, text)
+    await asyncio.sleep(1.5)
+    await room.stop(2)
+    await asyncio.sleep(0.01)
+    assert room.said == ["a"]
+    assert room.cancelled == ["b"]
+    await room.say(2, "d", last=True)
+    await asyncio.sleep(2)
+    task.cancel()
+    assert room.said == ["a", "d"]
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
+async def test_an_unfinished_turn_comes_again_after_a_crash() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    await room.say(1, "a")
+    await room.say(1, "b")
+    await asyncio.sleep(3)
+    task.cancel()
+    await asyncio.sleep(0)
+    again = Room()
+    again.bus, again.state = room.bus, room.state
+    again.worker = TurnWorker(room.bus, room.state, Telemetry("test"), service="speech")
+    task = asyncio.create_task(again.run())
+    await again.say(1, "c", last=True)
+    await asyncio.sleep(4)
+    task.cancel()
+    assert again.said == ["a", "b", "c"]
