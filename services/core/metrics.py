@@ -33,6 +33,33 @@ class Metrics:
         self.refused = Counter(
             "lydia_gateway_refused", "Requests and items refused, by reason", ["platform", "reason"], registry=registry
         )
+        self.push_seconds = Histogram(
+            "lydia_gateway_request_seconds", "Time to answer a request", ["platform"], buckets=HOP_S, registry=registry
+        )
+        self.rooms = Gauge(
+            "lydia_gateway_rooms", "Rooms that had an event within the last half hour", registry=registry
+        )
+        self.push_task = Gauge(
+            "lydia_douyin_push_task_running",
+            "1 while the platform pushes this type",
+            ["room_id", "type"],
+            registry=registry,
+        )
+        self.platform_calls = Counter(
+            "lydia_douyin_calls",
+            "Calls to the platform, by its error code (0 is success)",
+            ["call", "code"],
+            registry=registry,
+        )
+        self.recovered = Counter(
+            "lydia_douyin_recovered", "Events found in the platform's failed data", ["type"], registry=registry
+        )
+        self.acks = Counter(
+            "lydia_douyin_acks",
+            "Reports to the platform, by what became of them (sent, dropped)",
+            ["outcome"],
+            registry=registry,
+        )
         # audience
         self.decisions = Counter(
             "lydia_decisions", "What became of audience events", ["lane", "outcome", "reason"], registry=registry

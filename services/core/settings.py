@@ -46,8 +46,18 @@ class Auth(Section):
     message_token: SecretStr | None = Field(None, description="asked of POST /rooms/{room_id}/messages when set")
 
 
+class KnownGift(Section):
+    """What the console's gift table says of one gift."""
+
+    name: str = Field(description="as she says it in thanks")
+    price_fen: int = Field(0, ge=0, description="of one; needed where the platform does not send the value")
+
+
 class Douyin(Section):
     """Douyin's official live data service."""
+
+    # Room ids are numbers in YAML and text everywhere else.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     app_id: str = Field("", description="tt…; without it no push task is started")
     app_secret: SecretStr | None = Field(None, description="secret of the app, for access tokens")
@@ -58,10 +68,15 @@ class Douyin(Section):
         "https://developer.toutiao.com/api/apps/v2/token", description="where access tokens come from"
     )
     api_url: str = Field("https://webcast.bytedance.com", description="base of the live data calls")
-    rooms: tuple[str, ...] = Field((), description="room ids whose push tasks are kept running")
+    rooms: tuple[RoomId, ...] = Field((), description="room ids whose push tasks are kept running")
     launch_token: SecretStr | None = Field(None, description="token of the live companion, exchanged for the room")
-    gifts: dict[str, str] = Field(default_factory=dict, description="sec_gift_id → name")
+    gifts: dict[str, KnownGift] = Field(default_factory=dict, description="sec_gift_id → {name: …, price_fen: …}")
     window_s: int = Field(300, ge=10, le=3600, description="how far a push's time stamp may be off")
+    acks: bool = Field(True, description="report to the platform what was received and performed")
+    pipe_port: Port | None = Field(
+        None,
+        description="loopback port where the live companion plugin writes its events, a JSON line each",
+    )
 
 
 class Audience(Section):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -34,10 +35,25 @@ class Telemetry:
 
     @contextmanager
     def span(
-        self, name: str, *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int | float | bool
+        self,
+        name: str,
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        parent: Mapping[str, str] | None = None,
+        **attributes: str | int | float | bool,
     ) -> Iterator[Span]:
-        """A span below the current one. An exception marks it as failed and goes on."""
-        with self._tracer.start_as_current_span(name, kind=kind, attributes=attributes) as span:
+        """A span below the current one, or below the one that a record's headers name.
+
+        An exception marks it as failed and goes on.
+        """
+        context = None if parent is None else trace_of(parent)
+        with self._tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as span:
+            yield span
+
+    @contextmanager
+    def root(self, name: str, *, kind: SpanKind, **attributes: str | int | float | bool) -> Iterator[Span]:
+        """The first span of a new trace, whatever the current one is; afterwards it is the current one."""
+        with self._tracer.start_as_current_span(name, context=Context(), kind=kind, attributes=attributes) as span:
             yield span
 
     @contextmanager
