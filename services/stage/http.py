@@ -1,0 +1,215 @@
+"""The stage's outside surface: pages, the stream of the performance, and the console's calls."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, HTTPException, WebSocket, WebSocketDisconnect
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from google.protobuf.json_format import MessageToDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from services.core.bus.port import BusUnavailable
+from services.core.events import (
+    MODE_APPROVE,
+    MODE_AUTO,
+    MODE_TAKEOVER,
+    Approve,
+    Control,
+    Mode,
+    Mute,
+    Panic,
+    Say,
+    SetMode,
+    Skip,
+    Stop,
+)
+from services.core.state.port import StateUnavailable
+from services.stage.room import Room, numbered
+from services.stage.service import Stage, StageFull
+
+ROOM_ID = r"^[A-Za-z0-9_-]{1,64}$"
+RoomId = Annotated[str, PathParameter(pattern=ROOM_ID)]
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' blob: data:; "
+        "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class ControlBody(BaseModel):
+    """What an operator asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["stop", "skip", "say", "mute", "panic", "mode", "approve"]
+    event_id: str = Field("", max_length=64)
+    text: str = Field("", max_length=500)
+    muted: bool = True
+    released: bool = False
+    mode: Literal["auto", "approve", "takeover"] = "auto"
+    operator: str = Field("operator", max_length=64, pattern=r"^[\w .-]{1,64}$")
+
+    def control(self) -> Control:
+        """The event. Raises HTTPException for an action that lacks its part."""
+        modes: dict[str, Mode] = {"auto": MODE_AUTO, "approve": MODE_APPROVE, "takeover": MODE_TAKEOVER}
+        match self.action:
+            case "stop":
+                return Control(stop=Stop())
+            case "skip":
+                return Control(skip=Skip(event_id=self.event_id))
+            case "say" if self.text.strip():
+                return Control(say=Say(text=self.text.strip()))
+            case "mute":
+                return Control(mute=Mute(muted=self.muted))
+            case "panic":
+                return Control(panic=Panic(released=self.released))
+            case "mode":
+                return Control(set_mode=SetMode(mode=modes[self.mode]))
+            case "approve" if self.event_id:
+                return Control(approve=Approve(event_id=self.event_id))
+        missing = "text" if self.action == "say" else "event_id"
+        raise HTTPException(422, f"the action {self.action!r} needs {missing!r}")
+
+
+def router(stage: Stage, *, operator_token: SecretStr, web: Path, avatar: Path, start_room: str) -> APIRouter:
+    """All routes of the stage.
+
+    `web` holds the built pages, `avatar` the built bodies (lydia.vrm, lydia-lite.vrm).
+    """
+    routes = APIRouter()
+    operator = [Depends(_operator(operator_token))]
+
+    @routes.get("/", include_in_schema=False)
+    async def start() -> Response:
+        return RedirectResponse(f"/rooms/{start_room}")
+
+    @routes.get("/rooms/{room_id}", include_in_schema=False)
+    async def stage_page(room_id: RoomId) -> Response:  # noqa: ARG001 - checked; the page reads it from its address
+        return _page(web / "stage.html")
+
+    @routes.get("/console", include_in_schema=False)
+    async def console_page() -> Response:
+        return _page(web / "console.html")
+
+    @routes.get("/assets/{name:path}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        return _file(web / "assets", name)
+
+    @routes.get("/avatar/{name}", include_in_schema=False)
+    async def body(name: str) -> Response:
+        return _file(avatar, name)
+
+    @routes.websocket("/rooms/{room_id}/stream")
+    async def stream(socket: WebSocket, room_id: str) -> None:
+        if not re.match(ROOM_ID, room_id) or not _same_origin(socket):
+            await socket.close(1008, "not allowed")
+            return
+        await socket.accept()
+        try:
+            room = await stage.open(room_id)
+            await _perform(stage, room, socket)
+        except StageFull as full:
+            await socket.close(1013, str(full))
+        except (StateUnavailable, BusUnavailable):
+            await socket.close(1013, "try again later")
+
+    @routes.get("/rooms", dependencies=operator)
+    async def rooms() -> list[dict[str, Any]]:
+        return [{"room_id": room_id, **_json(status)} for room_id, status in stage.rooms().items()]
+
+    @routes.get("/rooms/{room_id}/queue", dependencies=operator)
+    async def queue(room_id: RoomId) -> dict[str, Any]:
+        waiting, recent = stage.queue(room_id)
+        status = stage.rooms().get(room_id)
+        return {
+            "waiting": [_json(decision) for decision in waiting],
+            "recent": [_json(decision) for decision in recent],
+            "status": _json(status) if status is not None else None,
+        }
+
+    @routes.post("/rooms/{room_id}/control", status_code=202, dependencies=operator)
+    async def control(room_id: RoomId, body: ControlBody) -> dict[str, Any]:
+        try:
+            done = await stage.control(room_id, body.control(), issued_by=body.operator)
+        except StageFull as full:
+            raise HTTPException(503, str(full)) from None
+        except (BusUnavailable, StateUnavailable, TimeoutError):
+            detail = "The stage obeyed, but the other services could not be told. Press again in a moment."
+            raise HTTPException(503, detail) from None
+        return {"control_id": done.control_id, "epoch": done.epoch}
+
+    return routes
+
+
+async def _perform(stage: Stage, room: Room, socket: WebSocket) -> None:
+    """Sends until the renderer leaves or falls too far behind."""
+    with stage.joined(room) as renderer:
+        if len(room.renderers) == 1:
+            await stage.announce(room)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                listening = tasks.create_task(_listen(socket), name="renderer reports")
+                while not listening.done():
+                    content = await renderer.messages.get()
+                    if content is None:
+                        await socket.close(1013, "too slow")
+                        listening.cancel()
+                        break
+                    await socket.send_bytes(numbered(renderer, content, room.now()))
+        except* WebSocketDisconnect:
+            pass
+    if not room.renderers:
+        await stage.announce(room)
+
+
+async def _listen(socket: WebSocket) -> None:
+    """Renderers may report; what they say is only read, so that their leaving is noticed."""
+    while True:
+        await socket.receive_text()
+
+
+def _operator(token: SecretStr) -> Callable[..., None]:
+    expected = f"Bearer {token.get_secret_value()}".encode()
+
+    def check(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), expected):
+            mend = "send `Authorization: Bearer <operator token>`; `lydia up` prints the console's address with it"
+            raise HTTPException(401, mend, {"WWW-Authenticate": "Bearer"})
+
+    return check
+
+
+def _same_origin(socket: WebSocket) -> bool:
+    """Browsers send an Origin; another site's page must not read the room through a viewer's browser."""
+    origin = socket.headers.get("origin")
+    return origin is None or origin.split("://", 1)[-1] == socket.headers.get("host")
+
+
+def _page(path: Path) -> Response:
+    if not path.is_file():
+        raise HTTPException(503, "The pages are not built yet. Mend: run `make setup`.")
+    return FileResponse(path, headers=PAGE_HEADERS)
+
+
+def _file(folder: Path, name: str) -> Response:
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise HTTPException(404, "no such file")
+    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"})
+
+
+def _json(message: Any) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

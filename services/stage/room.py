@@ -1,0 +1,279 @@
+"""One room on the stage: its media clock, its timeline, its body, and the renderers that draw it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+
+from services.core.clock import Clock
+from services.core.events import (
+    Caption,
+    Decision,
+    Hello,
+    MotionChunk,
+    Performing,
+    RoomStatus,
+    StageFrame,
+    StageMotion,
+    StageStop,
+    StageVoice,
+    Turn,
+    VoiceChunk,
+)
+from services.core.ids import derived
+from services.core.settings import Stage as Settings
+from services.motion.face import NAMES
+from services.motion.frames import to_bytes
+from services.motion.joints import JOINTS
+from services.stage.body import Body
+from services.stage.timeline import FRAME, RATE, Began, Effect, Pose, Report, Silence, Sound, Timeline, Words
+
+log = logging.getLogger(__name__)
+
+LABEL = "数字人主播 · 内容由AI生成"
+"""The AI label of every performance (GB 45438-2025 and the platforms' rules). Not a setting, on purpose."""
+TICK_S = 0.1
+"""How often frames are sent while somebody watches."""
+FRAMES_AHEAD = 15
+"""How many frames are sent ahead of their time (250 ms)."""
+RENDERER_QUEUE = 512
+"""Messages waiting for one renderer; a renderer that falls behind further is disconnected and comes back fresh."""
+
+
+@dataclass(eq=False)
+class Renderer:
+    """A connection that draws the room."""
+
+    messages: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(RENDERER_QUEUE))
+    sequence: int = 0
+    lost: bool = False
+
+    def put(self, content: bytes) -> None:
+        """Queues a message. When the queue is full the renderer is lost: None tells its sender to hang up."""
+        if self.lost:
+            return
+        if self.messages.full():
+            self.lost = True
+            self.messages.get_nowait()
+            self.messages.put_nowait(None)
+            return
+        self.messages.put_nowait(content)
+
+
+class Room:
+    """Owned by the stage, which runs `run` for as long as the room lives."""
+
+    def __init__(
+        self,
+        room_id: str,
+        *,
+        clock: Clock,
+        settings: Settings,
+        status: RoomStatus,
+        resume: tuple[str, int] | None,
+        report: Callable[[Report], Awaitable[None]],
+        began: Callable[[Began], None],
+    ) -> None:
+        self.room_id = room_id
+        self.status = status
+        self.renderers: set[Renderer] = set()
+        self._clock = clock
+        self._speed = settings.speed
+        self._settings = settings
+        self._opened = clock.monotonic()
+        self._report = report
+        self._began = began
+        self._body = Body(int(derived("idle", room_id)[:8], 16))
+        self.timeline = Timeline(
+            lead=settings.lead_ms * RATE // 1000, ahead=settings.ahead_ms * RATE // 1000, resume=resume
+        )
+        self._wake = asyncio.Event()
+        self._frames_sent_until = 0
+        self._recent: deque[tuple[int, bytes]] = deque(maxlen=1000)
+        self._reports: asyncio.Queue[Report] = asyncio.Queue(1000)
+        self._turn: Turn | None = None
+        self.last_used = clock.monotonic()
+
+    def now(self) -> int:
+        """The room's media sample at this moment."""
+        return int((self._clock.monotonic() - self._opened) * RATE * self._speed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody watches or something is performed."""
+        return bool(self.renderers) or self.timeline.performing is not None or not self._reports.empty()
+
+    def voice(self, chunk: VoiceChunk) -> bool:
+        """Takes a chunk; False when it will not be performed."""
+        taken = self.timeline.voice(chunk, self.now())
+        self.status.speech_rung = chunk.rung or self.status.speech_rung
+        self.wake()
+        return taken
+
+    def motion(self, chunk: MotionChunk) -> bool:
+        """Takes the frames of a chunk; False when they will not be performed."""
+        taken = self.timeline.motion(chunk)
+        self.status.motion_rung = chunk.rung or self.status.motion_rung
+        self.wake()
+        return taken
+
+    def interrupt(self, epoch: int, *, reason: str, keep: bool = False) -> None:
+        """Everything below the epoch is dead, from this moment on."""
+        self._apply(self.timeline.interrupt(epoch, self.now(), reason=reason, keep=keep))
+        self.status.epoch = max(self.status.epoch, epoch)
+        self.wake()
+
+    def turn(self, turn: Turn) -> None:
+        """The turn that will be performed next, for renderers to show whom it answers."""
+        self._turn = turn
+
+    def decision(self, decision: Decision) -> None:
+        """A choice, for renderers to show."""
+        self._send(StageFrame(decision=decision))
+
+    def send_status(self) -> None:
+        """Tells renderers how things stand."""
+        self.status.renderers = len(self.renderers)
+        self._send(StageFrame(status=self.status))
+
+    def wake(self) -> None:
+        """There is something to do before the next tick."""
+        self.last_used = self._clock.monotonic()
+        self._wake.set()
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[Renderer]:
+        """A renderer for as long as the context lasts. It gets what is still to be heard, then all that follows."""
+        renderer = Renderer()
+        now = self.now()
+        hello = Hello(
+            room_id=self.room_id,
+            sample_rate=RATE,
+            frame_rate=RATE // FRAME,
+            face_names=NAMES,
+            joints=JOINTS,
+            label=LABEL,
+            lead_ms=self._settings.lead_ms,
+            status=self.status,
+        )
+        renderer.put(StageFrame(hello=hello).SerializeToString())
+        for end, content in self._recent:
+            if end > now:
+                renderer.put(content)
+        first, until = now // FRAME, max(self._frames_sent_until, now // FRAME + FRAMES_AHEAD)
+        renderer.put(self._motion(first, until - first))
+        self.renderers.add(renderer)
+        self.send_status()
+        self.wake()
+        try:
+            yield renderer
+        finally:
+            self.renderers.discard(renderer)
+            self.send_status()
+            self.wake()
+
+    async def run(self) -> None:
+        """Performs until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell(), name=f"reports {self.room_id}")
+            while True:
+                self._wake.clear()
+                self._apply(self.timeline.advance(self.now()))
+                self._send_frames()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._wait())
+
+    async def _tell(self) -> None:
+        while True:
+            await self._report(await self._reports.get())
+
+    def _wait(self) -> float | None:
+        """Seconds until something is due."""
+        due = self.timeline.next_due(self.now())
+        waits = [TICK_S] if self.renderers else []
+        if due is not None:
+            waits.append(max((due - self.now()) / (RATE * self._speed), 0.001))
+        return min(waits, default=None)
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Began():
+                    self._began(effect)
+                    self._send_performing(effect.turn_id, effect.epoch, effect.start, speaking=True)
+                case Sound(turn_id, epoch, sequence, start, pcm, last):
+                    voice = StageVoice(
+                        turn_id=turn_id, epoch=epoch, sequence=sequence, start_sample=start, pcm_s16le=pcm, last=last
+                    )
+                    self._send(StageFrame(voice=voice), keep_until=start + len(pcm) // 2)
+                case Pose(start, chunk):
+                    self._body.perform(chunk.epoch, start, chunk)
+                    self._resend_frames(start // FRAME)
+                case Words(turn_id, epoch, segment, text, start, end):
+                    caption = Caption(
+                        turn_id=turn_id, epoch=epoch, segment=segment, text=text, start_sample=start, end_sample=end
+                    )
+                    self._send(StageFrame(caption=caption), keep_until=end)
+                case Silence(epoch, at):
+                    self._recent.clear()
+                    self._send(StageFrame(stop=StageStop(epoch=epoch, at_sample=at, fade_ms=self._settings.fade_ms)))
+                    self._body.stop(epoch, at)
+                    self._resend_frames(at // FRAME)
+                case Report():
+                    self._reports.put_nowait(effect)
+                    if self.timeline.performing is None:
+                        self._send_performing(effect.turn_id, effect.epoch, self.now(), speaking=False)
+
+    def _send_performing(self, turn_id: str, epoch: int, start: int, *, speaking: bool) -> None:
+        known = self._turn is not None and self._turn.turn_id == turn_id
+        turn = self._turn if known else Turn(turn_id=turn_id, room_id=self.room_id, epoch=epoch)
+        content = StageFrame(performing=Performing(turn=turn, start_sample=start, speaking=speaking))
+        self._send(content, keep_until=start + 60 * RATE if speaking else 0)
+
+    def _send(self, content: Message, *, keep_until: int = 0) -> None:
+        serialized = content.SerializeToString()
+        if keep_until:
+            self._recent.append((keep_until, serialized))
+        for renderer in self.renderers:
+            renderer.put(serialized)
+
+    def _resend_frames(self, first: int) -> None:
+        self._frames_sent_until = min(self._frames_sent_until, first)
+
+    def _send_frames(self) -> None:
+        if not self.renderers:
+            return
+        now = self.now() // FRAME
+        first, until = max(self._frames_sent_until, now), now + FRAMES_AHEAD
+        if until > first:
+            content = self._motion(first, until - first)
+            for renderer in self.renderers:
+                renderer.put(content)
+            self._frames_sent_until = until
+
+    def _motion(self, first: int, count: int) -> bytes:
+        face, joints = to_bytes(self._body.frames(first, count))
+        motion = StageMotion(
+            start_sample=first * FRAME,
+            frame_count=count,
+            face_f32le=face,
+            joints_f32le=joints,
+            epoch=self.timeline.epoch,
+        )
+        return StageFrame(motion=motion).SerializeToString()
+
+
+def numbered(renderer: Renderer, content: bytes, now: int) -> bytes:
+    """A message as it goes out: its sequence number and the room's clock before its content.
+
+    Serialised protobuf messages may be joined: the result is the merge of both.
+    """
+    head = StageFrame(sequence=renderer.sequence, now_sample=now).SerializeToString()
+    renderer.sequence += 1
+    return head + content

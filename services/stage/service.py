@@ -1,0 +1,372 @@
+"""The stage: performs rooms, says what was heard, and gives the operator the say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from services.core import topics
+from services.core.bus.port import Bus, BusUnavailable, Delivery
+from services.core.clock import Clock
+from services.core.envelope import seal
+from services.core.events import (
+    MODE_AUTO,
+    MODE_TAKEOVER,
+    Control,
+    Decision,
+    MotionChunk,
+    Performed,
+    Presence,
+    RoomStatus,
+    Turn,
+    VoiceChunk,
+)
+from services.core.ids import Ids, derived
+from services.core.settings import Stage as Settings
+from services.core.state.port import Put, State, StateUnavailable
+from services.core.telemetry import Telemetry
+from services.core.turns import epoch_key
+from services.core.worker import BACK_OFF_S, Verdict, Worker
+from services.stage.room import Renderer, Room
+from services.stage.timeline import Began, Report
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60
+"""A room that nobody watches and where nothing is performed is closed after so long."""
+HOUSEKEEPING_S = 20
+RECENT = 100
+OPERATOR_TIMEOUT_S = 2.0
+
+
+class StageFull(Exception):
+    """No further room or renderer can be taken."""
+
+
+@dataclass
+class _Open:
+    """A room and what the stage keeps beside it."""
+
+    room: Room
+    task: asyncio.Task[None]
+    held: dict[int, list[Delivery]] = field(default_factory=dict)
+    """Epoch → its records, finished when the turn has been performed."""
+    headers: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    """Epoch → headers of its first voice record, for the trace."""
+    turns: dict[int, Turn] = field(default_factory=dict)
+    waiting: dict[str, Decision] = field(default_factory=dict)
+    recent: deque[Decision] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+
+class Stage:
+    """Owns the rooms that are performed by this process."""
+
+    def __init__(
+        self, bus: Bus, state: State, clock: Clock, ids: Ids, telemetry: Telemetry, settings: Settings | None = None
+    ) -> None:
+        self._bus = bus
+        self._state = state
+        self._clock = clock
+        self._ids = ids
+        self._telemetry = telemetry
+        self._settings = settings or Settings()
+        self._rooms: dict[str, _Open] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Performs until cancelled."""
+        worker = Worker(self._bus, self._telemetry, service="stage")
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance")
+            tasks.create_task(
+                worker.run(
+                    topics.CONTROL, topics.DECISIONS, topics.TURNS, handle=self._watch, group=None, start="latest"
+                ),
+                name="stage watch",
+            )
+            tasks.create_task(self._keep_house(), name="stage housekeeping")
+
+    # --- renderers ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def joined(self, room: Room) -> Iterator[Renderer]:
+        """A renderer of an open room, for as long as the context lasts. Raises StageFull."""
+        if len(room.renderers) >= self._settings.max_renderers:
+            raise StageFull(f"the room has its {self._settings.max_renderers} renderers")
+        gauge = self._telemetry.metrics.renderers.labels(room.room_id)
+        with room.joined() as renderer:
+            gauge.set(len(room.renderers))
+            try:
+                yield renderer
+            finally:
+                gauge.set(len(room.renderers) - 1)
+
+    async def open(self, room_id: str) -> Room:
+        """The room, opened if need be. Raises StageFull, StateUnavailable."""
+        return (await self._open(room_id)).room
+
+    async def announce(self, room: Room) -> None:
+        """Tells the other services how many renderers the room has. Best effort."""
+        control = Control(presence=Presence(renderers=len(room.renderers)))
+        try:
+            await self._publish_control(room.room_id, control, "stage", room.timeline.epoch)
+        except BusUnavailable:
+            log.warning("presence could not be told: the bus does not answer")
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    async def control(self, room_id: str, control: Control, *, issued_by: str) -> Control:
+        """Carries out what an operator says; returns the control as published.
+
+        What must be silent is silent before anything else is tried. Raises BusUnavailable or StateUnavailable when
+        other services could not be told.
+        """
+        opened = await self._open(room_id)
+        room, action = opened.room, control.WhichOneof("action")
+        cuts = (
+            action == "stop"
+            or (action == "skip" and not control.skip.event_id)
+            or (action == "mute" and control.mute.muted)
+            or (action == "panic" and not control.panic.released)
+            or (action == "set_mode" and control.set_mode.mode == MODE_TAKEOVER)
+        )
+        self._note(room, control)
+        if cuts:
+            room.interrupt(room.timeline.epoch + 1, reason=str(action))
+            epoch = await asyncio.wait_for(
+                self._state.increment(epoch_key(room_id), at_least=room.timeline.epoch - 1), OPERATOR_TIMEOUT_S
+            )
+            room.interrupt(epoch, reason=str(action))
+        else:
+            epoch = room.timeline.epoch
+        await self._keep_status(room)
+        await self._publish_control(room_id, control, issued_by, epoch)
+        return control
+
+    def rooms(self) -> dict[str, RoomStatus]:
+        """Open rooms and how they stand."""
+        return {room_id: opened.room.status for room_id, opened in self._rooms.items()}
+
+    def queue(self, room_id: str) -> tuple[list[Decision], list[Decision]]:
+        """What waits, best first, and the latest final decisions, newest first. Empty for a room that is not open."""
+        opened = self._rooms.get(room_id)
+        if opened is None:
+            return [], []
+        return sorted(opened.waiting.values(), key=lambda d: (d.lane, -d.score)), list(reversed(opened.recent))
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    async def _perform(self, chunk: VoiceChunk | MotionChunk, delivery: Delivery) -> Verdict:
+        try:
+            opened = await self._open(chunk.room_id)
+        except StageFull:
+            await self._report(
+                chunk.room_id, Report(chunk.turn_id, chunk.epoch, Performed.STATE_FAILED, 0, 0, "", "full")
+            )
+            return Verdict.DONE
+        if isinstance(chunk, VoiceChunk):
+            opened.headers.setdefault(chunk.epoch, delivery.record.headers)
+            taken = opened.room.voice(chunk)
+        else:
+            taken = opened.room.motion(chunk)
+        if not taken:
+            return Verdict.DONE
+        opened.held.setdefault(chunk.epoch, []).append(delivery)
+        return Verdict.HELD
+
+    async def _watch(self, event: Control | Decision | Turn, _: Delivery) -> Verdict:
+        opened = self._rooms.get(event.room_id)
+        if opened is None:
+            return Verdict.DONE
+        match event:
+            case Control():
+                self._obey(opened, event)
+            case Turn():
+                opened.turns[event.epoch] = event
+                opened.room.turn(event)
+            case Decision():
+                _keep_decision(opened, event)
+                opened.room.decision(event)
+        return Verdict.DONE
+
+    def _obey(self, opened: _Open, control: Control) -> None:
+        action = control.WhichOneof("action")
+        self._note(opened.room, control)
+        if control.epoch > opened.room.timeline.epoch:
+            opened.room.interrupt(control.epoch, reason=str(action), keep=action == "supersede")
+            if action != "supersede":
+                late = max(self._clock.now_ms() - control.at_ms, 0) / 1000
+                self._telemetry.metrics.stop_seconds.observe(late)
+        self._release(opened)
+
+    def _note(self, room: Room, control: Control) -> None:
+        match control.WhichOneof("action"):
+            case "mute":
+                room.status.muted = control.mute.muted
+            case "panic":
+                room.status.panic = not control.panic.released
+            case "set_mode":
+                room.status.mode = control.set_mode.mode
+            case _:
+                return
+        room.send_status()
+
+    def _release(self, opened: _Open) -> None:
+        """Finishes the records of turns that died before they were performed."""
+        for epoch in [epoch for epoch in opened.held if epoch < opened.room.timeline.epoch]:
+            if not opened.room.timeline.performs(epoch):
+                self._finish(opened, epoch)
+
+    def _finish(self, opened: _Open, epoch: int) -> None:
+        for delivery in opened.held.pop(epoch, []):
+            delivery.done()
+        for kept in (opened.headers, opened.turns):
+            for old in [e for e in kept if e <= epoch]:
+                del kept[old]
+
+    # --- reports -----------------------------------------------------------------------------------------------------
+
+    async def _report(self, room_id: str, report: Report) -> None:
+        """Remembers what was heard, tells the bus, then finishes the turn's records: in this order, until it works."""
+        event = Performed(
+            performed_id=derived("performed", report.turn_id, report.state, report.heard_segments),
+            room_id=room_id,
+            turn_id=report.turn_id,
+            epoch=report.epoch,
+            state=report.state,
+            heard_samples=report.heard_samples,
+            heard_segments=report.heard_segments,
+            heard_text=report.heard_text,
+            at_ms=self._clock.now_ms(),
+            reason=report.reason,
+        )
+        for wait in (*BACK_OFF_S, *[BACK_OFF_S[-1]] * 1000):
+            try:
+                await self._state.apply(Put(heard_key(room_id), event.SerializeToString()))
+                await self._publish_performed(event)
+                break
+            except (BusUnavailable, StateUnavailable):
+                await asyncio.sleep(wait)
+        opened = self._rooms.get(room_id)
+        over = report.state in (Performed.STATE_FINISHED, Performed.STATE_STOPPED, Performed.STATE_FAILED)
+        if opened is not None and over:
+            self._telemetry.metrics.underruns.inc(opened.room.timeline.underruns)
+            opened.room.timeline.underruns = 0
+            self._finish(opened, report.epoch)
+
+    def _began(self, room_id: str, began: Began) -> None:
+        """The first voice of a turn is going out: measures how long its cause had to wait, and closes its trace."""
+        opened = self._rooms[room_id]
+        headers = opened.headers.get(began.epoch, {})
+        with self._telemetry.span("perform first frame", parent=headers, **{"lydia.room_id": room_id}):
+            turn = opened.turns.get(began.epoch)
+            if turn is not None and turn.WhichOneof("cause") == "audience":
+                received = max(event.received_at_ms for event in turn.audience.events)
+                waited = max(self._clock.now_ms() - received, 0) / 1000
+                lane = {1: "paid", 2: "moderation", 3: "chat", 4: "ambient"}.get(turn.lane, "unknown")
+                self._telemetry.metrics.first_voice_seconds.labels(lane).observe(waited)
+
+    async def _publish_performed(self, event: Performed) -> None:
+        await self._bus.publish(
+            seal(
+                topics.PERFORMED,
+                event,
+                event_id=event.performed_id,
+                room_id=event.room_id,
+                source="stage",
+                now_ms=event.at_ms,
+            )
+        )
+
+    async def _publish_control(self, room_id: str, control: Control, issued_by: str, epoch: int) -> None:
+        control.control_id = self._ids.new()
+        control.room_id = room_id
+        control.issued_by = issued_by
+        control.epoch = epoch
+        control.at_ms = self._clock.now_ms()
+        await self._bus.publish(
+            seal(
+                topics.CONTROL,
+                control,
+                event_id=control.control_id,
+                room_id=room_id,
+                source="stage",
+                now_ms=control.at_ms,
+            )
+        )
+
+    # --- rooms -------------------------------------------------------------------------------------------------------
+
+    async def _open(self, room_id: str) -> _Open:
+        if room_id in self._rooms:
+            return self._rooms[room_id]
+        async with self._opening.setdefault(room_id, asyncio.Lock()):
+            if room_id in self._rooms:
+                return self._rooms[room_id]
+            if len(self._rooms) >= self._settings.max_rooms:
+                raise StageFull(f"the stage has its {self._settings.max_rooms} rooms")
+            if self._tasks is None:
+                raise StageFull("the stage is not running")
+            stored = await self._state.get(status_key(room_id))
+            status = RoomStatus.FromString(stored) if stored else RoomStatus(mode=MODE_AUTO)
+            newest = int(await self._state.get(epoch_key(room_id)) or 0)
+            heard = await self._state.get(heard_key(room_id))
+            last = Performed.FromString(heard) if heard else None
+            if last is not None:
+                # Told again because the crash may have come between the state and the bus; its id is the same.
+                await self._publish_performed(last)
+            over = (Performed.STATE_FINISHED, Performed.STATE_STOPPED, Performed.STATE_FAILED)
+            resume = (last.turn_id, last.heard_segments) if last is not None and last.state not in over else None
+            room = Room(
+                room_id,
+                clock=self._clock,
+                settings=self._settings,
+                status=status,
+                resume=resume,
+                report=lambda report: self._report(room_id, report),
+                began=lambda began: self._began(room_id, began),
+            )
+            done = last.epoch + 1 if last is not None and last.state in over else 0
+            room.interrupt(max(newest, done), reason="opened")
+            self._rooms[room_id] = _Open(room, self._tasks.create_task(room.run(), name=f"room {room_id}"))
+        self._opening.pop(room_id, None)
+        return self._rooms[room_id]
+
+    async def _keep_status(self, room: Room) -> None:
+        await self._state.apply(Put(status_key(room.room_id), room.status.SerializeToString(), 7 * 86_400))
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            for room_id, opened in list(self._rooms.items()):
+                if opened.room.renderers:
+                    await self.announce(opened.room)
+                elif not opened.room.busy and self._clock.monotonic() - opened.room.last_used > IDLE_S:
+                    del self._rooms[room_id]
+                    opened.task.cancel()
+
+
+def heard_key(room_id: str) -> str:
+    """The state's copy of the room's newest Performed."""
+    return f"room:{room_id}:heard"
+
+
+def status_key(room_id: str) -> str:
+    """The state's copy of the room's RoomStatus: mode, muted, panic."""
+    return f"room:{room_id}:status"
+
+
+def _keep_decision(opened: _Open, decision: Decision) -> None:
+    if decision.outcome == Decision.OUTCOME_WAITING:
+        opened.waiting[decision.event_id] = decision
+        if len(opened.waiting) > 1000:
+            opened.waiting.pop(next(iter(opened.waiting)))
+    else:
+        opened.waiting.pop(decision.event_id, None)
+        opened.recent.append(decision)
