@@ -1,0 +1,81 @@
+"""The idle layer and the performance as one body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.motion import face, joints
+from services.motion.curves import soft_limit
+from services.motion.frames import Frames
+
+Array = NDArray[Any]
+
+EYE_YAW_LIMIT, EYE_PITCH_LIMIT = 0.55, 0.35
+"""How far the eyes turn in the head, radians."""
+LOOK_SIDEWAYS, LOOK_UP_DOWN = 0.44, 0.35
+"""The angle, in radians, at which an EyeLook shape is 1."""
+TURNED_AWAY = 0.10
+"""From this gaze of the performance on, in radians, idle glances do not show."""
+
+
+def compose(idle: Frames, performance: Frames) -> Frames:
+    """What renderers show: both layers of the same frames, shapes within [0, 1], full rotations of the joints.
+
+    Smiles give way to rounded lips and to a frown, wide eyes to a blink; lids take whichever is more shut. The eyes
+    make up for the head's and the trunk's turning, so she keeps looking where she looks; when the performance directs
+    the gaze or the arms are busy, idle glances shrink.
+    """
+    values = idle.face + performance.face
+    lips = performance.face
+    rounded = np.clip(0.8 * lips[:, face.PUCKER] + lips[:, face.FUNNEL], 0, 1)
+    frown = lips[:, face.FROWN].mean(-1)
+    yields = (1 - 0.7 * rounded) * np.maximum(1 - 1.5 * frown, 0)
+    values[:, face.SMILE] = idle.face[:, face.SMILE] * yields[:, None] + lips[:, face.SMILE]
+    values[:, face.BLINK] = np.maximum(idle.face[:, face.BLINK], performance.face[:, face.BLINK])
+    values[:, face.WIDE] *= 1 - values[:, face.BLINK]
+    turned = joints.multiply(performance.joints, idle.joints)
+    _look(values, idle, performance, turned)
+    np.clip(values[:, : face.SHAPES], 0, 1, out=values[:, : face.SHAPES])
+    full = joints.multiply(turned, joints.REST)
+    return Frames(values, full.astype(np.float32))
+
+
+def _look(values: Array, idle: Frames, performance: Frames, turned: Array) -> None:
+    """Writes the eyes' angles, relative to the head, and the EyeLook shapes."""
+    directed = np.abs(performance.face[:, [face.EYE_YAW[0], face.EYE_PITCH[0]]]).max(-1) / TURNED_AWAY
+    busy = 2 * (1 - performance.joints[:, joints.LEFT_SHOULDER :, 3].min(-1) ** 2)
+    glances = 1 - np.clip(np.maximum(directed, 0.7 * busy), 0, 1)
+    head_yaw, head_pitch = _heading(values[:, face.HEAD], turned)
+    for angles, heading, limit in (
+        (face.EYE_YAW, head_yaw, EYE_YAW_LIMIT),
+        (face.EYE_PITCH, head_pitch, EYE_PITCH_LIMIT),
+    ):
+        gaze = idle.face[:, angles] * glances[:, None] + performance.face[:, angles]
+        values[:, angles] = soft_limit(gaze - heading[:, None], limit)
+    for eye, outwards in (("Left", 1), ("Right", -1)):
+        yaw = values[:, face.INDEX[f"{eye}EyeYaw"]] * outwards / LOOK_SIDEWAYS
+        pitch = values[:, face.INDEX[f"{eye}EyePitch"]] / LOOK_UP_DOWN
+        for shape, amount in (("Out", yaw), ("In", -yaw), ("Up", pitch), ("Down", -pitch)):
+            values[:, face.INDEX[f"EyeLook{shape}{eye}"]] = np.maximum(amount, 0)
+
+
+def head_quaternion(angles: Array) -> Array:
+    """Quaternions [n, 4] of the head's yaw, pitch, roll [n, 3]."""
+    yaw, pitch, roll = (joints.quaternion(angles[:, i, None] * axis) for i, axis in enumerate(HEAD_AXES))
+    return joints.multiply(joints.multiply(yaw, pitch), roll)
+
+
+HEAD_AXES = np.array([(0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)])
+"""Axes of yaw (+ to her left), pitch (+ up), roll (+ to her left shoulder)."""
+
+
+def _heading(head: Array, turned: Array) -> tuple[Array, Array]:
+    """Where the nose points in the room, [n] each: yaw and pitch in radians."""
+    facing = head_quaternion(head)
+    for joint in reversed(joints.TRUNK):
+        facing = joints.multiply(turned[:, joint], facing)
+    nose = joints.rotate(facing, np.array([0.0, 0.0, 1.0]))
+    return np.arctan2(nose[:, 0], nose[:, 2]), np.arcsin(np.clip(nose[:, 1], -1, 1))

@@ -1,0 +1,236 @@
+"""The idle layer: how she lives when nothing happens, as a pure function of the room's seed and the media time.
+
+Blinks, gaze, breath, head and body drift, shifts of weight, a small smile. Nothing is remembered, so any span of time
+can be asked for in any order and in any pieces, and a restarted stage goes on where the old one was.
+
+Random happenings live in cells: time is cut into cells of one length, and a hash of (seed, kind, cell number) says when
+within the cell it happens and how. Drift is a sum of sines of unrelated periods, so it does not visibly repeat.
+
+Blinks: 10 to 32 a minute in conversation (Doughty 2001), down 90 ms, closed 30 ms, up 200 ms (VanderWerf 2003). Gaze:
+saccades of 25 ms + 2.4 ms a degree, exponential sizes, mostly along the axes, some carried by a blink; while listening
+the eyes are on the partner three quarters of the time (Lee and Badler 2002). Breath: 14 a minute.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.motion import face, joints
+from services.motion.curves import ease
+from services.motion.face import INDEX
+from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE, Frames
+
+Array = NDArray[Any]
+
+DRIFT, BLINK, GLANCE, FIXATION, STANCE = range(5)
+"""Kinds of happenings, each with its own random numbers."""
+
+CHANNELS = face.SIZE + 3 * len(joints.JOINTS)
+"""Everything that moves, in one row: face values, then a rotation vector of each joint."""
+
+BREATHS_HZ = 0.23
+BLINK_CELL_S, BLINK_GAP_S = 3.1, 0.7
+DOUBLE_BLINKS, DOUBLE_BLINK_S = 0.12, 0.34
+GLANCE_CELL_S, GLANCE_LONGEST_S = 5.3, 1.8
+GLANCES, READS, BLINKS_FROM = 0.67, 0.33, 0.17
+"""Share of the cells with a glance, share of these that read messages, size in radians from which one has a blink."""
+MESSAGES = np.array([[0.19], [-0.12]])
+"""Where messages are read: yaw (of one sign or the other, by room) and pitch."""
+FIXATION_CELL_S, FIXATION_S = 0.9, 0.03
+FIXATION_SPREAD = (0.020, 0.012)
+"""Yaw and pitch between which the eyes wander over a face, radians."""
+STANCE_CELL_S, STANCE_S = 9.0, 1.9
+HEAD_FOLLOWS, HEAD_FOLLOWS_S = 0.35, 0.45
+"""Share of a glance that the head goes too, and how long it takes."""
+GAZE = [face.EYE_YAW[0], face.EYE_PITCH[0], face.EYE_YAW[1], face.EYE_PITCH[1]]
+HEAD_FOLLOWING = slice(INDEX["HeadYaw"], INDEX["HeadPitch"] + 1)
+
+
+def _joint(joint: int, axis: str) -> int:
+    return face.SIZE + 3 * joint + "xyz".index(axis)
+
+
+REST_FACE = face.vector(
+    mouthSmileLeft=0.26, mouthSmileRight=0.22, cheekSquintLeft=0.13, cheekSquintRight=0.11, mouthDimpleLeft=0.04
+)
+"""A small, slightly uneven smile; without it her resting face looks stern."""
+
+DRIFTS: tuple[tuple[int, float, float], ...] = (
+    (INDEX["HeadYaw"], 0.030, 0.071),
+    (INDEX["HeadPitch"], 0.022, 0.083),
+    (INDEX["HeadRoll"], 0.026, 0.061),
+    (INDEX["MouthSmileLeft"], 0.07, 0.043),
+    (INDEX["MouthSmileRight"], 0.06, 0.047),
+    (INDEX["CheekSquintLeft"], 0.04, 0.041),
+    (INDEX["CheekSquintRight"], 0.04, 0.041),
+    (INDEX["BrowInnerUp"], 0.09, 0.053),
+    (INDEX["BrowOuterUpLeft"], 0.07, 0.057),
+    (INDEX["BrowOuterUpRight"], 0.06, 0.059),
+    (INDEX["EyeSquintLeft"], 0.05, 0.067),
+    (INDEX["EyeSquintRight"], 0.05, 0.067),
+    (INDEX["MouthPressLeft"], 0.05, 0.037),
+    (INDEX["MouthPressRight"], 0.05, 0.037),
+    (_joint(joints.SPINE, "x"), 0.008, 0.059),
+    (_joint(joints.SPINE, "y"), 0.016, 0.043),
+    (_joint(joints.SPINE, "z"), 0.012, 0.037),
+    (_joint(joints.CHEST, "y"), 0.012, 0.049),
+    (_joint(joints.NECK, "x"), 0.012, 0.097),
+    (_joint(joints.NECK, "z"), 0.012, 0.073),
+    (_joint(joints.LEFT_UPPER_ARM, "x"), 0.030, 0.051),
+    (_joint(joints.RIGHT_UPPER_ARM, "x"), 0.030, 0.053),
+    (_joint(joints.LEFT_LOWER_ARM, "x"), 0.030, 0.071),
+    (_joint(joints.RIGHT_LOWER_ARM, "x"), 0.030, 0.067),
+    (_joint(joints.LEFT_HAND, "y"), 0.04, 0.061),
+    (_joint(joints.RIGHT_HAND, "y"), 0.04, 0.063),
+)
+"""What drifts: channel, how far (radians or shape), and the lowest of its three frequencies in Hz."""
+DRIFT_CHANNELS = np.array([channel for channel, _, _ in DRIFTS])
+DRIFT_AMOUNTS = np.array([[amount] for _, amount, _ in DRIFTS]) * (0.55, 0.28, 0.17)
+BREATH_WAVERS_HZ = 0.031
+DRIFT_TURNS = 2 * np.pi * np.array([[hertz] for _, _, hertz in DRIFTS] + [[BREATH_WAVERS_HZ]]) * (1.0, 2.17, 3.41)
+DRIFT_CELLS = np.arange(len(DRIFTS) + 1)
+
+BREATH = np.zeros(CHANNELS)
+"""From the middle to the top of a breath: the chest lifts and widens, neck and arms make up for it."""
+for _channel, _amount in (
+    (_joint(joints.SPINE, "x"), 0.004),
+    (_joint(joints.CHEST, "x"), -0.012),
+    (_joint(joints.UPPER_CHEST, "x"), -0.010),
+    (_joint(joints.NECK, "x"), 0.014),
+    (_joint(joints.LEFT_SHOULDER, "z"), 0.022),
+    (_joint(joints.RIGHT_SHOULDER, "z"), -0.022),
+    (_joint(joints.LEFT_UPPER_ARM, "z"), -0.016),
+    (_joint(joints.RIGHT_UPPER_ARM, "z"), 0.016),
+):
+    BREATH[_channel] = _amount
+
+WEIGHT = np.zeros(CHANNELS)
+"""A shift of weight from the middle to her right foot, as the upper body shows it."""
+for _channel, _amount in (
+    (_joint(joints.SPINE, "z"), 0.030),
+    (_joint(joints.CHEST, "z"), -0.018),
+    (_joint(joints.NECK, "z"), -0.014),
+    (_joint(joints.LEFT_SHOULDER, "z"), 0.012),
+    (_joint(joints.RIGHT_SHOULDER, "z"), 0.012),
+):
+    WEIGHT[_channel] = _amount
+TURN = np.zeros(CHANNELS)
+"""A turn of the trunk to her left; the neck turns back half of it."""
+for _channel, _amount in (
+    (_joint(joints.SPINE, "y"), 0.035),
+    (_joint(joints.CHEST, "y"), 0.020),
+    (_joint(joints.NECK, "y"), -0.030),
+    (INDEX["HeadYaw"], -0.025),
+):
+    TURN[_channel] = _amount
+
+
+def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
+    """The idle layer of `frame_count` frames, the first at media sample `start_sample`, then one every 400 samples.
+
+    Joints are relative to the rest pose. The eyes' angles are the gaze in the room, as if the head did not turn;
+    `compose` makes them relative to the head and adds the EyeLook shapes.
+    """
+    if frame_count == 0:
+        return Frames(np.zeros((0, face.SIZE), np.float32), np.zeros((0, len(joints.JOINTS), 4), np.float32))
+    t = (start_sample + FRAME_SAMPLES * np.arange(frame_count)) / SAMPLE_RATE
+    move = _drift(room_seed, t)
+    wander, glance, shut = _wander(room_seed, t), _glances(room_seed, t), _blinks(room_seed, t)
+    move += wander[:, 0, None] * WEIGHT + wander[:, 1, None] * TURN
+    gaze = glance[:, :2] + wander[:, 2:] * FIXATION_SPREAD
+    values = move[:, : face.SIZE] + REST_FACE
+    values[:, GAZE] = gaze[:, (0, 1, 0, 1)]
+    values[:, HEAD_FOLLOWING] += HEAD_FOLLOWS * glance[:, 2:4]
+    values[:, face.BLINK] = np.maximum(shut, glance[:, 4])[:, None]
+    shapes = values[:, : face.SHAPES]
+    np.minimum(np.maximum(shapes, 0, out=shapes), 1, out=shapes)
+    turned = joints.quaternion(move[:, face.SIZE :].reshape(frame_count, -1, 3))
+    return Frames(values.astype(np.float32), turned.astype(np.float32))
+
+
+def _random(seed: int, kind: int, cells: Array, width: int) -> Array:
+    """`width` numbers from [0, 1) for each cell, always the same ones (splitmix64, Steele et al. 2014)."""
+    start = (seed * 0x9E3779B97F4A7C15 + kind * 0xD1B54A32D192ED03) & 0xFFFF_FFFF_FFFF_FFFF
+    z: NDArray[np.uint64] = cells.astype(np.uint64)[:, None] * _CELL_STEP + _PLACES[:width] + np.uint64(start)
+    z = (z ^ (z >> _30)) * _MIX
+    z = (z ^ (z >> _27)) * _MIX_AGAIN
+    numbers: Array = ((z ^ (z >> _31)) >> _11) * 2.0**-53
+    return numbers
+
+
+_PLACES = np.arange(1, 17, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+_CELL_STEP, _MIX, _MIX_AGAIN = map(np.uint64, (0x2545F4914F6CDD1D, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_11, _27, _30, _31 = map(np.uint64, (11, 27, 30, 31))
+
+
+def _cells(t: Array, length: float, before: int) -> Array:
+    """The cells that the span touches, and `before` more that may reach into it."""
+    return np.arange(int(t[0] // length) - before, int(t[-1] // length) + 1)
+
+
+def _drift(seed: int, t: Array) -> Array:
+    """Slow wandering of all channels in DRIFTS, three sines each, and breath: [n, CHANNELS]."""
+    random = _random(seed, DRIFT, DRIFT_CELLS, 6)
+    waves = np.sin(DRIFT_TURNS * (0.9 + 0.2 * random[:, :3]) * t[:, None, None] + 2 * np.pi * random[:, 3:])
+    move = np.zeros((len(t), CHANNELS))
+    move[:, DRIFT_CHANNELS] = (waves[:, :-1] * DRIFT_AMOUNTS).sum(-1)
+    # The last row of waves is the breath's: its pace wavers, so no two breaths take the same time.
+    phase = 2 * np.pi * (BREATHS_HZ * t + random[-1, 3]) + 0.9 * waves[:, -1, 0]
+    # In faster than out.
+    return move + np.sin(phase + 0.4 * np.sin(phase))[:, None] * BREATH
+
+
+def _blinks(seed: int, t: Array) -> Array:
+    """How far the lids are shut, [n]: one blink a cell, some twice."""
+    cells = _cells(t, BLINK_CELL_S, 1)
+    random = _random(seed, BLINK, cells, 2)
+    start = cells * BLINK_CELL_S + random[:, 0] * (BLINK_CELL_S - BLINK_GAP_S)
+    again = start[random[:, 1] < DOUBLE_BLINKS] + DOUBLE_BLINK_S
+    return _shut(t, np.concatenate([start, again]))
+
+
+def _shut(t: Array, starts: Array) -> Array:
+    """The lids' way through blinks that begin at these times, [n]: down 90 ms, closed 30 ms, up 200 ms."""
+    since = t[:, None] - starts
+    lids: Array = np.minimum(ease(since / 0.09), 1 - ease((since - 0.12) / 0.2)).max(1, initial=0.0)
+    return lids
+
+
+def _wander(seed: int, t: Array) -> Array:
+    """Values in [-1, 1] that move, now and then, from one rest to another, [n, 4]: two of stance, two of fixation."""
+    ways = []
+    for kind, cell_s, move_s in ((STANCE, STANCE_CELL_S, STANCE_S), (FIXATION, FIXATION_CELL_S, FIXATION_S)):
+        cells = _cells(t, cell_s, 2)
+        random = _random(seed, kind, cells, 3)
+        rests = 2 * random[:, 1:] - 1
+        moved = ease((t[:, None] - (cells + random[:, 0])[1:] * cell_s) / move_s)
+        ways.append(rests[0] + np.einsum("nc,cv->nv", moved, rests[1:] - rests[:-1]))
+    return np.concatenate(ways, 1)
+
+
+def _glances(seed: int, t: Array) -> Array:
+    """Looks away from the camera, [n, 5]: gaze and head (yaw, pitch; radians), how far the lids are shut on the way.
+
+    Two in three cells have one. Every third goes to where the room's messages are read, always the same place, and
+    stays longer; the head goes the same way, later and slower.
+    """
+    cells = _cells(t, GLANCE_CELL_S, 1)
+    random = _random(seed, GLANCE, cells, 7)
+    start = cells * GLANCE_CELL_S + random[:, 0] * (GLANCE_CELL_S - GLANCE_LONGEST_S - 0.7)
+    reads = random[:, 1] < READS
+    stays = np.where(reads, 0.8 + random[:, 2], 0.35 + 0.9 * random[:, 2] ** 2)
+    size = np.minimum(0.05 - 0.10 * np.log1p(-random[:, 3]), 0.24)
+    along = np.floor(4 * random[:, 4]) * (np.pi / 2) + (random[:, 5] - 0.5) * 0.9
+    target = size * np.array([np.cos(along), 0.6 * np.sin(along)])
+    target = np.where(reads, MESSAGES * np.array([[1 if seed % 2 else -1], [1]]), target) * (random[:, 6] < GLANCES)
+    far = np.hypot(*target)
+    saccade_s = 0.025 + 0.1375 * far
+    since = t[:, None] - start
+    there = np.stack([since / saccade_s, (since - 0.06) / HEAD_FOLLOWS_S])
+    back = np.stack([(since - stays) / saccade_s, (since - stays - 0.06) / HEAD_FOLLOWS_S])
+    away = np.einsum("knc,vc->nkv", ease(there) - ease(back), target).reshape(len(t), 4)
+    shut = 0.9 * _shut(t, start[far > BLINKS_FROM] - 0.02)
+    return np.concatenate([away, shut[:, None]], 1)
