@@ -10,7 +10,8 @@ import numpy as np
 from services.core.events import MotionChunk
 from services.motion.face import Floats
 from services.motion.frames import FRAME_SAMPLES, Frames, of_chunk, still
-from services.motion.idle import compose, idle
+from services.motion.compose import compose
+from services.motion.idle import idle
 from services.motion.joints import multiply, quaternion, rotation_vector
 
 FADE_FRAMES = 12

@@ -187,7 +187,8 @@ class Room:
                 self._apply(self.timeline.advance(self.now()))
                 self._send_frames()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._wait())
+                    async with asyncio.timeout(self._wait()):
+                        await self._wake.wait()
 
     async def _tell(self) -> None:
         while True:

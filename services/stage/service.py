@@ -139,9 +139,8 @@ class Stage:
         self._note(room, control)
         if cuts:
             room.interrupt(room.timeline.epoch + 1, reason=str(action))
-            epoch = await asyncio.wait_for(
-                self._state.increment(epoch_key(room_id), at_least=room.timeline.epoch - 1), OPERATOR_TIMEOUT_S
-            )
+            async with asyncio.timeout(OPERATOR_TIMEOUT_S):
+                epoch = await self._state.increment(epoch_key(room_id), at_least=room.timeline.epoch - 1)
             room.interrupt(epoch, reason=str(action))
         else:
             epoch = room.timeline.epoch

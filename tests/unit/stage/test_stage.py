@@ -1,0 +1,312 @@
+"""The stage as other services and renderers meet it: events in, frames and reports out, the operator above all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from services.core import topics
+from services.core.bus import MemoryBus
+from services.core.clock import LoopClock
+from services.core.envelope import seal, unseal
+from services.core.events import (
+    Control,
+    Joint,
+    MotionChunk,
+    Mute,
+    Panic,
+    Performed,
+    StageFrame,
+    Stop,
+    Supersede,
+    VoiceChunk,
+)
+from services.core.ids import SeededIds
+from services.core.settings import Stage as Settings
+from services.core.state import MemoryState
+from services.core.telemetry import Telemetry
+from services.core.virtual_time import virtual_time
+from services.motion.face import INDEX, SIZE
+from services.motion.joints import JOINTS
+from services.stage.room import LABEL, RENDERER_QUEUE, Renderer, numbered
+from services.stage.service import Stage
+
+RATE = 24_000
+
+
+class Theatre:
+    """A stage over a bus in memory."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock()
+        self.bus, self.state = MemoryBus(), MemoryState(self.clock)
+        self.telemetry = Telemetry("test")
+        self.stage = self.new_stage()
+
+    def new_stage(self) -> Stage:
+        return Stage(self.bus, self.state, self.clock, SeededIds(1), self.telemetry, Settings())
+
+    @asynccontextmanager
+    async def playing(self) -> AsyncIterator[Stage]:
+        task = asyncio.create_task(self.stage.run())
+        await asyncio.sleep(0.001)
+        try:
+            yield self.stage
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def say(
+        self, room_id: str, epoch: int, seconds: float, *, chunks: int = 1, jaw: float = 0.5, last: bool = True
+    ) -> None:
+        length = round(seconds * RATE / chunks / 400) * 400
+        for k in range(chunks):
+            common = {"room_id": room_id, "turn_id": f"{room_id}{epoch}", "epoch": epoch, "sequence": k, "segment": k}
+            final = last and k == chunks - 1
+            voice = VoiceChunk(
+                **common,
+                start_sample=k * length,
+                pcm_s16le=b"\1\0" * length,
+                text=f"part {k}",
+                last_of_segment=True,
+                last=final,
+            )
+            count = length // 400
+            face = np.zeros((count, SIZE), "<f4")
+            face[:, INDEX["JawOpen"]] = jaw
+            joints = np.zeros((count, len(JOINTS), 4), "<f4")
+            joints[..., 3] = 1
+            motion = MotionChunk(
+                **common,
+                frame_rate=60,
+                start_sample=k * length,
+                frame_count=count,
+                face_f32le=face.tobytes(),
+                joints=JOINTS,
+                joints_f32le=joints.tobytes(),
+                last=final,
+            )
+            for topic, event in ((topics.VOICE, voice), (topics.FRAMES, motion)):
+                await self.bus.publish(
+                    seal(topic, event, event_id=f"{topic}{epoch}{k}", room_id=room_id, source="test", now_ms=0)
+                )
+
+    async def tell(self, control: Control) -> None:
+        control.control_id = f"{control.room_id}{control.epoch}"
+        control.at_ms = self.clock.now_ms()
+        record = seal(
+            topics.CONTROL, control, event_id=control.control_id, room_id=control.room_id, source="test", now_ms=0
+        )
+        await self.bus.publish(record)
+
+    async def performed(self, room_id: str) -> list[Performed]:
+        records = [record async for record in self.bus.read(topics.PERFORMED)]
+        return [unseal(record, Performed) for record in records if record.key == room_id]
+
+
+def received(renderer: Renderer) -> list[StageFrame]:
+    frames = []
+    while not renderer.messages.empty():
+        content = renderer.messages.get_nowait()
+        assert content is not None
+        frames.append(StageFrame.FromString(numbered(renderer, content, 0)))
+    return frames
+
+
+def of(kind: str, frames: list[StageFrame]) -> list:
+    return [getattr(frame, kind) for frame in frames if frame.WhichOneof("content") == kind]
+
+
+@virtual_time
+async def test_a_renderer_is_greeted_with_the_label_and_sees_her_alive_before_anything_is_said() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await asyncio.sleep(3)
+            frames = received(renderer)
+    assert [frame.sequence for frame in frames] == list(range(len(frames)))
+    hello = frames[0].hello
+    assert hello.label == LABEL
+    assert len(hello.face_names) == SIZE
+    assert list(hello.joints) == [Joint.Name(j) and j for j in JOINTS]
+    motion = of("motion", frames)
+    shown = {m.start_sample // 400 + k for m in motion for k in range(m.frame_count)}
+    assert shown >= set(range(3 * 60))
+    faces = np.concatenate([np.frombuffer(m.face_f32le, "<f4").reshape(-1, SIZE) for m in motion])
+    assert np.abs(np.diff(faces, axis=0)).max() > 0
+
+
+@virtual_time
+async def test_a_turn_is_heard_captioned_moved_and_reported() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await theatre.say("a", 1, 2, chunks=4)
+            await asyncio.sleep(3)
+            frames = received(renderer)
+    voice = of("voice", frames)
+    assert sum(len(v.pcm_s16le) // 2 for v in voice) == 2 * RATE
+    assert [c.text for c in of("caption", frames)] == [f"part {k}" for k in range(4)]
+    start = voice[0].start_sample
+    jaw: dict[int, float] = {}
+    for m in of("motion", frames):
+        faces = np.frombuffer(m.face_f32le, "<f4").reshape(-1, SIZE)
+        jaw |= {m.start_sample // 400 + k: float(faces[k, INDEX["JawOpen"]]) for k in range(m.frame_count)}
+    assert jaw[start // 400 + 30] > 0.4
+    assert jaw[start // 400 - 2] < 0.1
+    states = [report.state for report in await theatre.performed("a")]
+    assert states == [Performed.STATE_STARTED, *[Performed.STATE_HEARD] * 4, Performed.STATE_FINISHED]
+    assert await theatre.bus.lag(topics.VOICE, "stage") == 0
+    assert await theatre.bus.lag(topics.FRAMES, "stage") == 0
+
+
+@virtual_time
+async def test_two_rooms_never_hear_each_other() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as first, stage.joined(await stage.open("b")) as second:
+            await theatre.say("a", 1, 1)
+            await theatre.say("b", 1, 1)
+            await asyncio.sleep(2)
+            assert {v.turn_id for v in of("voice", received(first))} == {"a1"}
+            assert {v.turn_id for v in of("voice", received(second))} == {"b1"}
+
+
+@virtual_time
+async def test_a_stop_reaches_the_renderer_at_once_and_the_old_turn_never_comes_back() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as renderer:
+            await theatre.say("a", 1, 5, chunks=5)
+            await asyncio.sleep(1)
+            received(renderer)
+            await theatre.tell(Control(room_id="a", epoch=2, stop=Stop()))
+            await asyncio.sleep(0.001)
+            frames = received(renderer)
+            stop = of("stop", frames)[0]
+            assert stop.epoch == 2
+            assert stop.fade_ms <= 50
+            await theatre.say("a", 1, 5, chunks=6)
+            await asyncio.sleep(6)
+            assert of("voice", received(renderer)) == []
+    last = (await theatre.performed("a"))[-1]
+    assert (last.state, last.reason) == (Performed.STATE_STOPPED, "stop")
+    assert 0.9 * RATE < last.heard_samples <= RATE
+
+
+@virtual_time
+async def test_panic_silences_even_when_the_state_does_not_answer() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await theatre.say("a", 1, 5)
+            await asyncio.sleep(1)
+            received(renderer)
+
+            async def never(_key: str, *, at_least: int = 0) -> int:
+                await asyncio.sleep(1_000)
+                return at_least
+
+            theatre.state.increment = never  # type: ignore[method-assign]
+            panic = asyncio.create_task(stage.control("a", Control(panic=Panic()), issued_by="operator"))
+            await asyncio.sleep(0.001)
+            assert of("stop", received(renderer))
+            assert (await asyncio.gather(panic, return_exceptions=True))[0].__class__ is TimeoutError
+            assert room.status.panic
+
+
+@virtual_time
+async def test_an_operators_mute_counts_the_epoch_up_is_told_to_all_and_survives_a_restart() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        await theatre.say("a", 1, 5)
+        await asyncio.sleep(1)
+        done = await stage.control("a", Control(mute=Mute(muted=True)), issued_by="Li")
+        assert done.epoch == 2
+    told = [unseal(r, Control) async for r in theatre.bus.read(topics.CONTROL)]
+    assert [(c.mute.muted, c.issued_by) for c in told if c.HasField("mute")] == [(True, "Li")]
+    theatre.stage = theatre.new_stage()
+    async with theatre.playing() as stage:
+        assert (await stage.open("a")).status.muted
+
+
+@virtual_time
+async def test_a_superseding_turn_takes_over_only_with_its_voice() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as renderer:
+            await theatre.say("a", 1, 5)
+            await asyncio.sleep(1)
+            await theatre.tell(Control(room_id="a", epoch=2, supersede=Supersede(turn_id="a2")))
+            await asyncio.sleep(0.5)
+            assert not of("stop", received(renderer))
+            await theatre.say("a", 2, 1)
+            await asyncio.sleep(0.001)
+            kinds = [frame.WhichOneof("content") for frame in received(renderer)]
+            assert kinds.index("stop") < kinds.index("voice")
+
+
+@virtual_time
+async def test_after_a_crash_the_cut_turn_goes_on_with_the_first_part_that_was_not_heard() -> None:
+    theatre = Theatre()
+    async with theatre.playing():
+        await theatre.say("a", 1, 4, chunks=4)
+        await asyncio.sleep(2.5)
+    theatre.stage = theatre.new_stage()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as renderer:
+            await asyncio.sleep(5)
+            assert [c.text for c in of("caption", received(renderer))] == ["part 2", "part 3"]
+    reports = await theatre.performed("a")
+    assert reports[-1].state == Performed.STATE_FINISHED
+    assert reports[-1].heard_segments == 4
+    assert await theatre.bus.lag(topics.VOICE, "stage") == 0
+
+
+@virtual_time
+async def test_a_renderer_that_joins_in_the_middle_hears_the_rest() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        await theatre.say("a", 1, 4)
+        await asyncio.sleep(2)
+        with stage.joined(room) as renderer:
+            await asyncio.sleep(3)
+            voice = of("voice", received(renderer))
+    assert 1.9 * RATE < sum(len(v.pcm_s16le) // 2 for v in voice) < 2.5 * RATE
+
+
+@virtual_time
+async def test_a_renderer_that_falls_behind_is_let_go_and_the_others_go_on() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as slow, stage.joined(room) as quick:
+            for _ in range(RENDERER_QUEUE // 5):
+                await asyncio.sleep(1)
+                received(quick)
+            assert slow.lost
+            assert not quick.lost
+
+
+@virtual_time
+async def test_a_room_nobody_watches_is_closed_and_presence_is_told() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room):
+            await stage.announce(room)
+            await asyncio.sleep(30)
+        await stage.announce(room)
+        assert "a" in stage.rooms()
+        await asyncio.sleep(200)
+        assert stage.rooms() == {}
+    told = [unseal(r, Control).presence.renderers async for r in theatre.bus.read(topics.CONTROL)]
+    assert told[0] == 1
+    assert told[-1] == 0
