@@ -40,7 +40,7 @@ class Telemetry:
         *,
         kind: SpanKind = SpanKind.INTERNAL,
         parent: Mapping[str, str] | None = None,
-        **attributes: str | int | float | bool,
+        attributes: Mapping[str, str | int | float | bool] | None = None,
     ) -> Iterator[Span]:
         """A span below the current one, or below the one that a record's headers name.
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from services.core.events import MotionChunk
+from services.motion.compose import compose
 from services.motion.face import Floats
 from services.motion.frames import FRAME_SAMPLES, Frames, of_chunk, still
-from services.motion.compose import compose
 from services.motion.idle import idle
 from services.motion.joints import multiply, quaternion, rotation_vector
 

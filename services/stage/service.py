@@ -263,7 +263,7 @@ class Stage:
         """The first voice of a turn is going out: measures how long its cause had to wait, and closes its trace."""
         opened = self._rooms[room_id]
         headers = opened.headers.get(began.epoch, {})
-        with self._telemetry.span("perform first frame", parent=headers, **{"lydia.room_id": room_id}):
+        with self._telemetry.span("perform first frame", parent=headers, attributes={"lydia.room_id": room_id}):
             turn = opened.turns.get(began.epoch)
             if turn is not None and turn.WhichOneof("cause") == "audience":
                 received = max(event.received_at_ms for event in turn.audience.events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,13 @@ class Theatre:
     ) -> None:
         length = round(seconds * RATE / chunks / 400) * 400
         for k in range(chunks):
-            common = {"room_id": room_id, "turn_id": f"{room_id}{epoch}", "epoch": epoch, "sequence": k, "segment": k}
+            common: dict[str, Any] = {
+                "room_id": room_id,
+                "turn_id": f"{room_id}{epoch}",
+                "epoch": epoch,
+                "sequence": k,
+                "segment": k,
+            }
             final = last and k == chunks - 1
             voice = VoiceChunk(
                 **common,
@@ -116,7 +123,7 @@ def received(renderer: Renderer) -> list[StageFrame]:
     return frames
 
 
-def of(kind: str, frames: list[StageFrame]) -> list:
+def of(kind: str, frames: list[StageFrame]) -> list[Any]:
     return [getattr(frame, kind) for frame in frames if frame.WhichOneof("content") == kind]
 
 
@@ -209,9 +216,9 @@ async def test_panic_silences_even_when_the_state_does_not_answer() -> None:
             await asyncio.sleep(1)
             received(renderer)
 
-            async def never(_key: str, *, at_least: int = 0) -> int:
+            async def never(key: str, *, at_least: int = 0) -> int:
                 await asyncio.sleep(1_000)
-                return at_least
+                return at_least + len(key)
 
             theatre.state.increment = never  # type: ignore[method-assign]
             panic = asyncio.create_task(stage.control("a", Control(panic=Panic()), issued_by="operator"))

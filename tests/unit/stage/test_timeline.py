@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from typing import TypeVar
 
 from services.core.events import MotionChunk, Performed, VoiceChunk
 from services.stage.timeline import (
@@ -21,6 +22,8 @@ from services.stage.timeline import (
     Timeline,
     Words,
 )
+
+T = TypeVar("T")
 
 LEAD, AHEAD = 960, 9_600
 
@@ -60,7 +63,7 @@ def play(timeline: Timeline, since: int, until: int) -> list[tuple[int, Effect]]
             return seen
 
 
-def only(kind: type, seen: list[tuple[int, Effect]]) -> list:
+def only(kind: type[T], seen: list[tuple[int, Effect]]) -> list[T]:
     return [effect for _, effect in seen if isinstance(effect, kind)]
 
 
