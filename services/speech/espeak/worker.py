@@ -1,0 +1,186 @@
+"""The one process that loads libespeak-ng: `python -m services.speech.espeak.worker`.
+
+espeak-ng is under GPL-3, so nothing else of Lydia loads it or depends on it. The process reads requests from its
+standard input and writes sounds to its standard output (see `protocol`), until the input ends or its parent dies.
+
+The C interface is that of espeak-ng's `speak_lib.h`:
+https://github.com/espeak-ng/espeak-ng/blob/1.52.0/src/include/espeak-ng/speak_lib.h
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+from services.speech.espeak.protocol import (
+    LENGTH,
+    MAX_REQUEST_BYTES,
+    MAX_SOUND_S,
+    BadFrame,
+    Hello,
+    Request,
+    Sound,
+    pack_reply,
+    unpack_request,
+)
+
+AUDIO_OUTPUT_SYNCHRONOUS = 2
+INITIALIZE_PHONEME_EVENTS = 0x0001
+INITIALIZE_DONT_EXIT = 0x8000
+CHARS_UTF8 = 1
+PHONEMES = 0x100
+RATE, PITCH, RANGE = 1, 3, 4
+EVENT_END, EVENT_PHONEME = 0, 7
+PR_SET_PDEATHSIG = 1
+
+
+class Unavailable(Exception):
+    """There is no usable espeak-ng on this machine."""
+
+
+class _Name(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Name),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+class Library:
+    """libespeak-ng. Phoneme events carry espeak-ng's own (ASCII) names, which fit the event's eight bytes."""
+
+    def __init__(self) -> None:
+        """Raises Unavailable."""
+        path, data = _find()
+        try:
+            self._lib: Any = ctypes.CDLL(path)
+        except OSError as error:
+            raise Unavailable(str(error)) from None
+        self.sample_rate: int = self._lib.espeak_Initialize(
+            AUDIO_OUTPUT_SYNCHRONOUS, 0, data, INITIALIZE_PHONEME_EVENTS | INITIALIZE_DONT_EXIT
+        )
+        if self.sample_rate <= 0:
+            raise Unavailable("espeak-ng finds no voice data")
+        self._lib.espeak_Synth.argtypes = (
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.c_uint,
+            ctypes.c_int,
+            ctypes.c_uint,
+            ctypes.c_uint,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        )
+        self._voice = ""
+        self._pcm = bytearray()
+        self._events: list[tuple[str, int]] = []
+        self._callback = _Callback(self._take)  # kept alive as long as the library may call it
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def speak(self, request: Request) -> Sound:
+        """Synthesises a request to its end, or up to MAX_SOUND_S."""
+        self._pcm.clear()
+        self._events.clear()
+        if request.voice != self._voice:
+            if self._lib.espeak_SetVoiceByName(request.voice.encode()) != 0:
+                return Sound(request.request_id, (), b"", f"no voice {request.voice!r}")
+            self._voice = request.voice
+        for parameter, value in ((RATE, request.rate), (PITCH, request.pitch), (RANGE, request.pitch_range)):
+            self._lib.espeak_SetParameter(parameter, value, 0)
+        text = request.text.encode("utf-8", "replace")
+        if b"\0" in text:
+            return Sound(request.request_id, (), b"", "the text holds a null character")
+        result = self._lib.espeak_Synth(text, len(text) + 1, 0, 0, 0, CHARS_UTF8 | PHONEMES, None, None)
+        if result != 0:
+            return Sound(request.request_id, (), b"", f"espeak-ng answered {result}")
+        if self._is_too_long():
+            return Sound(request.request_id, (), b"", f"speech of more than {MAX_SOUND_S} s")
+        return Sound(request.request_id, tuple(self._events), bytes(self._pcm), "")
+
+    def _take(self, wave: Any, samples: int, events: Any) -> int:
+        """espeak-ng's callback; anything but 0 breaks the synthesis off."""
+        if wave and samples > 0:
+            self._pcm += ctypes.string_at(wave, samples * 2)
+        index = 0
+        while events[index].type != EVENT_END:
+            event = events[index]
+            if event.type == EVENT_PHONEME:
+                self._events.append((_name(event), event.sample))
+            index += 1
+        return int(self._is_too_long())
+
+    def _is_too_long(self) -> bool:
+        return len(self._pcm) > MAX_SOUND_S * self.sample_rate * 2
+
+
+def _name(event: _Event) -> str:
+    raw: bytes = bytes(event.id)[:8]  # all eight bytes: a full-length name has no terminator
+    return raw.split(b"\0")[0].decode("utf-8", "replace")
+
+
+def _find() -> tuple[str, bytes | None]:
+    """The library and its data: from the `espeakng-loader` package, else the system's own."""
+    try:
+        import espeakng_loader
+    except ImportError:
+        system = ctypes.util.find_library("espeak-ng")
+        if system is None:
+            raise Unavailable("neither the package espeakng-loader nor a system libespeak-ng is installed") from None
+        return system, None
+    return str(espeakng_loader.get_library_path()), os.fsencode(espeakng_loader.get_data_path())
+
+
+def _die_with_parent() -> None:
+    """Linux ends this process when its parent ends, even by SIGKILL and even in the middle of a synthesis."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answers requests until the input ends or breaks the protocol."""
+
+    def send(reply: Hello | Sound) -> None:
+        sink.write(pack_reply(reply))
+        sink.flush()
+
+    try:
+        library = Library()
+    except Unavailable as error:
+        send(Hello(0, str(error)))
+        return
+    send(Hello(library.sample_rate, ""))
+    while len(head := source.read(LENGTH.size)) == LENGTH.size:
+        (length,) = LENGTH.unpack(head)
+        if length > MAX_REQUEST_BYTES:
+            raise BadFrame(f"a request of {length} bytes")
+        send(library.speak(unpack_request(source.read(length))))
+
+
+def main() -> None:
+    """Serves the parent process. Interrupts are the parent's business."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()
