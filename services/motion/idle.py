@@ -180,7 +180,8 @@ def _drift(seed: int, t: Array) -> Array:
     # The last row of waves is the breath's: its pace wavers, so no two breaths take the same time.
     phase = 2 * np.pi * (BREATHS_HZ * t + random[-1, 3]) + 0.9 * waves[:, -1, 0]
     # In faster than out.
-    return move + np.sin(phase + 0.4 * np.sin(phase))[:, None] * BREATH
+    move += np.sin(phase + 0.4 * np.sin(phase))[:, None] * BREATH
+    return move
 
 
 def _blinks(seed: int, t: Array) -> Array:
