@@ -1,0 +1,126 @@
+"""Folds the ways in which people spell around a word list into one plain spelling.
+
+The results are for comparing only: they are not what a viewer wrote and are never shown or spoken.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from pypinyin import lazy_pinyin
+
+HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff"
+
+_LOOK_ALIKES = {
+    # Cyrillic, Greek, small capitals and other letters that look like Latin ones
+    **dict(zip("абвгдезиклмнорстухьѕіјԁһөѡ", "abbgdezuklmhopctyxbsijdhow", strict=True)),
+    **dict(zip("αβγδεηικλμνορτυχω", "abydeniklmvoptuxw", strict=True)),
+    **dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢıøłđɑɡƒօսոհ", "abcdefghijklmnoprstuvwyzioldagfounh", strict=True)),
+    **{chr(first + i): chr(ord("a") + i) for first in (0x1F150, 0x1F170) for i in range(26)},
+    # signs that are read as a word
+    **dict.fromkeys("❤♥💗💓💕💖💘💙💚💛💜🖤🧡💞♡", "心"),
+    **dict.fromkeys("➕✚✛", "+"),
+    **dict.fromkeys("☎📞📱🤙", "电话"),
+    **dict.fromkeys("🐧", "企鹅"),
+    **dict.fromkeys("✈🛩🛫", "飞机"),
+    **dict.fromkeys("🐴🐎", "马"),
+    **dict.fromkeys("💰💵🧧", "钱"),
+    "。": ".",
+}
+_SIMPLIFIED = dict(
+    zip(
+        "電話號碼機聯繫費賺錢證藥癌療臺獨門愛頭圖關註領獎買賣價國車開點單現裏裡還沒這個們來時說見會學對問與為從"
+        "殺賤幹媽罵豬腦殘廢滾乾聊約雞視頻頁鏈鵝飛戶銀習總書記產黨軍權運動選舉戰爭麼嗎謝歡讓給級萬億雙壞髮發臉"
+        "強際醫師術險減壓糖絕無網質貨優惠購請專業團隊賭槍彈體黃導藝線傷訴輕脈樓繩誰幫數據碩兩處嬌圍屍陰陽龍飄",
+        "电话号码机联系费赚钱证药癌疗台独门爱头图关注领奖买卖价国车开点单现里里还没这个们来时说见会学对问与为从"
+        "杀贱干妈骂猪脑残废滚干聊约鸡视频页链鹅飞户银习总书记产党军权运动选举战争么吗谢欢让给级万亿双坏发发脸"
+        "强际医师术险减压糖绝无网质货优惠购请专业团队赌枪弹体黄导艺线伤诉轻脉楼绳谁帮数据硕两处娇围尸阴阳龙飘",
+        strict=True,
+    )
+)
+_TABLE = str.maketrans(_LOOK_ALIKES | _SIMPLIFIED)
+_SPACES = re.compile(r"\s+")
+
+_NUMERALS = {"零〇洞": "0", "一壹幺弌": "1", "二贰两": "2", "三叁": "3", "四肆": "4", "五伍": "5", "六陆": "6"} | {
+    "七柒拐": "7",
+    "八捌": "8",
+    "九玖勾": "9",
+}
+_FIGURES = str.maketrans({sign: figure for signs, figure in _NUMERALS.items() for sign in signs} | {"o": "0", "l": "1"})
+_NUMERAL = "0-9" + "".join(_NUMERALS)
+_GAP = r"[ .·_*~()/-]"
+_NUMERAL_RUN = re.compile(rf"[{_NUMERAL}](?:{_GAP}{{0,2}}[{_NUMERAL}ol]){{4,}}")
+_IN_NUMERALS = re.compile(_GAP)
+
+_PLUS = re.compile(rf"\+(?= ?[{HAN}vwq])")
+_WITHIN_WORD = re.compile(r"(?<=[a-z])[._*'~-]+(?=[a-z])")
+_NO_LETTER = re.compile(r"(?<![a-z])[@!|]|[@!|](?![a-z])|(?<![a-z$])\$(?![a-z])")
+_RUNS = re.compile(rf"[{HAN}]+|[a-z0-9@$!|]+|[^\W_a-z0-9{HAN}]+|[\W_]+")
+_LEET = str.maketrans("01345789@$!|", "oieastbgasil")
+_LEET_WORD = re.compile(r"(?=[a-z0-9]*[a-z@$!|])(?=[a-z]*[0-9@$!|])[a-z0-9@$!|]{4,}")
+
+
+def plain(text: str) -> str:
+    """One spelling of each character: NFKC, lower case, no accents or invisible characters, look-alike letters and
+    traditional characters replaced. Punctuation stays; white space becomes single spaces.
+    """
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text.casefold())
+        seen = "".join(c for c in parts if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+        text = unicodedata.normalize("NFKC", seen.translate(_TABLE))
+    return _SPACES.sub(" ", text.lower()).strip()
+
+
+def digits(plain_text: str) -> str:
+    """Plain text in which runs of five or more digits stand without gaps and in Arabic figures only."""
+    return _NUMERAL_RUN.sub(lambda run: _IN_NUMERALS.sub("", run.group()).translate(_FIGURES), plain_text)
+
+
+def fold(text: str) -> str:
+    """Only words, single spaces between them; what was put between the parts of a word is gone, and so are digits and
+    signs that stand for letters.
+
+    `fold("加 薇.信, f.u.c.k sh1t")` is "加薇信 fuck shit".
+    """
+    flat = _NO_LETTER.sub(" ", _WITHIN_WORD.sub("", _PLUS.sub("加", plain(text))))
+    folded, last, gap = "", "", False
+    for run in _RUNS.findall(flat):
+        if not (run[0] in "@$!|" or run[0].isalnum()):
+            gap = bool(last)
+            continue
+        if gap and not _spelled_out(last, run):
+            folded += " "
+        folded, last, gap = folded + run, run, False
+    return _LEET_WORD.sub(_letters, folded)
+
+
+def syllables(folded: str) -> str:
+    """Folded text with each Chinese character as its pinyin without tone: "加v信 好的 ok" becomes
+    "jia v xin | hao de | ok". The bar stands where Chinese words were apart.
+    """
+    spoken, last = "", ""
+    for word in folded.split(" "):
+        gap = " | " if last and not (last.isascii() and word[:1].isascii()) else " "
+        parts = (run if run.isascii() else " ".join(map(_pinyin, run)) for run in _RUNS.findall(word))
+        spoken, last = spoken + gap + " ".join(parts), word[-1:]
+    return spoken.strip()
+
+
+def _spelled_out(left: str, right: str) -> bool:
+    """Whether a gap stands inside a word: between two single letters, or beside a single Chinese character."""
+    if left.isascii() and right.isascii():
+        return len(left) == len(right) == 1 and left.isalpha() and right.isalpha()
+    return any(len(run) == 1 and not run.isascii() for run in (left, right))
+
+
+def _letters(word: re.Match[str]) -> str:
+    """Undoes digits and signs for letters where most of the word is letters."""
+    found = word.group()
+    return found.translate(_LEET) if 2 * sum(c.isalpha() for c in found) >= len(found) else found
+
+
+@lru_cache(maxsize=8192)
+def _pinyin(character: str) -> str:
+    return str(lazy_pinyin(character)[0])

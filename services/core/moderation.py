@@ -1,0 +1,178 @@
+"""What may be answered and what may be said: word, pinyin and pattern rules over folded text.
+
+The rules stand in `moderation.yaml`, which explains its own form; `settings.audience.words` adds a file of that form.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.core.folding import HAN, digits, fold, plain, syllables
+
+BUILT_IN = Path(__file__).with_name("moderation.yaml")
+
+Where = Literal["input", "output"]
+
+_DRAWN_OUT = re.compile(r"([a-z])\1+")
+_LONG_DRAWN_OUT = re.compile(r"([a-z])\1{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a text is refused. Holds none of its words."""
+
+    rule: str
+    category: str
+
+
+class BadRules(ValueError):
+    """A rule file that cannot be used: which file, what is wrong, how to mend it."""
+
+
+class RuleText(BaseModel):
+    """One rule as written in the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    category: str
+    where: Literal["input", "output", "both"] = "both"
+    words: tuple[str, ...] = ()
+    pinyin: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    digits: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+
+
+class _RuleFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    rules: tuple[RuleText, ...]
+
+
+class _Views:
+    """The same text, spelt in the ways that rules look at."""
+
+    def __init__(self, text: str) -> None:
+        self.plain = plain(text)
+        self.digits = digits(self.plain)
+        self.words = _Words(fold(text))
+
+
+class _Words:
+    """The folded text, with drawn-out letters shortened, and as it sounds."""
+
+    def __init__(self, folded: str) -> None:
+        self.folded = folded
+        once, twice = _DRAWN_OUT.sub(r"\1", folded), _LONG_DRAWN_OUT.sub(r"\1\1", folded)
+        self.spellings = tuple({folded, once, twice})
+        self.syllables = syllables(folded)
+
+
+class _Rule:
+    """A rule, compiled."""
+
+    def __init__(self, text: RuleText) -> None:
+        self.finding = Finding(text.name, text.category)
+        self._where = text.where
+        self._words = tuple((fold(word.removesuffix("*")), _whole(word)) for word in text.words)
+        self._patterns = _any_of(text.patterns)
+        self._syllables = _any_of([_syllable_run(word) for word in text.pinyin])
+        self._plain = _any_of(text.plain)
+        self._digits = _any_of(text.digits)
+        self._allowed = _any_of([re.escape(fold(phrase)) for phrase in text.allow])
+
+    def applies(self, where: Where) -> bool:
+        return self._where in ("both", where)
+
+    def matches(self, views: _Views) -> bool:
+        if _found(self._plain, views.plain) or _found(self._digits, views.digits):
+            return True
+        if not self._in(views.words):
+            return False
+        if self._allowed is None:
+            return True
+        rest = self._allowed.sub(" ", views.words.folded)
+        return rest == views.words.folded or self._in(_Words(rest))
+
+    def _in(self, words: _Words) -> bool:
+        if _found(self._patterns, words.folded) or _found(self._syllables, words.syllables):
+            return True
+        # The plain search is what makes hundreds of words cheap; few texts get as far as the expression.
+        return any(
+            word in spelling and whole.search(spelling) is not None
+            for spelling in words.spellings
+            for word, whole in self._words
+        )
+
+
+class Moderator:
+    """Checks texts against rules. Pure: the same rules and text always give the same finding."""
+
+    def __init__(self, rules: tuple[RuleText, ...]) -> None:
+        """Raises BadRules when a pattern is no regular expression."""
+        self._rules = {
+            where: tuple(rule for rule in map(_compiled, rules) if rule.applies(where)) for where in ("input", "output")
+        }
+
+    @classmethod
+    def built_in(cls, extra: Path | None = None) -> Moderator:
+        """Lydia's own rules, then those of the file `extra`. Raises BadRules."""
+        return cls(read(BUILT_IN) + (read(extra) if extra is not None else ()))
+
+    def check(self, text: str, where: Where) -> Finding | None:
+        """The first rule against this text: "input" is what viewers write, "output" what Lydia is about to say.
+
+        None when nothing speaks against it. Never raises, whatever the text holds.
+        """
+        views = _Views(text)
+        return next((rule.finding for rule in self._rules[where] if rule.matches(views)), None)
+
+
+def read(path: Path) -> tuple[RuleText, ...]:
+    """The rules of a file. Raises BadRules."""
+    try:
+        return _RuleFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadRules(f"{path}: cannot be read ({error}). Name a readable YAML file of rules.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise BadRules(f"{path}: {place}: {first['msg']}. Compare it with {BUILT_IN.name}.") from None
+
+
+def _compiled(text: RuleText) -> _Rule:
+    try:
+        return _Rule(text)
+    except re.error as error:
+        raise BadRules(f"rule {text.name}: {error.pattern!r} is no regular expression: {error}.") from None
+
+
+def _any_of(patterns: list[str] | tuple[str, ...]) -> re.Pattern[str] | None:
+    return re.compile("|".join(f"(?:{p.replace('{han}', HAN)})" for p in patterns)) if patterns else None
+
+
+def _found(pattern: re.Pattern[str] | None, text: str) -> bool:
+    return pattern is not None and pattern.search(text) is not None
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    """A Chinese word counts anywhere; a Latin one as a whole word, or as its beginning when written with `*`."""
+    folded = fold(word.removesuffix("*"))
+    if not folded:
+        raise BadRules(f"the word {word!r} has neither letters nor digits. Write it as a pattern under `plain`.")
+    before = "(?<![a-z0-9])" if folded[0].isascii() else ""
+    after = "(?![a-z0-9])" if folded[-1].isascii() and not word.endswith("*") else ""
+    return re.compile(before + re.escape(folded) + after)
+
+
+def _syllable_run(word: str) -> str:
+    """Syllables in a row, as characters or written out with or without spaces."""
+    return r"(?<![a-z])" + " ?".join(map(re.escape, word.split())) + r"(?![a-z])"
