@@ -1,0 +1,108 @@
+"""Reports to Douyin which messages were received and which were performed. Best effort: statistics, not money."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from services.core import topics
+from services.core.bus.port import Bus, Delivery
+from services.core.clock import Clock
+from services.core.events import AudienceEvent, Performed, Turn
+from services.core.state.port import StateUnavailable
+from services.core.telemetry import Telemetry
+from services.core.worker import Verdict, Worker
+from services.gateway.douyin_api import Ack, AckType, DouyinApi
+from services.gateway.douyin_calls import DouyinError
+from services.gateway.douyin_items import PLATFORM, TYPE_OF_KIND
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 1.0
+BATCH = 50
+"""Douyin does not say how many lines a report may have."""
+WAITING = 10_000
+"""Overflow drops the oldest."""
+TURNS = 10_000
+SERVICE = "gateway-acks"
+
+
+class Acks:
+    """Gathers reports and sends them every second, by room and kind of report."""
+
+    def __init__(self, api: DouyinApi, bus: Bus, clock: Clock, telemetry: Telemetry) -> None:
+        self._api = api
+        self._clock = clock
+        self._metrics = telemetry.metrics
+        self._worker = Worker(bus, telemetry, service=SERVICE)
+        self._waiting: deque[tuple[str, AckType, Ack]] = deque()
+        self._turns: OrderedDict[str, Sequence[AudienceEvent]] = OrderedDict()
+
+    async def run(self) -> None:
+        """Follows what is received, turned into turns and performed, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                self._worker.run(topics.AUDIENCE, topics.TURNS, topics.PERFORMED, handle=self._note, start="latest"),
+                name="douyin acks: notes",
+            )
+            tasks.create_task(self._send(), name="douyin acks: reports")
+
+    async def _note(self, event: AudienceEvent | Turn | Performed, _: Delivery) -> Verdict:
+        match event:
+            case AudienceEvent():
+                self._add([event], AckType.RECEIVED, event.received_at_ms)
+            case Turn():
+                self._turns[event.turn_id] = event.audience.events
+                while len(self._turns) > TURNS:
+                    self._turns.popitem(last=False)
+            case Performed(state=Performed.STATE_FINISHED | Performed.STATE_STOPPED):
+                events = self._turns.pop(event.turn_id, ())
+                self._add(_performed(events, event), AckType.PROCESSED, event.at_ms)
+        return Verdict.DONE
+
+    def _add(self, events: Iterable[AudienceEvent], ack_type: AckType, at_ms: int) -> None:
+        for event in events:
+            if event.platform == PLATFORM and (message_type := TYPE_OF_KIND.get(event.WhichOneof("kind") or "")):
+                self._waiting.append((event.room_id, ack_type, Ack(event.message_id, message_type, at_ms)))
+        while len(self._waiting) > WAITING:
+            self._waiting.popleft()
+            self._metrics.acks.labels("dropped").inc()
+
+    async def _send(self) -> None:
+        told = ""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            batches: defaultdict[tuple[str, AckType], list[Ack]] = defaultdict(list)
+            while self._waiting:
+                room_id, ack_type, ack = self._waiting.popleft()
+                batches[room_id, ack_type].append(ack)
+            for (room_id, ack_type), acks in batches.items():
+                for start in range(0, len(acks), BATCH):
+                    part = acks[start : start + BATCH]
+                    try:
+                        await self._api.ack(room_id, ack_type, part)
+                    except (DouyinError, StateUnavailable) as error:
+                        self._metrics.acks.labels("dropped").inc(len(part))
+                        if str(error) != told:
+                            told = str(error)
+                            log.warning("Douyin takes no reports now. %s", error)
+                    else:
+                        self._metrics.acks.labels("sent").inc(len(part))
+                        told = ""
+
+
+def _performed(events: Sequence[AudienceEvent], report: Performed) -> Iterable[AudienceEvent]:
+    """The events that the room has heard an answer to.
+
+    All of a finished turn. Of a stopped one, segment k of a thanks was for the k-th viewer; any other answer counts
+    once a segment of it was heard.
+    """
+    if report.state == Performed.STATE_FINISHED:
+        return events
+    if events and events[0].WhichOneof("kind") not in ("gift", "fans_club"):
+        return events if report.heard_segments else ()
+    viewers = [list(group) for _, group in groupby(events, key=lambda event: event.viewer.id)]
+    return [event for group in viewers[: report.heard_segments] for event in group]

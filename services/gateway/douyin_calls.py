@@ -1,0 +1,116 @@
+"""One HTTP call to Douyin: its several spellings of success and failure as one, paced to the documented limits.
+
+Token answers say `err_tips`, live data answers `err_msg`, webcastmate answers `errcode`/`errmsg` or, on success,
+nothing at all. A missing code is success, as in the platform's own tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from services.core.clock import Clock
+from services.core.telemetry import Telemetry
+
+CALL_TIMEOUT_S = 5.0
+CALLS_PER_S = 8
+"""The documented limit is 10 a second per app and call; this leaves room for a second gateway's occasional call."""
+UNREACHABLE = -2
+"""Our own code for a call that got no answer in the platform's form."""
+
+INVALID_TOKEN = frozenset({40022, 40004})
+CONDITIONS_NOT_MET = 5003019
+MENDS = {
+    UNREACHABLE: "the platform did not answer; check douyin.api_url, douyin.token_url and the network",
+    -1: "the platform failed; it will be tried again",
+    10001: "the platform failed; it will be tried again",
+    10011: "the page of failed data is wrong; it will be read from the beginning",
+    40000: "the platform's network failed; it will be tried again",
+    40001: "a parameter is wrong; check douyin.rooms and douyin.launch_token (valid for 30 minutes)",
+    40002: "the app lacks this ability; apply for it in the developer console",
+    40004: "the access token was refused; a new one will be fetched",
+    40005: "app id and secret do not fit; check douyin.app_id and douyin.app_secret",
+    40007: "called too often; another process may use the same app",
+    40011: "the app id is not allowed; check douyin.app_id",
+    40012: "the signature was refused; check douyin.app_secret",
+    40015: "no such app; check douyin.app_id",
+    40017: "the app secret is wrong; check douyin.app_secret",
+    40020: "the grant type was refused; check that douyin.token_url is the app token address",
+    40022: "the access token was refused; a new one will be fetched",
+    40023: "a required parameter is missing; check douyin.rooms and douyin.app_id",
+    CONDITIONS_NOT_MET: (
+        "the room is unknown or its live has ended, the game is not mounted in it, the ability is not granted, or the "
+        "push rate is over the limit; mount the game in the live companion while the room is live"
+    ),
+}
+"""What to do about the documented error codes."""
+
+
+class DouyinError(Exception):
+    """The platform refused a call."""
+
+    def __init__(self, call: str, code: int, message: str) -> None:
+        self.call = call
+        self.code = code
+        mend = MENDS.get(code, "see the platform's error code page")
+        super().__init__(f"{call}: {message or 'error'} ({code}): {mend}")
+
+
+class Calls:
+    """Makes the calls of one app. `http` has no base address and belongs to the caller."""
+
+    def __init__(self, http: httpx.AsyncClient, clock: Clock, telemetry: Telemetry) -> None:
+        self._http = http
+        self._clock = clock
+        self._telemetry = telemetry
+        self._next: defaultdict[str, float] = defaultdict(float)
+
+    async def call(
+        self,
+        name: str,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> dict[str, Any]:
+        """The answer's JSON object. Raises DouyinError for any other outcome."""
+        await self._pace(name)
+        with self._telemetry.span(f"douyin {name}"):
+            try:
+                async with asyncio.timeout(CALL_TIMEOUT_S):
+                    answer = await self._http.request(method, url, headers=headers, json=json, params=params)
+                body = answer.json()
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+                body = {"err_no": UNREACHABLE, "err_msg": type(error).__name__}
+            except ValueError:
+                body = {"err_no": UNREACHABLE, "err_msg": f"HTTP {answer.status_code} without JSON"}
+            if not isinstance(body, dict):
+                body = {"err_no": UNREACHABLE, "err_msg": f"HTTP {answer.status_code} without a JSON object"}
+            code, message = _outcome(body)
+            if code == 0 and not answer.is_success:
+                code, message = UNREACHABLE, f"HTTP {answer.status_code}"
+            self._telemetry.metrics.platform_calls.labels(name, str(code)).inc()
+            if code != 0:
+                raise DouyinError(name, code, message)
+            return body
+
+    async def _pace(self, name: str) -> None:
+        """Waits until the next call of this name may be made."""
+        now = self._clock.monotonic()
+        start = max(now, self._next[name])
+        self._next[name] = start + 1 / CALLS_PER_S
+        if start > now:
+            await asyncio.sleep(start - now)
+
+
+def _outcome(body: Mapping[str, Any]) -> tuple[int, str]:
+    """Code and message, whichever way they are spelt."""
+    code = next((body[name] for name in ("err_no", "errcode", "error_code", "errno") if name in body), 0)
+    message = next((body[name] for name in ("err_tips", "err_msg", "errmsg") if name in body), "")
+    return (code if isinstance(code, int) else UNREACHABLE), str(message)[:200]

@@ -1,0 +1,132 @@
+"""The gateway over HTTP. README.md beside this file lists every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from services.core.bus.port import BusUnavailable
+from services.core.clock import Clock
+from services.core.telemetry import Telemetry
+from services.gateway.direct import Direct
+from services.gateway.douyin import Receiver, Refused
+from services.gateway.platform import Incoming, Unreadable
+from services.gateway.service import Gateway, RoomsFull
+
+PUSH_PATH = "/platforms/douyin/push"
+MAX_PUSH_BYTES = 4 * 1024 * 1024
+MAX_MESSAGE_BYTES = 16 * 1024
+ANSWER_WITHIN_S = 1.8
+"""Douyin counts an answer after two seconds as a failure."""
+
+RoomPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the room")]
+
+
+def router(
+    gateway: Gateway,
+    direct: Direct,
+    clock: Clock,
+    telemetry: Telemetry,
+    *,
+    douyin: Receiver | None = None,
+    message_token: str | None = None,
+) -> APIRouter:
+    """The gateway's routes. Without `douyin` a push is answered 404; with `message_token` messages must carry it."""
+    routes = APIRouter()
+
+    async def answer(platform: str, work: Callable[[], Awaitable[Response]]) -> Response:
+        """Runs the work within the time an answer may take, and counts what was refused."""
+        try:
+            with telemetry.metrics.push_seconds.labels(platform).time():
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    return await work()
+        except TimeoutError:
+            refused = Refused(503, "too_slow", f"the request was not finished within {ANSWER_WITHIN_S} s")
+        except Refused as error:
+            refused = error
+        telemetry.metrics.refused.labels(platform, refused.reason).inc()
+        headers = {"connection": "close"} if refused.status == 413 else {}
+        if refused.status == 401:
+            headers["www-authenticate"] = "Bearer" if platform == "direct" else "Signature"
+        if refused.status == 503:
+            headers["retry-after"] = "1"
+        return JSONResponse({"error": refused.reason, "message": str(refused)}, refused.status, headers)
+
+    @routes.head(PUSH_PATH, summary="Douyin's self-test asks whether this address is alive")
+    async def probe() -> Response:
+        return Response()
+
+    @routes.post(PUSH_PATH, summary="Douyin pushes a batch of events")
+    async def push(request: Request) -> Response:
+        async def work() -> Response:
+            if douyin is None:
+                raise Refused(404, "not_configured", "no data secret is configured: set douyin.push_secrets")
+            checked = douyin.check(request.headers)
+            taken = await douyin.receive(checked, await _body(request, MAX_PUSH_BYTES))
+            return JSONResponse(
+                {
+                    "err_no": 0,
+                    "accepted": taken.accepted,
+                    "duplicates": taken.duplicates,
+                    "rejected": taken.rejected,
+                    "unknown": taken.unknown,
+                }
+            )
+
+        return await answer("douyin", work)
+
+    @routes.post("/rooms/{room_id}/messages", summary="A message without a platform", status_code=202)
+    async def message(room_id: RoomPath, request: Request) -> Response:
+        async def work() -> Response:
+            _authorise(request, message_token)
+            if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+                raise Refused(415, "content_type", "content-type must be application/json")
+            body = await _body(request, MAX_MESSAGE_BYTES)
+            try:
+                parsed = direct.parse(Incoming(room_id, body, clock.now_ms()))
+            except Unreadable as error:
+                raise Refused(400, "unreadable", str(error)) from None
+            if parsed.bad:
+                raise Refused(400, "bad_message", parsed.bad[0].reason)
+            try:
+                await gateway.accept(parsed.events)
+            except RoomsFull as error:
+                raise Refused(503, "rooms_full", str(error)) from None
+            except BusUnavailable:
+                raise Refused(503, "unavailable", "the message could not be stored in time") from None
+            return JSONResponse({"event_id": parsed.events[0].event_id}, 202)
+
+        return await answer("direct", work)
+
+    return routes
+
+
+def _authorise(request: Request, token: str | None) -> None:
+    if token is None:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        raise Refused(401, "token", "send the message token: authorization: Bearer …")
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The whole body, or Refused 413 as soon as it is known to be over the limit; no more than that is held."""
+    announced = request.headers.get("content-length", "0")
+    too_large = Refused(413, "too_large", f"the body is over {limit} bytes")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise too_large
+    except ClientDisconnect:
+        raise Refused(400, "disconnected", "the connection ended before the body did") from None
+    return bytes(body)

@@ -1,0 +1,180 @@
+"""The gateway: where audience events enter. It answers for an event only once the bus has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from opentelemetry.trace import SpanKind
+
+from services.core import topics
+from services.core.bus.port import Bus, BusUnavailable, Record
+from services.core.clock import Clock
+from services.core.envelope import MAX_VALUE_BYTES, seal
+from services.core.events import AudienceEvent
+from services.core.telemetry import Telemetry
+from services.gateway.platform import BadItem
+
+PUBLISH_TIMEOUT_S = 1.5
+"""A platform waits two seconds for its answer; this leaves the rest of them for everything else."""
+PUBLISH_AT_ONCE = 500
+REMEMBERED = 100_000
+"""Ids of the newest events. Older repetitions pass, and the audience drops them by the same id."""
+ROOM_IDLE_S = 1800.0
+
+
+class RoomsFull(Exception):
+    """There are as many rooms as allowed, and this event would open another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a delivery."""
+
+    accepted: int
+    duplicates: int
+
+
+class Gateway:
+    """Takes events from every adapter, each once, and starts the trace of each.
+
+    `max_rooms` rooms at once: one counts until it has had no event for half an hour.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        max_rooms: int = 100,
+        timeout_s: float = PUBLISH_TIMEOUT_S,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._telemetry = telemetry
+        self._max_rooms = max_rooms
+        self._timeout_s = timeout_s
+        self._remembered = remembered
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._under_way: dict[str, asyncio.Future[bool]] = {}
+        self._rooms: OrderedDict[str, float] = OrderedDict()
+
+    async def accept(self, events: Sequence[AudienceEvent]) -> Receipt:
+        """Publishes the events that are new, in order, and returns when the bus has all of them.
+
+        Raises RoomsFull before anything is published, and BusUnavailable when the bus did not take them in time;
+        then some may have been taken, and handing in the same events again is safe.
+        """
+        for room_id in {event.room_id for event in events}:
+            self._admit(room_id)
+        accepted = 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for start in range(0, len(events), PUBLISH_AT_ONCE):
+                    accepted += await self._publish(events[start : start + PUBLISH_AT_ONCE])
+        except TimeoutError:
+            raise BusUnavailable(f"the bus did not take the events within {self._timeout_s} s") from None
+        return Receipt(accepted, len(events) - accepted)
+
+    async def bury(self, platform: str, room_id: str, bad: Sequence[BadItem]) -> None:
+        """Puts what is no event into the dead letters, with the reason. Raises BusUnavailable."""
+        records = [
+            Record(
+                topics.dead(topics.AUDIENCE),
+                room_id,
+                item.raw[:MAX_VALUE_BYTES],
+                {"content-type": "application/json", "lydia_reason": item.reason, "lydia_service": "gateway"},
+            )
+            for item in bad
+        ]
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for start in range(0, len(records), PUBLISH_AT_ONCE):
+                    await self._bus.publish(*records[start : start + PUBLISH_AT_ONCE])
+        except TimeoutError:
+            raise BusUnavailable(f"the bus did not take the dead letters within {self._timeout_s} s") from None
+        self._telemetry.metrics.refused.labels(platform, "bad_item").inc(len(records))
+
+    def _admit(self, room_id: str) -> None:
+        now = self._clock.monotonic()
+        while self._rooms and next(iter(self._rooms.values())) <= now - ROOM_IDLE_S:
+            self._rooms.popitem(last=False)
+        if room_id not in self._rooms and len(self._rooms) >= self._max_rooms:
+            raise RoomsFull(f"all {self._max_rooms} rooms are taken")
+        self._rooms[room_id] = now
+        self._rooms.move_to_end(room_id)
+        self._telemetry.metrics.rooms.set(len(self._rooms))
+
+    async def _publish(self, events: Sequence[AudienceEvent]) -> int:
+        """Publishes what is new among the events and returns how many that were.
+
+        What another call is just publishing is waited for: a repetition may be confirmed only when the first is safe.
+        """
+        outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        fresh: list[AudienceEvent] = []
+        elsewhere: list[asyncio.Future[bool]] = []
+        for event in events:
+            other = self._under_way.get(event.event_id)
+            if other is not None and other is not outcome:
+                elsewhere.append(other)
+            elif other is None and event.event_id not in self._known:
+                fresh.append(event)
+                self._under_way[event.event_id] = outcome
+        try:
+            with ExitStack() as spans:
+                records = [self._seal(event, spans) for event in fresh]
+                if records:
+                    await self._bus.publish(*records)
+            self._remember(fresh)
+            outcome.set_result(True)
+        finally:
+            if not outcome.done():
+                outcome.set_result(False)
+            for event in fresh:
+                del self._under_way[event.event_id]
+        for other in elsewhere:
+            if not await asyncio.shield(other):
+                raise BusUnavailable("the same event is being published by another request, and that failed")
+        return len(fresh)
+
+    def _seal(self, event: AudienceEvent, spans: ExitStack) -> Record:
+        """The event as a record below the root span of its trace, which ends with the publishing."""
+        kind = event.WhichOneof("kind") or "unknown"
+        spans.enter_context(
+            self._telemetry.root(
+                f"receive {event.platform}",
+                kind=SpanKind.PRODUCER,
+                **{
+                    "messaging.system": "lydia",
+                    "messaging.operation.name": "publish",
+                    "messaging.operation.type": "send",
+                    "messaging.destination.name": topics.AUDIENCE,
+                    "messaging.message.id": event.event_id,
+                    "lydia.service": "gateway",
+                    "lydia.room_id": event.room_id,
+                    "lydia.kind": kind,
+                    "lydia.transport": event.transport,
+                },
+            )
+        )
+        return seal(
+            topics.AUDIENCE,
+            event,
+            event_id=event.event_id,
+            room_id=event.room_id,
+            source=f"gateway/{event.platform}/{event.transport}",
+            now_ms=event.received_at_ms,
+        )
+
+    def _remember(self, events: Sequence[AudienceEvent]) -> None:
+        """Only what the bus has is remembered, so a failure in between costs a repetition, never an event."""
+        for event in events:
+            self._known[event.event_id] = None
+            self._telemetry.metrics.events.labels(event.platform, event.WhichOneof("kind") or "unknown").inc()
+        while len(self._known) > self._remembered:
+            self._known.popitem(last=False)
