@@ -1,0 +1,266 @@
+"""`make bench`: how fast she answers, how fast she stops, and what a kill costs, measured on this machine.
+
+Open loop: every message has its time before the run begins, is sent at that time whatever happens, and its latency
+counts from that time. `--quick` runs a tenth of everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from loadtests.kill import kill_runs
+from loadtests.process import Process, lydia
+from loadtests.renderer import Renderer, watching
+from loadtests.spans import collecting
+
+RATE_PER_S = 20
+PROBE_ROOMS = 40
+TYPED_SHARE, GIFT_SHARE = 0.08, 0.04
+"""Of the 20 events a second, how many are measured: messages typed into a quiet room, and gifts that cut in."""
+ANSWER_TIMEOUT_S = 10.0
+INTERRUPT_ROOMS = 20
+TYPED = ("你好呀", "你今年多大了", "你会唱歌吗", "What's your favourite food?", "讲个笑话", "Who are you?", "你喜欢猫吗")
+CROWD = ("666", "哈哈哈", "主播好", "来了来了", "hello", "今天好冷", "好听", "love this", "求关注", "晚上好")
+LONG = "我想慢慢地给大家讲一个很长很长的故事，从前有一座山，山上有一座天文台，台里住着一个喜欢数星星的姑娘，"
+
+
+@dataclass
+class Probe:
+    """One measured message. Times are `perf_counter` seconds."""
+
+    kind: str
+    room: Renderer
+    scheduled: float
+    sent: float = 0.0
+    event_id: str = ""
+
+    @property
+    def latency_ms(self) -> float | None:
+        """From the scheduled send to the first voice of the answer; None when there was none."""
+        came = self.room.first_voice.get(self.event_id)
+        return None if came is None else (came - self.scheduled) * 1000
+
+
+@dataclass
+class Answers:
+    """What the first part measured."""
+
+    probes: list[Probe] = field(default_factory=list)
+    sent: int = 0
+    failed: int = 0
+    lags_ms: list[float] = field(default_factory=list)
+    """How late the harness itself sent."""
+
+
+async def answers(process: Process, client: httpx.AsyncClient, seconds: float, progress: Progress) -> Answers:
+    """20 events a second for so long: a crowd in one room, probes in quiet rooms."""
+    result = Answers()
+    chance = random.Random(2112)
+    async with AsyncExitStack() as stack:
+        rooms = [await stack.enter_async_context(watching(process.address, f"probe{k}")) for k in range(PROBE_ROOMS)]
+        await stack.enter_async_context(watching(process.address, "crowd"))
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        await asyncio.sleep(1)
+        begin = time.perf_counter()
+        bar = progress.add_task("20 events a second", total=round(seconds * RATE_PER_S))
+        at = 0.0
+        while (at := at + chance.expovariate(RATE_PER_S)) < seconds:
+            scheduled = begin + at
+            await asyncio.sleep(max(scheduled - time.perf_counter(), 0))
+            result.lags_ms.append((time.perf_counter() - scheduled) * 1000)
+            probe = _next_probe(chance, rooms, scheduled)
+            if probe is not None:
+                result.probes.append(probe)
+            tasks.create_task(_send(client, probe, result, chance.getrandbits(32)), name="send")
+            progress.advance(bar)
+        await asyncio.sleep(ANSWER_TIMEOUT_S)
+    return result
+
+
+def _next_probe(chance: random.Random, rooms: Sequence[Renderer], scheduled: float) -> Probe | None:
+    """A measured message when it is its turn: typed ones need a room where she is silent, gifts cut in anywhere."""
+    draw = chance.random()
+    if draw < TYPED_SHARE:
+        quiet = [room for room in rooms if not room.speaking and scheduled - room.quiet_since > 1]
+        return Probe("typed message", chance.choice(quiet), scheduled) if quiet else None
+    if draw < TYPED_SHARE + GIFT_SHARE:
+        return Probe("gift", chance.choice(rooms), scheduled)
+    return None
+
+
+async def _send(client: httpx.AsyncClient, probe: Probe | None, result: Answers, number: int) -> None:
+    room = probe.room.room_id if probe is not None else "crowd"
+    body: dict[str, object] = {"viewer": {"id": f"viewer{number % 5000}", "name": f"观众{number % 5000}"}}
+    if probe is None and number % 3 == 0:
+        body["like"] = {"count": number % 9 + 1}
+    elif probe is None and number % 7 == 0:
+        body["enter"] = {}
+    elif probe is None:
+        body["text"] = CROWD[number % len(CROWD)]
+    elif probe.kind == "gift":
+        body["gift"] = {"name": "星舰", "count": 1, "value_fen": 8_800}
+    else:
+        body["text"] = TYPED[number % len(TYPED)]
+    result.sent += 1
+    try:
+        answer = await client.post(f"/rooms/{room}/messages", json=body)
+    except httpx.HTTPError:
+        result.failed += 1
+        return
+    if answer.status_code != 202:
+        result.failed += 1
+    elif probe is not None:
+        probe.sent = time.perf_counter()
+        probe.event_id = answer.json()["event_id"]
+
+
+@dataclass
+class Interruptions:
+    """What the second part measured. Milliseconds from the request to the last old sample."""
+
+    panic_ms: list[float] = field(default_factory=list)
+    gift_ms: list[float] = field(default_factory=list)
+    late_frames: int = 0
+    missed: int = 0
+
+
+async def interruptions(process: Process, client: httpx.AsyncClient, count: int, progress: Progress) -> Interruptions:
+    """Lets her speak at length in many rooms, and cuts her off at random moments, by panic and by gifts."""
+    result = Interruptions()
+    bar = progress.add_task(f"{count} interruptions", total=count)
+    left = iter(range(count))
+
+    async def room(number: int) -> None:
+        chance = random.Random(number)
+        async with watching(process.address, f"cut{number}") as renderer:
+            for _ in left:
+                await _interrupt(client, renderer, chance, result)
+                progress.advance(bar)
+            result.late_frames += renderer.late_frames
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(INTERRUPT_ROOMS):
+            tasks.create_task(room(number), name=f"cut{number}")
+    return result
+
+
+async def _interrupt(client: httpx.AsyncClient, room: Renderer, chance: random.Random, result: Interruptions) -> None:
+    control = f"/rooms/{room.room_id}/control"
+    await client.post(control, json={"action": "say", "text": LONG * 3})
+    deadline = time.perf_counter() + 10
+    while not room.speaking and time.perf_counter() < deadline:
+        await room.wait(0.5)
+    await asyncio.sleep(chance.uniform(0.3, 2.0))
+    stops, by_gift = len(room.stops), chance.random() < 0.5
+    asked = time.perf_counter()
+    if by_gift:
+        gift = {"name": "星舰", "count": 1, "value_fen": 8_800}
+        viewer = {"id": f"v{chance.getrandbits(30)}", "name": "小星"}
+        await client.post(f"/rooms/{room.room_id}/messages", json={"viewer": viewer, "gift": gift})
+    else:
+        await client.post(control, json={"action": "panic"})
+    while len(room.stops) == stops and time.perf_counter() < asked + 5:
+        await room.wait(0.5)
+    if len(room.stops) == stops:
+        result.missed += 1
+    else:
+        (result.gift_ms if by_gift else result.panic_ms).append((room.stops[stops].silent_at - asked) * 1000)
+    if not by_gift:
+        await client.post(control, json={"action": "panic", "released": True})
+    await asyncio.sleep(0.2)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that so large a share of the values does not exceed; NaN of nothing."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
+
+
+def table(title: str, rows: Sequence[tuple[str, Sequence[float]]], unit: str = "ms") -> Table:
+    """Percentiles of each row's values."""
+    drawn = Table(title=title, title_justify="left")
+    drawn.add_column("")
+    for name in ("n", f"p50 {unit}", "p90", "p95", "p99", "max"):
+        drawn.add_column(name, justify="right")
+    for name, values in rows:
+        shown = [f"{percentile(values, share):.1f}" for share in (0.5, 0.9, 0.95, 0.99, 1.0)]
+        drawn.add_row(name, str(len(values)), *shown)
+    return drawn
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    dirty = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
+    changed = " with changes" if dirty.strip() else ""
+    return f"{os.cpu_count()} cores {model}, Python {platform.python_version()}, commit {commit.stdout.strip()}{changed}"
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    console = Console()
+    console.print(machine())
+    scale = 0.1 if arguments.quick else 1.0
+    parts = set(arguments.parts)
+    with tempfile.TemporaryDirectory(prefix="lydia-bench-") as folder, Progress(console=console) as progress:
+        if parts & {"answers", "interruptions"}:
+            async with (
+                collecting() as collector,
+                lydia(Path(folder) / "data", {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint}) as process,
+                process.client() as client,
+            ):
+                progress.console.print(f"started in {process.started_in_s:.1f} s")
+                if "answers" in parts:
+                    show_answers(progress.console, await answers(process, client, 120 * scale, progress))
+                    await asyncio.sleep(6)  # the last spans come in batches
+                    rows = list(collector.milestones().items())
+                    progress.console.print(table("From the gateway's receipt of an event", rows))
+                if "interruptions" in parts:
+                    cut = await interruptions(process, client, round(1000 * scale), progress)
+                    rows = [("panic", cut.panic_ms), ("gift (make before break)", cut.gift_ms)]
+                    progress.console.print(table("From the interruption to the last sample of the old epoch", rows))
+                    progress.console.print(
+                        f"voice or frames of an older epoch afterwards: {cut.late_frames}; never stopped: {cut.missed}"
+                    )
+        if "kill" in parts:
+            await kill_runs(Path(folder), round(10 * scale) or 1, progress)
+
+
+def show_answers(console: Console, found: Answers) -> None:
+    """The table of the first part."""
+    rows = []
+    for kind in ("typed message", "gift"):
+        probes = [probe for probe in found.probes if probe.kind == kind]
+        latencies = [latency for probe in probes if (latency := probe.latency_ms) is not None]
+        rows.append((kind, latencies))
+        if len(latencies) < len(probes):
+            console.print(f"{kind}: {len(probes) - len(latencies)} of {len(probes)} without an answer in time")
+    console.print(table("From the scheduled send to the first voice chunk on the WebSocket", rows))
+    lag = percentile(found.lags_ms, 0.99)
+    console.print(f"{found.sent} events sent, {found.failed} refused; the harness was late by {lag:.1f} ms at p99")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "kill"], metavar="PART")
+    asyncio.run(main(parser.parse_args()))

@@ -1,0 +1,182 @@
+"""What is wrong on this machine, and how to mend it. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.core.settings import BadSettings, Settings, load
+from services.places import BODY, PAGES
+
+LOCAL_SERVERS = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
+"""Where OpenAI-compatible servers listen unless told otherwise."""
+PROBE_S = 1.0
+FREE_BYTES = 500_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `mend` is what a person can do; empty when there is nothing to mend."""
+
+    what: str
+    well: bool
+    seen: str
+    mend: str = ""
+
+
+async def examine(environment: dict[str, str] | None = None) -> list[Finding]:
+    """Everything that is worth a look, most basic first."""
+    findings = [_python()]
+    try:
+        settings = load(environment)
+    except BadSettings as error:
+        findings += [
+            Finding("settings", False, line, "change or remove this setting") for line in str(error).splitlines()
+        ]
+        settings = Settings()
+    else:
+        findings.append(Finding("settings", True, "all understood"))
+    findings += [_data(settings), _port(settings), _pages(), _body()]
+    for what, look in _PARTS.items():
+        findings.append(await _part(what, look))
+    findings += await _language_models(settings)
+    return findings
+
+
+def report(findings: list[Finding], console: Console) -> bool:
+    """Prints them; True when nothing needs mending."""
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for finding in findings:
+        mark = Text("✓", "green") if finding.well else Text("✗", "bold red")
+        table.add_row(mark, Text(finding.what), Text(finding.seen))
+        if finding.mend:
+            table.add_row("", "", Text(f"→ {finding.mend}", "yellow" if not finding.well else "cyan"))
+    console.print(table)
+    well = all(finding.well for finding in findings)
+    console.print("All is well: `lydia up` will start." if well else "Mend the lines marked ✗, then look again.")
+    return well
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    mend = "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer and run `make setup`"
+    return Finding("Python", not mend, found, mend)
+
+
+def _data(settings: Settings) -> Finding:
+    folder = settings.data_dir.absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return Finding("data folder", False, f"{folder}: {error.strerror}", "set LYDIA_DATA_DIR to a writable folder")
+    free = shutil.disk_usage(existing).free
+    if free < FREE_BYTES:
+        return Finding("data folder", False, f"{folder}: {free // 10**6} MB free", "free some space: she wants 500 MB")
+    return Finding("data folder", True, f"{folder}, {free // 10**9} GB free")
+
+
+def _port(settings: Settings) -> Finding:
+    host, port = settings.http.host, settings.http.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            seen = f"{host}:{port}: {error.strerror}"
+            return Finding("address", False, seen, "stop what listens there (Lydia herself?) or set LYDIA_HTTP__PORT")
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        return Finding("address", True, f"{host}:{port}: reachable from other machines", "put TLS and a proxy before it")
+    return Finding("address", True, f"http://{host}:{port} is free")
+
+
+def _pages() -> Finding:
+    built = (PAGES / "stage.html").is_file() and (PAGES / "console.html").is_file()
+    return Finding("pages", built, "built" if built else "not built", "" if built else "run `make setup`")
+
+
+def _body() -> Finding:
+    path = BODY / "lydia.vrm"
+    if not path.is_file():
+        return Finding("her body", False, "not built", "run `make setup`")
+    return Finding("her body", True, f"{path.stat().st_size / 1e6:.1f} MB")
+
+
+async def _redis() -> str:
+    from services.core.embedded_redis import EmbeddedRedis
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with EmbeddedRedis(Path(folder)) as redis:
+            return f"Redis {(await redis.client().info('server'))['redis_version']} starts"
+
+
+async def _voice() -> str:
+    from services.speech.speak import speak
+
+    chunks = await speak("你好，I am Lydia.")
+    seconds = sum(len(chunk.pcm_s16le) for chunk in chunks) / 2 / 24_000
+    return f"espeak-ng speaks in a process of its own ({seconds:.1f} s of sound)"
+
+
+async def _meaning() -> str:
+    from services.chat.retrieval import encode
+
+    vectors = await asyncio.to_thread(encode, ["你好"])
+    return f"sentence embedding loads ({vectors.shape[1]} values)"
+
+
+_PARTS: dict[str, Callable[[], Awaitable[str]]] = {
+    "bus and state": _redis,
+    "fast voice": _voice,
+    "understanding": _meaning,
+}
+
+
+async def _part(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        async with asyncio.timeout(20):
+            return Finding(what, True, await look())
+    except Exception as error:  # whatever is broken, the others are still looked at
+        return Finding(what, False, f"{type(error).__name__}: {error}", "run `make clean setup`")
+
+
+async def _language_models(settings: Settings) -> list[Finding]:
+    """Servers that could answer in her place, and the one setting that uses them."""
+    if settings.chat.base_url:
+        model = await _models(settings.chat.base_url)
+        if model is None:
+            mend = "start that server or unset LYDIA_CHAT__BASE_URL; until then her own persona answers"
+            return [Finding("language model", False, f"{settings.chat.base_url} does not answer", mend)]
+        return [Finding("language model", True, f"{settings.chat.base_url} answers")]
+    found = []
+    for name, port in LOCAL_SERVERS.items():
+        url = f"http://127.0.0.1:{port}/v1"
+        model = await _models(url)
+        if model is not None:
+            seen = f"{name} or a server like it at {url}" + (f", with {model}" if model else "")
+            found.append(Finding("language model", True, seen, f"to let it answer: LYDIA_CHAT__BASE_URL={url}"))
+    none = Finding("language model", True, "none on this machine: her own persona answers")
+    return found or [none]
+
+
+async def _models(url: str) -> str | None:
+    """The first model an OpenAI-compatible server offers, "" when it names none, None when there is no such server."""
+    try:
+        async with httpx.AsyncClient(timeout=PROBE_S, trust_env=False) as client:
+            listed = (await client.get(f"{url.rstrip('/')}/models")).json()
+        models = listed["data"]
+        return str(models[0]["id"]) if models else ""
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError):
+        return None

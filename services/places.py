@@ -1,0 +1,11 @@
+"""Where built things lie in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "services" / "stage" / "web" / "dist"
+"""stage.html, console.html and assets/."""
+BODY = ROOT / "services" / "stage" / "avatar" / "dist"
+"""lydia.vrm and lydia-lite.vrm."""
