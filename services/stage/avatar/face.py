@@ -1,0 +1,73 @@
+"""Her own body and face: which shape targets make her, and how much of each."""
+
+from services.stage.avatar.source import Floats, Source
+
+# Targets named with `*` exist once per side.
+MACRO = {
+    "macrodetails/asian-female-young": 0.75,
+    "macrodetails/caucasian-female-young": 0.25,
+    "macrodetails/universal-female-young-averagemuscle-averageweight": 0.25,
+    "macrodetails/universal-female-young-averagemuscle-minweight": 0.25,
+    "macrodetails/universal-female-young-minmuscle-averageweight": 0.25,
+    "macrodetails/universal-female-young-minmuscle-minweight": 0.25,
+    "macrodetails/proportions/female-young-averagemuscle-averageweight-idealproportions": 0.44,
+    "macrodetails/proportions/female-young-minmuscle-minweight-idealproportions": 0.36,
+    "breast/female-young-averagemuscle-averageweight-averagecup-maxfirmness": 0.3,
+    "breast/female-young-minmuscle-minweight-averagecup-maxfirmness": 0.3,
+}
+HEAD = {
+    "eyes/*-eye-scale-incr": 1.0,
+    "eyes/*-eye-height1-incr": 0.25,
+    "eyes/*-eye-height2-incr": 0.45,
+    "eyes/*-eye-height3-incr": 0.25,
+    "eyes/*-eye-corner2-up": 0.25,
+    "eyes/*-eye-bag-decr": 0.5,
+    "eyebrows/eyebrows-trans-up": 0.3,
+    "chin/chin-width-decr": 0.5,
+    "chin/chin-bones-decr": 0.5,
+    "chin/chin-triangle": 0.35,
+    "chin/chin-height-decr": 0.15,
+    "cheek/*-cheek-bones-decr": 0.2,
+    "cheek/*-cheek-volume-incr": 0.1,
+    "head/head-oval": 0.3,
+    "head/head-age-decr": 0.4,
+    "head/head-scale-horiz-decr": 0.15,
+    "nose/nose-volume-decr": 0.5,
+    "nose/nose-nostrils-width-decr": 0.5,
+    "nose/nose-scale-horiz-decr": 0.4,
+    "nose/nose-width2-decr": 0.25,
+    "nose/nose-point-up": 0.1,
+    "nose/nose-greek-incr": 0.1,
+    "mouth/mouth-cupidsbow-incr": 0.25,
+    "mouth/mouth-upperlip-height-decr": 0.2,
+    "mouth/mouth-lowerlip-height-decr": 0.25,
+    "mouth/mouth-scale-horiz-decr": 0.15,
+    "mouth/mouth-angles-up": 0.12,
+}
+BODY = {
+    "neck/neck-scale-horiz-decr": 0.3,
+    "neck/neck-scale-depth-decr": 0.2,
+    "neck/neck-scale-vert-incr": 0.2,
+    "torso/measure-shoulder-dist-decr": 0.5,
+    "torso/torso-scale-horiz-decr": 0.3,
+    "arms/*-upperarm-fat-decr": 0.4,
+    "arms/*-upperarm-shoulder-muscle-decr": 0.5,
+}
+
+
+def shape(source: Source) -> Floats:
+    """The base mesh in her shape: (vertices, 3) in decimetres."""
+    positions = source.mesh.positions.copy()
+    for targets in (MACRO, HEAD, BODY):
+        for name, weight in targets.items():
+            for side in ("l", "r") if "*" in name else ("",):
+                positions += weight * source.shape_target(name.replace("*", side))
+    return positions
+
+
+def neutral(shaped: Floats, units: dict[str, Floats]) -> Floats:
+    """Her resting face: lips closed, which the base mesh leaves a little open, with a hint of a smile."""
+    smile = units["mouthSmileLeft"] + units["mouthSmileRight"]
+    cheeks = units["cheekSquintLeft"] + units["cheekSquintRight"]
+    result: Floats = shaped + 0.07 * units["mouthClose"] + 0.16 * smile + 0.08 * cheeks
+    return result

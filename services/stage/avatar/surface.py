@@ -1,0 +1,85 @@
+"""From vertices that are fixed mixes of base vertices to finished parts that carry every face shape."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+
+from services.stage.avatar.part import Part
+from services.stage.avatar.refine import RefinedMesh
+from services.stage.avatar.rig import Rig
+from services.stage.avatar.source import Floats, Ints
+
+_STILL = 2e-5  # decimetres; a shape that moves nothing further than this does not touch the part
+
+
+def vertex_normals(positions: Floats, triangles: Ints) -> Floats:
+    """Unit normals (n, 3), weighted by the area of the triangles around each vertex."""
+    a, b, c = (positions[triangles[:, k]] for k in range(3))
+    face = np.cross(b - a, c - a)
+    normals = np.stack(
+        [np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), minlength=len(positions)) for k in range(3)], axis=1
+    )
+    result: Floats = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return result
+
+
+def corner_vertices(triangles: Ints, triangle_uvs: Ints) -> tuple[Ints, Ints, Ints]:
+    """Split vertices where texture coordinates differ: (vertex of, uv of) each new vertex, and new triangles."""
+    pairs, inverse = np.unique(np.stack([triangles.ravel(), triangle_uvs.ravel()], axis=1), axis=0, return_inverse=True)
+    return pairs[:, 0], pairs[:, 1], inverse.reshape(-1, 3)
+
+
+def morphed(
+    name: str,
+    material: str,
+    matrix: sparse.csr_matrix,
+    normals: Floats,
+    uvs: Floats,
+    triangles: Ints,
+    neutral: Floats,
+    units: Mapping[str, Floats],
+    rig: Rig,
+) -> Part:
+    """A part whose vertices are rows of `matrix` over the base vertices; it carries the shapes that move it."""
+    morphs = {shape: matrix @ offsets for shape, offsets in units.items()}
+    morphs = {shape: offsets for shape, offsets in morphs.items() if np.abs(offsets).max() > _STILL}
+    return Part(name, material, matrix @ neutral, normals, uvs, triangles, (matrix @ rig.weights).tocsr(), morphs)
+
+
+def skin_part(
+    refined: RefinedMesh,
+    whole: RefinedMesh,
+    uvs: Floats,
+    neutral: Floats,
+    units: Mapping[str, Floats],
+    rig: Rig,
+) -> Part:
+    """The skin, with normals for every shape, taken from the `whole` body so that cut borders stay smooth.
+
+    `uvs`: (triangles of `refined`, 3, 2), v down.
+    """
+    flat = np.round(uvs.reshape(-1, 2), 6)
+    _, uv_ids = np.unique(flat, axis=0, return_inverse=True)
+    vertex_of, _, triangles = corner_vertices(refined.triangles, uv_ids.reshape(-1, 3))
+    part_uvs = np.zeros((len(vertex_of), 2))
+    part_uvs[triangles.ravel()] = flat
+    matrix = refined.matrix[vertex_of]
+    rest = whole.matrix @ neutral
+    rest_normals = vertex_normals(rest, whole.triangles)
+    morph_normals = {}
+    for shape, offsets in units.items():
+        changed = vertex_normals(rest + whole.matrix @ offsets, whole.triangles) - rest_normals
+        changed[np.abs(changed).max(axis=1) < 0.004] = 0.0
+        morph_normals[shape] = changed[vertex_of]
+    return Part(
+        "face",
+        "skin",
+        matrix @ neutral,
+        rest_normals[vertex_of],
+        part_uvs,
+        triangles,
+        (matrix @ rig.weights).tocsr(),
+        {shape: matrix @ offsets for shape, offsets in units.items()},
+        morph_normals,
+    )
