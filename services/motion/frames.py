@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.core.events import MotionChunk
 from services.motion import face
 from services.motion.face import Floats
-from services.motion.joints import JOINTS
+from services.motion.joints import JOINTS, quaternion
 
 SAMPLE_RATE = 24_000
 FRAME_RATE = 60
 FRAME_SAMPLES = SAMPLE_RATE // FRAME_RATE
 """Samples from one frame to the next."""
+
+CHANNELS = face.SIZE + 3 * len(JOINTS)
+"""Everything that moves, as one row: face values, then a rotation vector of each joint. Rows can be added and scaled;
+they are made into frames at the end."""
 
 
 class Frames(NamedTuple):
@@ -24,6 +29,17 @@ class Frames(NamedTuple):
     """[n, 61], in the order and units of `services.motion.face`."""
     joints: Floats
     """[n, 12, 4]: rotations of `JOINTS` as quaternions x, y, z, w."""
+
+
+def channel(joint: int, axis: str) -> int:
+    """The channel of a joint's turning about x, y or z."""
+    return face.SIZE + 3 * joint + "xyz".index(axis)
+
+
+def of_rows(rows: NDArray[Any]) -> Frames:
+    """The frames of rows [n, CHANNELS]."""
+    turned = quaternion(rows[:, face.SIZE :].reshape(len(rows), len(JOINTS), 3))
+    return Frames(rows[:, : face.SIZE].astype(np.float32), turned.astype(np.float32))
 
 
 def still(frame_count: int) -> Frames:

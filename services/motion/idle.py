@@ -21,15 +21,12 @@ from numpy.typing import NDArray
 from services.motion import face, joints
 from services.motion.curves import ease
 from services.motion.face import INDEX
-from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE, Frames
+from services.motion.frames import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, Frames, channel, of_rows, still
 
 Array = NDArray[Any]
 
 DRIFT, BLINK, GLANCE, FIXATION, STANCE = range(5)
 """Kinds of happenings, each with its own random numbers."""
-
-CHANNELS = face.SIZE + 3 * len(joints.JOINTS)
-"""Everything that moves, in one row: face values, then a rotation vector of each joint."""
 
 BREATHS_HZ = 0.23
 BLINK_CELL_S, BLINK_GAP_S = 3.1, 0.7
@@ -47,10 +44,6 @@ HEAD_FOLLOWS, HEAD_FOLLOWS_S = 0.35, 0.45
 """Share of a glance that the head goes too, and how long it takes."""
 GAZE = [face.EYE_YAW[0], face.EYE_PITCH[0], face.EYE_YAW[1], face.EYE_PITCH[1]]
 HEAD_FOLLOWING = slice(INDEX["HeadYaw"], INDEX["HeadPitch"] + 1)
-
-
-def _joint(joint: int, axis: str) -> int:
-    return face.SIZE + 3 * joint + "xyz".index(axis)
 
 
 REST_FACE = face.vector(
@@ -73,18 +66,18 @@ DRIFTS: tuple[tuple[int, float, float], ...] = (
     (INDEX["EyeSquintRight"], 0.05, 0.067),
     (INDEX["MouthPressLeft"], 0.05, 0.037),
     (INDEX["MouthPressRight"], 0.05, 0.037),
-    (_joint(joints.SPINE, "x"), 0.008, 0.059),
-    (_joint(joints.SPINE, "y"), 0.016, 0.043),
-    (_joint(joints.SPINE, "z"), 0.012, 0.037),
-    (_joint(joints.CHEST, "y"), 0.012, 0.049),
-    (_joint(joints.NECK, "x"), 0.012, 0.097),
-    (_joint(joints.NECK, "z"), 0.012, 0.073),
-    (_joint(joints.LEFT_UPPER_ARM, "x"), 0.030, 0.051),
-    (_joint(joints.RIGHT_UPPER_ARM, "x"), 0.030, 0.053),
-    (_joint(joints.LEFT_LOWER_ARM, "x"), 0.030, 0.071),
-    (_joint(joints.RIGHT_LOWER_ARM, "x"), 0.030, 0.067),
-    (_joint(joints.LEFT_HAND, "y"), 0.04, 0.061),
-    (_joint(joints.RIGHT_HAND, "y"), 0.04, 0.063),
+    (channel(joints.SPINE, "x"), 0.008, 0.059),
+    (channel(joints.SPINE, "y"), 0.016, 0.043),
+    (channel(joints.SPINE, "z"), 0.012, 0.037),
+    (channel(joints.CHEST, "y"), 0.012, 0.049),
+    (channel(joints.NECK, "x"), 0.012, 0.097),
+    (channel(joints.NECK, "z"), 0.012, 0.073),
+    (channel(joints.LEFT_UPPER_ARM, "x"), 0.030, 0.051),
+    (channel(joints.RIGHT_UPPER_ARM, "x"), 0.030, 0.053),
+    (channel(joints.LEFT_LOWER_ARM, "x"), 0.030, 0.071),
+    (channel(joints.RIGHT_LOWER_ARM, "x"), 0.030, 0.067),
+    (channel(joints.LEFT_HAND, "y"), 0.04, 0.061),
+    (channel(joints.RIGHT_HAND, "y"), 0.04, 0.063),
 )
 """What drifts: channel, how far (radians or shape), and the lowest of its three frequencies in Hz."""
 DRIFT_CHANNELS = np.array([channel for channel, _, _ in DRIFTS])
@@ -95,37 +88,37 @@ DRIFT_CELLS = np.arange(len(DRIFTS) + 1)
 
 BREATH = np.zeros(CHANNELS)
 """From the middle to the top of a breath: the chest lifts and widens, neck and arms make up for it."""
-for _channel, _amount in (
-    (_joint(joints.SPINE, "x"), 0.004),
-    (_joint(joints.CHEST, "x"), -0.012),
-    (_joint(joints.UPPER_CHEST, "x"), -0.010),
-    (_joint(joints.NECK, "x"), 0.014),
-    (_joint(joints.LEFT_SHOULDER, "z"), 0.022),
-    (_joint(joints.RIGHT_SHOULDER, "z"), -0.022),
-    (_joint(joints.LEFT_UPPER_ARM, "z"), -0.016),
-    (_joint(joints.RIGHT_UPPER_ARM, "z"), 0.016),
+for _place, _amount in (
+    (channel(joints.SPINE, "x"), 0.004),
+    (channel(joints.CHEST, "x"), -0.012),
+    (channel(joints.UPPER_CHEST, "x"), -0.010),
+    (channel(joints.NECK, "x"), 0.014),
+    (channel(joints.LEFT_SHOULDER, "z"), 0.022),
+    (channel(joints.RIGHT_SHOULDER, "z"), -0.022),
+    (channel(joints.LEFT_UPPER_ARM, "z"), -0.016),
+    (channel(joints.RIGHT_UPPER_ARM, "z"), 0.016),
 ):
-    BREATH[_channel] = _amount
+    BREATH[_place] = _amount
 
 WEIGHT = np.zeros(CHANNELS)
 """A shift of weight from the middle to her right foot, as the upper body shows it."""
-for _channel, _amount in (
-    (_joint(joints.SPINE, "z"), 0.030),
-    (_joint(joints.CHEST, "z"), -0.018),
-    (_joint(joints.NECK, "z"), -0.014),
-    (_joint(joints.LEFT_SHOULDER, "z"), 0.012),
-    (_joint(joints.RIGHT_SHOULDER, "z"), 0.012),
+for _place, _amount in (
+    (channel(joints.SPINE, "z"), 0.030),
+    (channel(joints.CHEST, "z"), -0.018),
+    (channel(joints.NECK, "z"), -0.014),
+    (channel(joints.LEFT_SHOULDER, "z"), 0.012),
+    (channel(joints.RIGHT_SHOULDER, "z"), 0.012),
 ):
-    WEIGHT[_channel] = _amount
+    WEIGHT[_place] = _amount
 TURN = np.zeros(CHANNELS)
 """A turn of the trunk to her left; the neck turns back half of it."""
-for _channel, _amount in (
-    (_joint(joints.SPINE, "y"), 0.035),
-    (_joint(joints.CHEST, "y"), 0.020),
-    (_joint(joints.NECK, "y"), -0.030),
+for _place, _amount in (
+    (channel(joints.SPINE, "y"), 0.035),
+    (channel(joints.CHEST, "y"), 0.020),
+    (channel(joints.NECK, "y"), -0.030),
     (INDEX["HeadYaw"], -0.025),
 ):
-    TURN[_channel] = _amount
+    TURN[_place] = _amount
 
 
 def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
@@ -135,20 +128,19 @@ def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
     `compose` makes them relative to the head and adds the EyeLook shapes.
     """
     if frame_count == 0:
-        return Frames(np.zeros((0, face.SIZE), np.float32), np.zeros((0, len(joints.JOINTS), 4), np.float32))
+        return still(0)
     t = (start_sample + FRAME_SAMPLES * np.arange(frame_count)) / SAMPLE_RATE
-    move = _drift(room_seed, t)
+    rows = _drift(room_seed, t)
     wander, glance, shut = _wander(room_seed, t), _glances(room_seed, t), _blinks(room_seed, t)
-    move += wander[:, 0, None] * WEIGHT + wander[:, 1, None] * TURN
+    rows += wander[:, 0, None] * WEIGHT + wander[:, 1, None] * TURN
+    rows[:, : face.SIZE] += REST_FACE
     gaze = glance[:, :2] + wander[:, 2:] * FIXATION_SPREAD
-    values = move[:, : face.SIZE] + REST_FACE
-    values[:, GAZE] = gaze[:, (0, 1, 0, 1)]
-    values[:, HEAD_FOLLOWING] += HEAD_FOLLOWS * glance[:, 2:4]
-    values[:, face.BLINK] = np.maximum(shut, glance[:, 4])[:, None]
-    shapes = values[:, : face.SHAPES]
+    rows[:, GAZE] = gaze[:, (0, 1, 0, 1)]
+    rows[:, HEAD_FOLLOWING] += HEAD_FOLLOWS * glance[:, 2:4]
+    rows[:, face.BLINK] = np.maximum(shut, glance[:, 4])[:, None]
+    shapes = rows[:, : face.SHAPES]
     np.minimum(np.maximum(shapes, 0, out=shapes), 1, out=shapes)
-    turned = joints.quaternion(move[:, face.SIZE :].reshape(frame_count, -1, 3))
-    return Frames(values.astype(np.float32), turned.astype(np.float32))
+    return of_rows(rows)
 
 
 def _random(seed: int, kind: int, cells: Array, width: int) -> Array:

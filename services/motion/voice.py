@@ -1,0 +1,114 @@
+"""What the sound alone tells: how loud she is, and a mouth for a voice whose phonemes nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE
+from services.motion.lips import FUNNEL, HISSING, JAW, LOWER, PUCKER, SPREAD, UPPER, WIDTH
+
+Array = NDArray[Any]
+
+QUIET_DB, RANGE_DB = -26.0, 30.0
+"""The loudest level expected before anything was heard (dB below full scale), and how far below it silence begins."""
+FORGETS_DB_S = 3.0
+"""How fast the loudest level sinks when she grows softer."""
+WINDOW = 2 * FRAME_SAMPLES
+_HANN = np.hanning(WINDOW).astype(np.float32)
+_HERTZ = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
+_BANDS = np.stack(
+    [(low <= _HERTZ) & (high > _HERTZ) for low, high in ((100, 500), (500, 1200), (1200, 3000), (4000, 11_000))]
+)
+_BANDS = _BANDS.T.astype(np.float32)
+
+LOUD_JAW = 0.3
+"""How much farther a very loud voice opens the jaw than a middling one; a soft one opens it less by half of this."""
+GAIN_S = 0.12
+SMOOTH = np.array([1, 2, 3, 2, 1]) / 9
+LAG_S = 0.015
+
+
+class Heard(NamedTuple):
+    """Per frame, [n] each."""
+
+    level: Array
+    """0 silence, 1 the loudest of late."""
+    open: Array
+    """0 to 1: share of 500 to 1200 Hz in what is below 3 kHz, where open vowels have their first formant."""
+    front: Array
+    """0 to 1: how much more is above than below 1200 Hz: high for i and e, low for o and u, whose lips are round."""
+    hiss: Array
+    """0 to 1: whether the sound is mostly above 4 kHz."""
+
+
+class Voice:
+    """Listens to one turn, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._before = np.zeros(FRAME_SAMPLES, np.float32)
+        self._peak_db = QUIET_DB
+        self._gain = 1.0
+        self._unsmoothed = np.zeros((2, WIDTH))
+        self._shown = np.zeros(WIDTH)
+
+    def hear(self, pcm: Array) -> Heard:
+        """The next samples, int16; a window of two frames around each frame's first sample is looked at."""
+        count = -(-len(pcm) // FRAME_SAMPLES)
+        sound = np.zeros((count + 1) * FRAME_SAMPLES, np.float32)
+        sound[:FRAME_SAMPLES] = self._before
+        sound[FRAME_SAMPLES : FRAME_SAMPLES + len(pcm)] = pcm
+        sound[FRAME_SAMPLES:] /= 32_768
+        self._before = sound[-FRAME_SAMPLES:]
+        halves = sound.reshape(-1, FRAME_SAMPLES)
+        windows = np.concatenate([halves[:-1], halves[1:]], 1) * _HANN
+        spectrum = np.fft.rfft(windows)
+        low, mid, front, high = ((spectrum.real**2 + spectrum.imag**2) @ _BANDS).T
+        db = 10 * np.log10((windows * windows).mean(1) / 0.375 + 1e-10)
+        level = np.clip((db - self._peaks(db)) / RANGE_DB + 1, 0, 1)
+        hiss = np.clip((high / (low + mid + front + high + 1e-9) - 0.35) / 0.3, 0, 1)
+        return Heard(level, mid / (low + mid + front + 1e-9), front / (mid + front + 1e-9), hiss)
+
+    def _peaks(self, db: Array) -> Array:
+        sinks = FORGETS_DB_S / 60 * np.arange(1, len(db) + 1)
+        peaks = np.maximum(np.maximum.accumulate(db + sinks), self._peak_db) - sinks
+        if len(peaks):
+            self._peak_db = max(float(peaks[-1]), QUIET_DB - 20)
+        return peaks
+
+    def jaw_gain(self, heard: Heard) -> Array:
+        """How far loudness opens the jaw, about 1, [n]."""
+        gain = np.empty(len(heard.level))
+        step = 1 - np.exp(-1 / (60 * GAIN_S))
+        for frame, level in enumerate(heard.level):
+            # In silence there is nothing to be louder or softer than.
+            if level > 0.1:
+                self._gain += step * (1 - LOUD_JAW / 2 + 1.5 * LOUD_JAW * (level - 0.4) - self._gain)
+            gain[frame] = self._gain
+        return np.clip(gain, 1 - LOUD_JAW / 2, 1 + LOUD_JAW)
+
+    def lips(self, heard: Heard) -> Array:
+        """An articulation [n, WIDTH] without phonemes: the jaw follows level and first formant, the second formant
+        spreads or rounds the lips, a hiss closes the teeth.
+        """
+        level, hiss = heard.level**1.5, heard.hiss
+        voiced = level * (1 - hiss)
+        wanted = np.zeros((len(level), WIDTH))
+        wanted[:, JAW] = voiced * (0.14 + 0.45 * np.minimum(heard.open / 0.6, 1))
+        wanted[:, SPREAD] = 0.45 * voiced * np.clip((heard.front - 0.3) / 0.4, 0, 1)
+        rounded = voiced * np.clip((0.12 - heard.front) / 0.1, 0, 1)
+        wanted[:, PUCKER], wanted[:, FUNNEL] = 0.45 * rounded, 0.5 * rounded
+        wanted[:, UPPER] = 0.06 * voiced + 0.20 * level * hiss
+        wanted[:, LOWER] = 0.12 * voiced + 0.24 * level * hiss
+        wanted[:, HISSING] = level * hiss
+        padded = np.concatenate([self._unsmoothed, wanted, np.repeat(wanted[-1:], 2, axis=0)])
+        self._unsmoothed = padded[-4:-2]
+        smooth = sum(weight * padded[i : i + len(wanted)] for i, weight in enumerate(SMOOTH))
+        shown = np.empty_like(wanted)
+        step = 1 - np.exp(-1 / (60 * LAG_S))
+        for frame, target in enumerate(smooth):
+            self._shown = self._shown + step * (target - self._shown)
+            shown[frame] = self._shown
+        return shown
