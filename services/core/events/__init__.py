@@ -34,6 +34,14 @@ from services.core.events.inference_pb2 import (
     ChatRequest as ChatRequest,
     HistoryLine as HistoryLine,
 )
+from services.core.events.log_pb2 import (
+    EpochTaken as EpochTaken,
+    Heard as Heard,
+    LogEntry as LogEntry,
+    LogHeader as LogHeader,
+    LogStep as LogStep,
+    Tick as Tick,
+)
 from services.core.events.motion_pb2 import (
     Joint as Joint,
     MotionChunk as MotionChunk,
@@ -65,6 +73,14 @@ from services.core.events.stage_pb2 import (
     StageMotion as StageMotion,
     StageStop as StageStop,
     StageVoice as StageVoice,
+)
+from services.core.events.state_pb2 import (
+    FloorState as FloorState,
+    Outbox as Outbox,
+    PendingEvent as PendingEvent,
+    RoomSnapshot as RoomSnapshot,
+    ShowState as ShowState,
+    ViewerState as ViewerState,
 )
 from services.core.events.text_pb2 import (
     Emotion as Emotion,

@@ -92,6 +92,7 @@ class Decision(_message.Message):
         REASON_GATHERED: _ClassVar[Decision.Reason]
         REASON_FLOODING: _ClassVar[Decision.Reason]
         REASON_APPROVED: _ClassVar[Decision.Reason]
+        REASON_NOT_PERFORMED: _ClassVar[Decision.Reason]
     REASON_UNSPECIFIED: Decision.Reason
     REASON_BEST_SCORE: Decision.Reason
     REASON_PAID: Decision.Reason
@@ -107,6 +108,7 @@ class Decision(_message.Message):
     REASON_GATHERED: Decision.Reason
     REASON_FLOODING: Decision.Reason
     REASON_APPROVED: Decision.Reason
+    REASON_NOT_PERFORMED: Decision.Reason
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     ROOM_ID_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
