@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.core.bus.partitions import Progress, partition_of
 from services.core.bus.port import Delivery, Record
 
-
-def partition_of(key: str, partitions: int) -> int:
-    """Which partition holds a key's records."""
-    return zlib.crc32(key.encode()) % partitions
-
-
-class Progress:
-    """What a group has finished of one partition: everything below `committed`, and single offsets above it."""
-
-    def __init__(self, committed: int) -> None:
-        self.committed = committed
-        self._finished: set[int] = set()
-
-    def finish(self, offset: int) -> None:
-        if offset >= self.committed:
-            self._finished.add(offset)
-        while self.committed in self._finished:
-            self._finished.remove(self.committed)
-            self.committed += 1
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
 
 
 @dataclass
 class _Group:
-    progress: dict[tuple[str, int], Progress] = field(default_factory=dict)
+    committed: dict[Place, int] = field(default_factory=dict)
     members: list[_MemoryConsumer] = field(default_factory=list)
 
 
@@ -47,7 +30,7 @@ class MemoryBus:
         self._max_unfinished = max_unfinished
         self._logs: dict[str, list[list[Record]]] = defaultdict(lambda: [[] for _ in range(partitions)])
         self._groups: dict[str, _Group] = defaultdict(_Group)
-        self._anonymous: list[_MemoryConsumer] = []
+        self._members: list[_MemoryConsumer] = []
 
     async def publish(self, *records: Record) -> None:
         for record in records:
@@ -58,22 +41,21 @@ class MemoryBus:
     async def consume(
         self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
     ) -> AsyncIterator[_MemoryConsumer]:
-        owner = self._groups[group] if group is not None else _Group()
+        joined = self._groups[group] if group is not None else _Group()
         for topic in topics:
             for partition, log in enumerate(self._logs[topic]):
-                beginning = len(log) if start == "latest" else 0
-                owner.progress.setdefault((topic, partition), Progress(beginning))
-        member = _MemoryConsumer(self, owner, topics)
-        owner.members.append(member)
-        self._anonymous.append(member)
-        self._assign(owner)
+                joined.committed.setdefault((topic, partition), len(log) if start == "latest" else 0)
+        member = _MemoryConsumer(topics, joined, self._logs, self._max_unfinished)
+        joined.members.append(member)
+        self._members.append(member)
+        self._assign(joined)
         try:
             yield member
         finally:
             member.close()
-            owner.members.remove(member)
-            self._anonymous.remove(member)
-            self._assign(owner)
+            joined.members.remove(member)
+            self._members.remove(member)
+            self._assign(joined)
 
     async def read(self, topic: str) -> AsyncIterator[Record]:
         for log in self._logs[topic]:
@@ -81,55 +63,53 @@ class MemoryBus:
                 yield record
 
     async def lag(self, topic: str, group: str) -> int:
-        progress = self._groups[group].progress
-        return sum(
-            len(log) - (progress[topic, partition].committed if (topic, partition) in progress else 0)
-            for partition, log in enumerate(self._logs[topic])
-        )
+        committed = self._groups[group].committed
+        return sum(len(log) - committed.get((topic, partition), 0) for partition, log in enumerate(self._logs[topic]))
 
     def _assign(self, group: _Group) -> None:
         """Deals the partitions of each topic to the members that read it, in turn."""
-        for member in group.members:
-            member.assign(set())
+        shares: dict[_MemoryConsumer, set[Place]] = {member: set() for member in group.members}
         for topic in {topic for member in group.members for topic in member.topics}:
             readers = [member for member in group.members if topic in member.topics]
             for partition in range(self._partitions):
-                readers[partition % len(readers)].take(topic, partition)
-        self._wake()
+                shares[readers[partition % len(readers)]].add((topic, partition))
+        for member, places in shares.items():
+            member.assign(places)
 
     def _wake(self) -> None:
-        for member in self._anonymous:
+        for member in self._members:
             member.wake.set()
 
 
 class _MemoryConsumer:
-    def __init__(self, bus: MemoryBus, group: _Group, topics: tuple[str, ...]) -> None:
+    def __init__(
+        self, topics: tuple[str, ...], group: _Group, logs: dict[str, list[list[Record]]], max_unfinished: int
+    ) -> None:
         self.topics = topics
         self.wake = asyncio.Event()
-        self._bus = bus
         self._group = group
-        self._positions: dict[tuple[str, int], int] = {}
-        self._kept: dict[tuple[str, int], int] = {}
+        self._logs = logs
+        self._max_unfinished = max_unfinished
+        self._owned: dict[Place, Progress] = {}
         self._closed = False
 
-    def assign(self, partitions: set[tuple[str, int]]) -> None:
-        """Keeps only these partitions; what is taken anew begins at the group's committed offset."""
-        self._kept = self._positions
-        self._positions = {p: self._positions[p] for p in partitions}
-
-    def take(self, topic: str, partition: int) -> None:
-        place = (topic, partition)
-        self._positions[place] = self._kept.get(place, self._group.progress[place].committed)
+    def assign(self, places: set[Place]) -> None:
+        """From now on these partitions are the member's; a new one begins where the group has committed."""
+        self._owned = {
+            place: self._owned.get(place) or Progress(self._group.committed[place]) for place in sorted(places)
+        }
+        self.wake.set()
 
     def close(self) -> None:
         self._closed = True
+        self._owned = {}
         self.wake.set()
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         while not self._closed:
             self.wake.clear()
             delivered = False
-            for place in list(self._positions):
+            for place in list(self._owned):
                 delivery = self._next(place)
                 if delivery is not None:
                     delivered = True
@@ -137,18 +117,18 @@ class _MemoryConsumer:
             if not delivered and not self._closed:
                 await self.wake.wait()
 
-    def _next(self, place: tuple[str, int]) -> Delivery | None:
+    def _next(self, place: Place) -> Delivery | None:
         topic, partition = place
-        log, progress = self._bus._logs[topic][partition], self._group.progress[place]
-        if place not in self._positions:
+        log, progress = self._logs[topic][partition], self._owned.get(place)
+        if progress is None or progress.position >= len(log) or progress.unfinished >= self._max_unfinished:
             return None
-        offset = self._positions[place]
-        if offset >= len(log) or offset - progress.committed >= self._bus._max_unfinished:
-            return None
-        self._positions[place] = offset + 1
+        offset = progress.position
+        progress.give(offset)
 
         def finish() -> None:
             progress.finish(offset)
-            self.wake.set()
+            if self._owned.get(place) is progress:  # a former owner's word no longer counts
+                self._group.committed[place] = progress.committed
+                self.wake.set()
 
         return Delivery(log[offset], partition, str(offset), finish)

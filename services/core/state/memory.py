@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 
 from services.core.clock import Clock
@@ -13,51 +14,67 @@ class MemoryState:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._values: dict[str, bytes] = {}
-        self._hashes: dict[str, dict[str, bytes]] = {}
+        self._values: dict[str, bytes | dict[str, bytes]] = {}
         self._ends: dict[str, float] = {}
+        self._by_end: list[tuple[float, str]] = []
 
     async def get(self, key: str) -> bytes | None:
         self._expire()
-        return self._values.get(key)
+        value = self._values.get(key)
+        if isinstance(value, dict):
+            raise TypeError(f"{key} holds fields")
+        return value
 
     async def fields(self, key: str) -> Mapping[str, bytes]:
         self._expire()
-        return dict(self._hashes.get(key, {}))
+        return dict(self._hash(key))
 
     async def apply(self, *changes: Change) -> None:
         self._expire()
         for change in changes:
             match change:
                 case Put(key, value, ttl_s):
-                    self._values[key] = value
-                    self._ends[key] = self._clock.monotonic() + ttl_s
+                    self._keep(key, value, ttl_s)
                 case PutField(key, field, value, ttl_s):
-                    self._hashes.setdefault(key, {})[field] = value
-                    self._ends[key] = self._clock.monotonic() + ttl_s
+                    fields = self._hash(key)
+                    fields[field] = value
+                    self._keep(key, fields, ttl_s)
                 case DropField(key, field):
-                    self._hashes.get(key, {}).pop(field, None)
+                    fields = self._hash(key)
+                    fields.pop(field, None)
+                    if not fields:
+                        self._forget(key)
                 case Drop(key):
                     self._forget(key)
 
     async def increment(self, key: str, *, at_least: int = 0) -> int:
-        self._expire()
-        number = max(int(self._values.get(key, b"0")), at_least) + 1
-        await self.apply(Put(key, str(number).encode(), 7 * DAY_S))
+        number = max(int(await self.get(key) or 0), at_least) + 1
+        self._keep(key, str(number).encode(), 7 * DAY_S)
         return number
 
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
         if await self.get(key) is not None:
             return False
-        await self.apply(Put(key, b"1", ttl_s))
+        self._keep(key, b"1", ttl_s)
         return True
 
+    def _hash(self, key: str) -> dict[str, bytes]:
+        value = self._values.get(key, {})
+        if not isinstance(value, dict):
+            raise TypeError(f"{key} holds a value")
+        return value
+
+    def _keep(self, key: str, value: bytes | dict[str, bytes], ttl_s: int) -> None:
+        self._values[key] = value
+        self._ends[key] = self._clock.monotonic() + ttl_s
+        heapq.heappush(self._by_end, (self._ends[key], key))
+
     def _expire(self) -> None:
-        now = self._clock.monotonic()
-        for key in [key for key, end in self._ends.items() if end <= now]:
-            self._forget(key)
+        while self._by_end and self._by_end[0][0] <= self._clock.monotonic():
+            end, key = heapq.heappop(self._by_end)
+            if self._ends.get(key) == end:  # not renewed or forgotten since
+                self._forget(key)
 
     def _forget(self, key: str) -> None:
         self._values.pop(key, None)
-        self._hashes.pop(key, None)
         self._ends.pop(key, None)

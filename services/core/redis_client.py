@@ -1,0 +1,49 @@
+"""Connections to Redis, for the bus and the state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+
+def connect(url: str, *, connections: int) -> Redis:
+    """A client with at most so many connections; who needs one more waits.
+
+    Nothing is sent twice on its own: after a lost answer only the caller knows whether a repetition does harm. And no
+    time-outs here: `answered` bounds a whole call, the wait for a connection included.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=connections, timeout=None, socket_timeout=None, protocol=2, retry=Retry(NoBackoff(), 0)
+    )
+    client = Redis.from_pool(pool)
+    for command in ("XREAD", "XRANGE"):  # dictionaries of their entries would only cost time
+        client.set_response_callback(command, _as_sent)
+    return client
+
+
+def _as_sent(response: Any, **_options: Any) -> Any:
+    return response
+
+
+@asynccontextmanager
+async def answered(timeout_s: float, failure: type[Exception]) -> AsyncIterator[None]:
+    """Turns every way in which Redis can fail to answer within `timeout_s` into `failure`.
+
+    Raises TypeError where a key holds something of another type, which no waiting mends.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError as error:
+        raise failure(f"Redis did not answer within {timeout_s:g} s") from error
+    except (RedisError, OSError) as error:
+        if str(error).startswith("WRONGTYPE"):
+            raise TypeError(str(error)) from error
+        raise failure(f"Redis: {error}") from error

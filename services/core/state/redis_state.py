@@ -1,0 +1,77 @@
+"""The state on Redis: as durable as the server is (`services.core.embedded_redis` says how durable)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from services.core.redis_client import answered, connect
+from services.core.state.port import DAY_S, Change, Drop, DropField, Put, PutField, StateUnavailable
+
+CONNECTIONS = 16
+COUNTER_LIFE_S = 7 * DAY_S
+
+INCREMENT = """
+-- KEYS: the counter. ARGV: at least, life in seconds.
+local number = math.max(redis.call('GET', KEYS[1]) or 0, ARGV[1]) + 1
+redis.call('SET', KEYS[1], string.format('%.0f', number), 'EX', ARGV[2])
+return number
+"""
+
+
+class RedisState:
+    """`services.core.state.port` says what it promises. An async context manager.
+
+    `url` is a Redis' (`unix://…`, `redis://…`). Its size is bounded by the life of each key and by the server's own
+    limit; a server that is full refuses changes and evicts nothing. A call that it has not answered after `timeout_s`,
+    or refuses, raises StateUnavailable.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 2.0) -> None:
+        self._timeout_s = timeout_s
+        self._redis = connect(url, connections=CONNECTIONS)
+        self._increment = self._redis.register_script(INCREMENT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._redis.aclose()
+
+    async def get(self, key: str) -> bytes | None:
+        async with answered(self._timeout_s, StateUnavailable):
+            value: Any = await self._redis.get(key)
+        return None if value is None else bytes(value)
+
+    async def fields(self, key: str) -> Mapping[str, bytes]:
+        async with answered(self._timeout_s, StateUnavailable):
+            found: Any = await self._redis.hgetall(key)
+        return {name.decode(): value for name, value in found.items()}
+
+    async def apply(self, *changes: Change) -> None:
+        pipeline = self._redis.pipeline(transaction=True)
+        for change in changes:
+            match change:
+                case Put(key, value, ttl_s):
+                    pipeline.set(key, value, ex=ttl_s)
+                case PutField(key, field, value, ttl_s):
+                    pipeline.hset(key, field, value)
+                    pipeline.expire(key, ttl_s)
+                case DropField(key, field):
+                    pipeline.hdel(key, field)
+                case Drop(key):
+                    pipeline.delete(key)
+        async with answered(self._timeout_s, StateUnavailable):
+            await pipeline.execute()
+
+    async def increment(self, key: str, *, at_least: int = 0) -> int:
+        async with answered(self._timeout_s, StateUnavailable):
+            number: Any = await self._increment([key], [at_least, COUNTER_LIFE_S])
+        return int(number)
+
+    async def first_time(self, key: str, *, ttl_s: int) -> bool:
+        async with answered(self._timeout_s, StateUnavailable):
+            return bool(await self._redis.set(key, b"1", ex=ttl_s, nx=True))
