@@ -1,4 +1,4 @@
-"""The simulated platform over HTTP: Douyin's calls under their own paths, and `/simulator` for whoever tests with it."""
+"""The simulated platform over HTTP: Douyin's calls under their own paths, and `/simulator` for its tester."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def serve(options: Options, *, clock: Clock | None = None, ids: Ids | None
     clock, ids = clock or SystemClock(), ids or RandomIds()
     platform = Platform(options, clock, ids)
     pipe = PipeEmitter(options.pipe_port) if options.pipe_port is not None else None
-    async with httpx.AsyncClient() as http, asyncio.TaskGroup() as tasks:
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.TaskGroup() as tasks:
         pusher = Pusher(platform, clock, ids, http, pipe=pipe)
         pushing = tasks.create_task(pusher.run(audience(options.seed, options.profile)), name="simulator")
         piping = tasks.create_task(pipe.run(), name="simulated plugin") if pipe is not None else None
