@@ -45,7 +45,6 @@ HEAD_FOLLOWS, HEAD_FOLLOWS_S = 0.35, 0.45
 GAZE = [face.EYE_YAW[0], face.EYE_PITCH[0], face.EYE_YAW[1], face.EYE_PITCH[1]]
 HEAD_FOLLOWING = slice(INDEX["HeadYaw"], INDEX["HeadPitch"] + 1)
 
-
 REST_FACE = face.vector(
     mouthSmileLeft=0.26, mouthSmileRight=0.22, cheekSquintLeft=0.13, cheekSquintRight=0.11, mouthDimpleLeft=0.04
 )
@@ -131,13 +130,13 @@ def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
         return still(0)
     t = (start_sample + FRAME_SAMPLES * np.arange(frame_count)) / SAMPLE_RATE
     rows = _drift(room_seed, t)
-    wander, glance, shut = _wander(room_seed, t), _glances(room_seed, t), _blinks(room_seed, t)
+    wander, (glance, blinks) = _wander(room_seed, t), _glances(room_seed, t)
     rows += wander[:, 0, None] * WEIGHT + wander[:, 1, None] * TURN
     rows[:, : face.SIZE] += REST_FACE
     gaze = glance[:, :2] + wander[:, 2:] * FIXATION_SPREAD
     rows[:, GAZE] = gaze[:, (0, 1, 0, 1)]
-    rows[:, HEAD_FOLLOWING] += HEAD_FOLLOWS * glance[:, 2:4]
-    rows[:, face.BLINK] = np.maximum(shut, glance[:, 4])[:, None]
+    rows[:, HEAD_FOLLOWING] += HEAD_FOLLOWS * glance[:, 2:]
+    rows[:, face.BLINK] = _lids(room_seed, t, blinks)[:, None]
     shapes = rows[:, : face.SHAPES]
     np.minimum(np.maximum(shapes, 0, out=shapes), 1, out=shapes)
     return of_rows(rows)
@@ -176,19 +175,15 @@ def _drift(seed: int, t: Array) -> Array:
     return move
 
 
-def _blinks(seed: int, t: Array) -> Array:
-    """How far the lids are shut, [n]: one blink a cell, some twice."""
+def _lids(seed: int, t: Array, more: Array) -> Array:
+    """How far the lids are shut, [n]: one blink a cell, some twice, and `more` that begin at these times."""
     cells = _cells(t, BLINK_CELL_S, 1)
     random = _random(seed, BLINK, cells, 2)
     start = cells * BLINK_CELL_S + random[:, 0] * (BLINK_CELL_S - BLINK_GAP_S)
     again = start[random[:, 1] < DOUBLE_BLINKS] + DOUBLE_BLINK_S
-    return _shut(t, np.concatenate([start, again]))
-
-
-def _shut(t: Array, starts: Array) -> Array:
-    """The lids' way through blinks that begin at these times, [n]: down 90 ms, closed 30 ms, up 200 ms."""
-    since = t[:, None] - starts
-    lids: Array = np.minimum(ease(since / 0.09), 1 - ease((since - 0.12) / 0.2)).max(1, initial=0.0)
+    since = t[:, None] - np.concatenate([start, again, more])
+    # Down 90 ms, closed 30 ms, up 200 ms.
+    lids: Array = np.minimum(ease(since / 0.09), 1 - ease((since - 0.12) / 0.2)).max(1)
     return lids
 
 
@@ -204,8 +199,8 @@ def _wander(seed: int, t: Array) -> Array:
     return np.concatenate(ways, 1)
 
 
-def _glances(seed: int, t: Array) -> Array:
-    """Looks away from the camera, [n, 5]: gaze and head (yaw, pitch; radians), how far the lids are shut on the way.
+def _glances(seed: int, t: Array) -> tuple[Array, Array]:
+    """Looks away from the camera, [n, 4]: gaze and head (yaw, pitch; radians); and when these come with a blink.
 
     Two in three cells have one. Every third goes to where the room's messages are read, always the same place, and
     stays longer; the head goes the same way, later and slower.
@@ -225,5 +220,4 @@ def _glances(seed: int, t: Array) -> Array:
     there = np.stack([since / saccade_s, (since - 0.06) / HEAD_FOLLOWS_S])
     back = np.stack([(since - stays) / saccade_s, (since - stays - 0.06) / HEAD_FOLLOWS_S])
     away = np.einsum("knc,vc->nkv", ease(there) - ease(back), target).reshape(len(t), 4)
-    shut = 0.9 * _shut(t, start[far > BLINKS_FROM] - 0.02)
-    return np.concatenate([away, shut[:, None]], 1)
+    return away, start[far > BLINKS_FROM] - 0.02

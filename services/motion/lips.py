@@ -91,7 +91,8 @@ class SegmentLips:
     def __call__(self, t: Array) -> Array:
         """The articulation [n, WIDTH] at times [n], which lie close together."""
         left = 1 - ease((t - self._since) / FOLLOW_ON_S)
-        return self._free(t) + left[:, None] * self._excess
+        articulation: Array = self._free(t) + left[:, None] * self._excess
+        return articulation
 
     def _free(self, t: Array) -> Array:
         """As if nothing had come before the segment."""
@@ -106,7 +107,8 @@ class SegmentLips:
         for group, (columns, falls_before, falls_after) in enumerate(GROUPS):
             fall = np.where(since < 0, falls_before, falls_after)
             weight = np.exp(-fall * away) * self._strength[near, group]
-            articulation[:, columns] = weight @ self._target[near, columns] / weight.sum(1, keepdims=True)
+            mean = np.einsum("np,pk->nk", weight, self._target[near, columns])
+            articulation[:, columns] = mean / weight.sum(1, keepdims=True)
         for column, windows in enumerate(self._musts, CLOSED):
             articulation[:, column] = _within(t, windows)
         return articulation
@@ -136,8 +138,9 @@ def _windows(sounds: Sequence[_Sound], kind: Kind) -> Array:
         if sound.viseme.kind is not kind:
             continue
         lasts = sound.end - sound.start
-        full = sound.start
-        ends = max(full + HOLDS_FOR * lasts, full + AT_LEAST_S)
+        # Before a stop the lips are shut in silence.
+        full = max(sound.start - SHUT_BEFORE_S, before.start) if before.viseme.kind is Kind.PAUSE else sound.start
+        ends = max(sound.start + HOLDS_FOR * lasts, full + AT_LEAST_S)
         comes_s = min(COMES_S, max(0.45 * (before.end - before.start), 0.03))
         goes_s = min(GOES_S, max(0.45 * (after.end - after.start), 0.03))
         found.append((full - comes_s, full, ends, ends + goes_s))
@@ -146,6 +149,7 @@ def _windows(sounds: Sequence[_Sound], kind: Kind) -> Array:
 
 HOLDS_FOR = 0.6
 """Share of the sound; the rest is the opening."""
+SHUT_BEFORE_S = 0.045
 AT_LEAST_S = 0.04
 """Two frames: it must be seen."""
 COMES_S, GOES_S = 0.07, 0.06

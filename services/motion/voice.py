@@ -18,11 +18,10 @@ FORGETS_DB_S = 3.0
 """How fast the loudest level sinks when she grows softer."""
 WINDOW = 2 * FRAME_SAMPLES
 _HANN = np.hanning(WINDOW).astype(np.float32)
-_HERTZ = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
-_BANDS = np.stack(
-    [(low <= _HERTZ) & (high > _HERTZ) for low, high in ((100, 500), (500, 1200), (1200, 3000), (4000, 11_000))]
+_BANDS = tuple(
+    slice(low * WINDOW // SAMPLE_RATE, high * WINDOW // SAMPLE_RATE)
+    for low, high in ((100, 500), (500, 1200), (1200, 3000), (4000, 11_000))
 )
-_BANDS = _BANDS.T.astype(np.float32)
 
 LOUD_JAW = 0.3
 """How much farther a very loud voice opens the jaw than a middling one; a soft one opens it less by half of this."""
@@ -52,7 +51,6 @@ class Voice:
         self._peak_db = QUIET_DB
         self._gain = 1.0
         self._unsmoothed = np.zeros((2, WIDTH))
-        self._shown = np.zeros(WIDTH)
 
     def hear(self, pcm: Array) -> Heard:
         """The next samples, int16; a window of two frames around each frame's first sample is looked at."""
@@ -65,7 +63,8 @@ class Voice:
         halves = sound.reshape(-1, FRAME_SAMPLES)
         windows = np.concatenate([halves[:-1], halves[1:]], 1) * _HANN
         spectrum = np.fft.rfft(windows)
-        low, mid, front, high = ((spectrum.real**2 + spectrum.imag**2) @ _BANDS).T
+        power = spectrum.real**2 + spectrum.imag**2
+        low, mid, front, high = (power[:, band].sum(1) for band in _BANDS)
         db = 10 * np.log10((windows * windows).mean(1) / 0.375 + 1e-10)
         level = np.clip((db - self._peaks(db)) / RANGE_DB + 1, 0, 1)
         hiss = np.clip((high / (low + mid + front + high + 1e-9) - 0.35) / 0.3, 0, 1)
@@ -73,7 +72,7 @@ class Voice:
 
     def _peaks(self, db: Array) -> Array:
         sinks = FORGETS_DB_S / 60 * np.arange(1, len(db) + 1)
-        peaks = np.maximum(np.maximum.accumulate(db + sinks), self._peak_db) - sinks
+        peaks: Array = np.maximum(np.maximum.accumulate(db + sinks), self._peak_db) - sinks
         if len(peaks):
             self._peak_db = max(float(peaks[-1]), QUIET_DB - 20)
         return peaks
@@ -89,7 +88,7 @@ class Voice:
             gain[frame] = self._gain
         return np.clip(gain, 1 - LOUD_JAW / 2, 1 + LOUD_JAW)
 
-    def lips(self, heard: Heard) -> Array:
+    def lips(self, heard: Heard, came_from: Array) -> Array:
         """An articulation [n, WIDTH] without phonemes: the jaw follows level and first formant, the second formant
         spreads or rounds the lips, a hiss closes the teeth.
         """
@@ -109,6 +108,6 @@ class Voice:
         shown = np.empty_like(wanted)
         step = 1 - np.exp(-1 / (60 * LAG_S))
         for frame, target in enumerate(smooth):
-            self._shown = self._shown + step * (target - self._shown)
-            shown[frame] = self._shown
+            came_from = came_from + step * (target - came_from)
+            shown[frame] = came_from
         return shown

@@ -1,0 +1,136 @@
+"""The rung `motion.rules`: lips from phonemes by rules of coarticulation, body and mood by rules of performance."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.core.events import MotionChunk, VoiceChunk
+from services.core.inference import ModelFailed
+from services.motion import face, lips
+from services.motion.curves import ease
+from services.motion.frames import FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE, of_rows, to_bytes
+from services.motion.joints import JOINTS
+from services.motion.performance import Performance
+from services.motion.voice import Heard, Voice
+
+MAX_TURNS = 256
+"""Turns remembered at once; the one longest untouched is forgotten."""
+LOUD = 0.85
+"""Level from which a peak of the sound passes for a stressed syllable."""
+
+
+@dataclass
+class _Turn:
+    """A turn as far as it was performed."""
+
+    performance: Performance
+    voice: Voice = field(default_factory=Voice)
+    segment: int | None = None
+    lips: lips.SegmentLips | None = None
+    """None while nobody knows the segment's phonemes."""
+    articulation: NDArray[Any] = field(default_factory=lambda: np.zeros(lips.WIDTH))
+    """Of the last frame."""
+
+
+class Rules:
+    """VoiceChunk → one MotionChunk. Chunks of a turn come in order, from its first; a repeated last one is answered the
+    same again, and sequence 0 begins the turn anew.
+    """
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, _Turn] = OrderedDict()
+        # The last answer of each turn, kept beyond the turn's end in case it is asked for again.
+        self._answers: OrderedDict[str, MotionChunk] = OrderedDict()
+
+    async def ready(self) -> bool:
+        return True
+
+    async def stream(self, request: VoiceChunk) -> AsyncIterator[MotionChunk]:
+        """Raises ModelFailed for a chunk at another sample rate than 24,000."""
+        yield self.answer(request)
+
+    def answer(self, chunk: VoiceChunk) -> MotionChunk:
+        """The frames of a chunk. Raises ModelFailed for a chunk at another sample rate than 24,000."""
+        if chunk.sample_rate != SAMPLE_RATE:
+            raise ModelFailed(f"frames of {chunk.sample_rate} samples/s are not on the grid")
+        answered = self._answers.get(chunk.turn_id)
+        if answered is not None and answered.sequence == chunk.sequence:
+            return answered
+        if chunk.sequence == 0 or chunk.turn_id not in self._turns:
+            self._turns[chunk.turn_id] = _Turn(Performance(chunk.turn_id))
+        answer = self._answers[chunk.turn_id] = _frames(self._turns[chunk.turn_id], chunk)
+        for remembered in (self._turns, self._answers):
+            remembered.move_to_end(chunk.turn_id)
+            while len(remembered) > MAX_TURNS:
+                remembered.popitem(last=False)
+        if chunk.last:
+            del self._turns[chunk.turn_id]
+        return answer
+
+
+def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
+    pcm = np.frombuffer(chunk.pcm_s16le, "<i2")
+    now, ends = chunk.start_sample / SAMPLE_RATE, (chunk.start_sample + len(pcm)) / SAMPLE_RATE
+    if chunk.segment != turn.segment:
+        _begin_segment(turn, chunk, now)
+    settles, rests = turn.performance.settles(ends) if chunk.last else (math.inf, math.inf)
+    count = math.ceil((rests - now) * FRAME_RATE) + 1 if chunk.last else -(-len(pcm) // FRAME_SAMPLES)
+    t = (chunk.start_sample + FRAME_SAMPLES * np.arange(count)) / SAMPLE_RATE
+    heard = turn.voice.hear(np.pad(pcm, (0, count * FRAME_SAMPLES - len(pcm))))
+    if turn.lips is None:
+        _accents(turn, heard, now)
+    rows = turn.performance.rows(t)
+    if count:
+        articulation = turn.voice.lips(heard, turn.articulation) if turn.lips is None else turn.lips(t)
+        turn.articulation = articulation[-1]
+        lips.mouth(rows[:, : face.SIZE], articulation, turn.voice.jaw_gain(heard))
+    if chunk.last:
+        rows *= 1 - ease((t - settles) / (rests - settles))[:, None]
+    shapes = rows[:, : face.SHAPES]
+    np.clip(shapes, 0, 1, out=shapes)
+    face_bytes, joint_bytes = to_bytes(of_rows(rows))
+    return MotionChunk(
+        room_id=chunk.room_id,
+        turn_id=chunk.turn_id,
+        epoch=chunk.epoch,
+        sequence=chunk.sequence,
+        segment=chunk.segment,
+        frame_rate=FRAME_RATE,
+        start_sample=chunk.start_sample,
+        frame_count=count,
+        face_f32le=face_bytes,
+        joints=JOINTS,
+        joints_f32le=joint_bytes,
+        last=chunk.last,
+        rung="rules",
+        emotion=chunk.emotion,
+        gesture=chunk.gesture,
+    )
+
+
+def _begin_segment(turn: _Turn, chunk: VoiceChunk, now: float) -> None:
+    turn.segment = chunk.segment
+    turn.lips = lips.SegmentLips(chunk.phonemes, turn.articulation, now) if chunk.phonemes else None
+    turn.performance.begin_segment(
+        now,
+        emotion=chunk.emotion,
+        intensity=chunk.intensity,
+        gesture=chunk.gesture,
+        phonemes=chunk.phonemes,
+        text=chunk.text,
+    )
+
+
+def _accents(turn: _Turn, heard: Heard, now: float) -> None:
+    """Stress by ear: the loudest moments."""
+    level = heard.level
+    peaks = np.flatnonzero((level[1:-1] > LOUD) & (level[1:-1] >= level[:-2]) & (level[1:-1] > level[2:])) + 1
+    for frame in peaks:
+        turn.performance.accent(now, now + frame / FRAME_RATE, 2)

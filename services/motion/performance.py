@@ -1,0 +1,171 @@
+"""What body and face do while she speaks: mood, gestures, nods and brows on stressed words, beats of the hands.
+
+One object per turn. Moves are planned when a segment begins, from its words' phonemes; without phonemes, from the peaks
+of the sound as it comes. Nods and beats reach their apex on the stressed syllable and set out before it (Esteve-Gibert
+et al. 2017; Leonard and Cummins 2011).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.core import events
+from services.core.events import Phoneme
+from services.motion.frames import CHANNELS, SAMPLE_RATE
+from services.motion.gestures import BEAT_APEX_S, BEATS, GESTURES, Part, pose
+from services.motion.moves import FIRST_ARM, Move, rows
+from services.motion.visemes import Kind, visemes
+
+Array = NDArray[Any]
+
+MOODS: dict[int, Array] = {
+    events.EMOTION_JOY: pose(mouthSmile=0.45, cheekSquint=0.35, eyeSquint=0.16, browOuterUp=0.15, headPitch=0.02),
+    events.EMOTION_GRATEFUL: pose(
+        mouthSmile=0.38, cheekSquint=0.25, eyeSquint=0.1, browInnerUp=0.35, headRoll=0.06, headPitch=-0.03
+    ),
+    events.EMOTION_PLAYFUL: pose(
+        mouthSmileLeft=0.48,
+        mouthSmileRight=0.26,
+        cheekSquintLeft=0.3,
+        eyeSquintRight=0.18,
+        browOuterUpLeft=0.4,
+        headRoll=-0.08,
+        headYaw=-0.05,
+    ),
+    events.EMOTION_SHY: pose(
+        mouthSmile=0.25,
+        mouthPress=0.12,
+        cheekSquint=0.18,
+        browInnerUp=0.3,
+        headPitch=-0.1,
+        headRoll=0.08,
+        leftEyeYaw=0.06,
+        rightEyeYaw=0.06,
+        leftEyePitch=-0.1,
+        rightEyePitch=-0.1,
+    ),
+    events.EMOTION_SURPRISED: pose(eyeWide=0.55, browInnerUp=0.6, browOuterUp=0.6, jawOpen=0.08, headPitch=0.04),
+    events.EMOTION_SAD: pose(
+        mouthFrown=0.4, mouthShrugLower=0.15, browInnerUp=0.65, eyeBlink=0.1, headPitch=-0.1, headRoll=0.05, neck_x=0.05
+    ),
+    events.EMOTION_SERIOUS: pose(browDown=0.38, eyeSquint=0.14, mouthPress=0.12, headPitch=-0.02),
+    events.EMOTION_THINKING: pose(
+        browDownLeft=0.2,
+        browOuterUpRight=0.3,
+        mouthLeft=0.08,
+        headRoll=0.07,
+        headYaw=-0.06,
+        leftEyeYaw=-0.2,
+        rightEyeYaw=-0.2,
+        leftEyePitch=0.12,
+        rightEyePitch=0.12,
+    ),
+}
+"""How each mood looks at full intensity; none for neutral."""
+MOOD_COMES_S, MOOD_GOES_S = 0.4, 0.5
+
+NOD = Part(pose(headPitch=-0.065, neck_x=0.02), attack=0.16, stay=0.0, release=0.28)
+BROW_RAISE = Part(pose(browInnerUp=0.28, browOuterUp=0.24, eyeWide=0.08), attack=0.13, stay=0.08, release=0.24)
+QUESTION = Part(
+    pose(browInnerUp=0.3, browOuterUp=0.22, headRoll=0.06, headPitch=0.03), attack=0.4, stay=0.25, release=0.5
+)
+NOD_EVERY_S, BROW_EVERY_S, BEAT_EVERY_S = 0.7, 1.5, 1.7
+"""Least time between two."""
+NODS, BROW_RAISES, BEATS_SHARE = 0.65, 0.5, 0.45
+"""Share of the stressed syllables, where there is time for it, that get one."""
+FOREVER = math.inf
+
+SETTLES_S, ARMS_SETTLE_S = 0.5, 0.85
+LINGERS_S = 1.1
+"""How long after the voice a gesture may still go on."""
+
+
+class Performance:
+    """The moves of one turn. Times are seconds of the turn."""
+
+    def __init__(self, turn_id: str) -> None:
+        self._random = random.Random(turn_id)
+        self._moves: list[Move] = []
+        self._mood: tuple[int, float] | None = None
+        self._mood_move: Move | None = None
+        self._gesture_ends = 0.0
+        self._next_nod = self._next_brow = 0.25
+        self._next_beat = 0.6
+        for share, hertz, way in (
+            (0.5, 0.31, pose(headYaw=0.05, spine_y=0.015)),
+            (0.5, 0.23, pose(headRoll=0.04, spine_z=0.012)),
+            (0.3, 0.47, pose(headPitch=0.03)),
+        ):
+            phase = self._random.random()
+            self._moves.append(Move(0.0, FOREVER, np.zeros(CHANNELS), 0.8, 1.0, (0.5 + share) * way, hertz, phase))
+
+    def begin_segment(
+        self, at: float, *, emotion: int, intensity: float, gesture: int, phonemes: Sequence[Phoneme], text: str
+    ) -> None:
+        """Plans what goes with a segment whose voice begins at `at`."""
+        self._moves = [move for move in self._moves if move.end > at - 1.0]
+        self._set_mood(at, emotion, intensity)
+        if gesture in GESTURES:
+            for move in self._moves:
+                if move.pose[FIRST_ARM:].any():
+                    move.end_by(at)
+            added = [part.move(at) for part in GESTURES[gesture]]
+            self._moves += added
+            self._gesture_ends = max(move.until for move in added)
+        for time, stress in _stressed(phonemes):
+            self.accent(at, time, stress)
+        if text.rstrip("”\"')） ").endswith(("?", "?")) and phonemes:
+            ends = phonemes[-1].end_sample / SAMPLE_RATE
+            self._moves.append(QUESTION.move(max(at, ends - 0.6)))
+
+    def accent(self, now: float, time: float, stress: int) -> None:
+        """A stressed syllable at `time`: perhaps a nod, a raise of the brows, a beat. Nothing begins before `now`."""
+        weight = 0.75 + 0.2 * stress + 0.15 * self._random.random()
+        chance = self._random.random()
+        if time >= self._next_nod and time - NOD.attack >= now and chance < NODS:
+            self._moves.append(NOD.move(time - NOD.attack, weight))
+            self._next_nod = time + NOD_EVERY_S
+        if time >= self._next_brow and time - BROW_RAISE.attack >= now and chance > 1 - BROW_RAISES:
+            self._moves.append(BROW_RAISE.move(time - BROW_RAISE.attack, weight))
+            self._next_brow = time + BROW_EVERY_S
+        begins = time - BEAT_APEX_S
+        if time >= self._next_beat and begins >= max(now, self._gesture_ends) and self._random.random() < BEATS_SHARE:
+            self._moves += [part.move(begins) for part in self._random.choice(BEATS)]
+            self._next_beat = time + BEAT_EVERY_S
+
+    def rows(self, t: Array) -> Array:
+        """The moves at times [n]: [n, CHANNELS]."""
+        return rows(self._moves, t)
+
+    def settles(self, voice_end: float) -> tuple[float, float]:
+        """When, after the voice has ended, she begins to come to rest, and when she is there."""
+        begins = max(voice_end, min(self._gesture_ends, voice_end + LINGERS_S))
+        arms_up = any(move.pose[FIRST_ARM:].any() and move.start < begins and move.end > begins for move in self._moves)
+        return begins, begins + (ARMS_SETTLE_S if arms_up else SETTLES_S)
+
+    def _set_mood(self, at: float, emotion: int, intensity: float) -> None:
+        if (emotion, intensity) == self._mood:
+            return
+        self._mood = (emotion, intensity)
+        if self._mood_move is not None:
+            self._mood_move.end_by(at)
+            self._mood_move = None
+        if emotion in MOODS:
+            shows = min(max(intensity, 0.0), 1.0) * MOODS[emotion]
+            self._mood_move = Move(at, FOREVER, shows, MOOD_COMES_S, MOOD_GOES_S)
+            self._moves.append(self._mood_move)
+
+
+def _stressed(phonemes: Sequence[Phoneme]) -> list[tuple[float, int]]:
+    """The stressed vowels: time of the first third of each, and its stress."""
+    return [
+        ((2 * phoneme.start_sample + phoneme.end_sample) / (3 * SAMPLE_RATE), phoneme.stress)
+        for phoneme in phonemes
+        if phoneme.stress and visemes(phoneme.ipa)[0][0].kind is Kind.VOWEL
+    ]
