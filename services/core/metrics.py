@@ -71,6 +71,13 @@ class Metrics:
         self.rung_failed = Counter(
             "lydia_rung_failed", "Steps down a ladder, by the rung that failed", ["service", "rung"], registry=registry
         )
+        # chat
+        self.held_back = Counter(
+            "lydia_chat_held_back",
+            "Segments that output moderation replaced, by category",
+            ["category"],
+            registry=registry,
+        )
         # stage
         self.first_voice_seconds = Histogram(
             "lydia_first_voice_seconds",
