@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage, sparse
 
-from services.stage.avatar import blendshapes, clothes, eyes, face, lashes, mouth, rig, skin
+from services.stage.avatar import blendshapes, clothes, eyes, face, hair, lashes, mouth, rig, skin
 from services.stage.avatar.assemble import assemble
 from services.stage.avatar.lids import SIDES, lash_grid
 from services.stage.avatar.materials import Material
@@ -25,8 +25,13 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     `progress` is called with the name of each step as it begins.
     """
     progress("face and body")
-    shaped = mouth.settle(source, face.shape(source))
-    units = blendshapes.build(source)
+    plain = mouth.settle(source, face.shape(source))
+    centres = face.eye_centres(source, plain)
+    shaped = face.with_large_eyes(plain, centres)
+    units = {
+        name: face.with_large_eyes(plain + offsets, centres) - shaped
+        for name, offsets in blendshapes.build(source).items()
+    }
     neutral = face.neutral(shaped, units)
     skeleton = rig.build(source, neutral)
     ground = float(neutral[source.groups["joint-ground"]].mean(axis=0)[1])
@@ -37,6 +42,8 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     parts += eyes.build(source, neutral, skeleton, lite)
     parts.append(_lashes(source, neutral, units, skeleton, lite))
     parts += mouth.build(source, neutral, units, skeleton, lite)
+    parts += hair.build(neutral[source.groups["body"]], skeleton.position("leftEye"), skeleton, lite)
+    materials.append(hair.material(lite))
     parts += clothes.build(source, neutral, skeleton)
     materials += clothes.materials()
     materials += [
@@ -53,16 +60,15 @@ def _skin(
 ) -> tuple[list[Part], list[Material]]:
     mesh = source.mesh
     body = mesh.in_group("body")
-    middle = neutral[mesh.quads[body]].mean(axis=1)
-    fine = body[(middle[:, 1] > 5.25) & (middle[:, 2] > 0.75)]
-    whole = refine(mesh, body, fine[:0] if lite else fine)
     places = skin.islands(mesh, body)
+    x, y, z = neutral[mesh.quads[places["head"]]].mean(axis=1).T
+    fine = places["head"][(y > 5.25) & (y < 6.55) & (z > 0.95) & (np.abs(x) < 0.56)]
+    whole = refine(mesh, body, fine[:0] if lite else fine)
     island_of = dict.fromkeys(range(len(mesh.quads)), "")
     for name, faces in places.items():
         island_of |= dict.fromkeys(faces.tolist(), name)
     names = np.array([island_of[face] for face in whole.triangle_faces.tolist()])
     keep = np.isin(names, ["head", "mouth", "sockets", "left hand", "right hand"])
-    keep |= (names == "trunk") & (neutral[mesh.quads[whole.triangle_faces]].mean(axis=1)[:, 1] > 3.6)
     refined = skin.visible_skin(whole, keep)
     names = names[keep]
     base = refined.uvs[refined.triangle_uvs]

@@ -1,5 +1,7 @@
 """Her own body and face: which shape targets make her, and how much of each."""
 
+import numpy as np
+
 from services.stage.avatar.source import Floats, Source
 
 # Targets named with `*` exist once per side.
@@ -33,15 +35,15 @@ HEAD = {
     "head/head-age-decr": 0.4,
     "head/head-scale-horiz-decr": 0.15,
     "nose/nose-volume-decr": 0.5,
-    "nose/nose-nostrils-width-decr": 0.5,
-    "nose/nose-scale-horiz-decr": 0.4,
+    "nose/nose-nostrils-width-decr": 0.7,
+    "nose/nose-scale-horiz-decr": 0.5,
     "nose/nose-width2-decr": 0.25,
     "nose/nose-point-up": 0.1,
     "nose/nose-greek-incr": 0.1,
     "mouth/mouth-cupidsbow-incr": 0.25,
-    "mouth/mouth-upperlip-height-decr": 0.2,
-    "mouth/mouth-lowerlip-height-decr": 0.25,
-    "mouth/mouth-scale-horiz-decr": 0.15,
+    "mouth/mouth-upperlip-height-decr": 0.3,
+    "mouth/mouth-lowerlip-height-decr": 0.4,
+    "mouth/mouth-scale-horiz-decr": 0.4,
     "mouth/mouth-angles-up": 0.12,
 }
 BODY = {
@@ -55,6 +57,11 @@ BODY = {
 }
 
 
+# Her eyes are larger than the targets make them: everything within the inner radius grows by this share, fading out
+# to nothing at the outer radius (decimetres from the middle of the eye).
+_EYE_GROWTH, _EYE_INNER, _EYE_OUTER = 0.17, 0.2, 0.55
+
+
 def shape(source: Source) -> Floats:
     """The base mesh in her shape: (vertices, 3) in decimetres."""
     positions = source.mesh.positions.copy()
@@ -63,6 +70,21 @@ def shape(source: Source) -> Floats:
             for side in ("l", "r") if "*" in name else ("",):
                 positions += weight * source.shape_target(name.replace("*", side))
     return positions
+
+
+def eye_centres(source: Source, positions: Floats) -> list[Floats]:
+    return [positions[source.groups[f"helper-{side}-eye"]].mean(axis=0) for side in ("l", "r")]
+
+
+def with_large_eyes(positions: Floats, centres: list[Floats]) -> Floats:
+    """Magnify the surroundings of both eyes."""
+    grown = positions.copy()
+    for centre in centres:
+        away = positions - centre
+        distance = np.linalg.norm(away, axis=1)
+        share = np.clip((_EYE_OUTER - distance) / (_EYE_OUTER - _EYE_INNER), 0, 1)
+        grown += away * (_EYE_GROWTH * share * share * (3 - 2 * share))[:, None]
+    return grown
 
 
 def neutral(shaped: Floats, units: dict[str, Floats]) -> Floats:

@@ -31,19 +31,21 @@ _PATCHES = {
 
 
 def islands(mesh: BaseMesh, faces: Ints) -> dict[str, Ints]:
-    """The given body faces by the texture island they lie on; what is on none (feet) is left out."""
-    middle = mesh.uvs[mesh.quad_uvs[faces]].mean(axis=1)
-    found = {}
-    taken = np.zeros(len(faces), dtype=bool)
-    for name, ((u0, v0, u1, v1), _, _) in _PATCHES.items():
-        if name == "trunk":
-            continue
-        inside = (middle[:, 0] > u0) & (middle[:, 0] < u1) & (middle[:, 1] > v0) & (middle[:, 1] < v1)
-        found[name] = faces[inside & ~taken]
-        taken |= inside
-    head = (middle[:, 0] > 0.64) & (middle[:, 1] > 0.145) & (middle[:, 1] < 0.82) & ~taken
-    trunk = (middle[:, 0] < 0.77) & (middle[:, 1] > 0.13) & ~taken & ~head
-    return found | {"head": faces[head], "trunk": faces[trunk]}
+    """The given body faces by the texture island they lie on; feet are on none."""
+    u, v = mesh.uvs[mesh.quad_uvs[faces]].mean(axis=1).T
+    x, y, _ = np.abs(mesh.positions[mesh.quads[faces]].mean(axis=1)).T
+    hand = x > 3.0
+    boxes = {name: (u > u0) & (u < u1) & (v > v0) & (v < v1) for name, ((u0, v0, u1, v1), _, _) in _PATCHES.items()}
+    found = {
+        "mouth": boxes["mouth"] & ~hand,
+        "sockets": boxes["sockets"] & ~hand & (y > 5),
+        "right hand": boxes["right hand"] & hand,
+        "left hand": boxes["left hand"] & hand,
+    }
+    found["head"] = (u > 0.64) & (v > 0.145) & (v < 0.82) & ~hand & (y > 4)
+    taken = np.logical_or.reduce(list(found.values()))
+    found["trunk"] = (u < 0.77) & (v > 0.13) & ~taken
+    return {name: faces[inside] for name, inside in found.items()}
 
 
 def place_uvs(uvs: Floats, island: str) -> Floats:
@@ -118,7 +120,9 @@ def paint_skin(source: Source, neutral: Floats, texels: SkinMap, lip_mask: Float
         ..., None
     ]
     hollow = smooth_step(0.6, 4.0, texels.cavity)
-    color = blend(color, rgb(214, 150, 132), 0.45 * hollow)
+    # Hollows are painted only where light would not reach: nostrils, corners of the mouth, ears.
+    deep = np.maximum(np.exp(-((x / 0.2) ** 2) - ((y - ey + 0.36) / 0.1) ** 2), smooth_step(0.6, 0.68, x))
+    color = blend(color, rgb(200, 128, 112), 0.5 * hollow * deep)
 
     def spot(cx: float, cy: float, rx: float, ry: float) -> Floats:
         return np.exp(-(((x - cx) / rx) ** 2) - ((y - cy) / ry) ** 2) * front
@@ -204,8 +208,8 @@ def _paint_lips(p: Floats, color: Floats, mask: Floats) -> tuple[Floats, Floats]
     """Lips that are deepest where they meet, and how much they gloss."""
     soft = ndimage.gaussian_filter(mask, 3 * p.shape[0] / 2048)
     inner = smooth_step(0.55, 1.0, ndimage.gaussian_filter(mask, 16 * p.shape[0] / 2048))
-    color = blend(color, rgb(226, 124, 120), 0.72 * smooth_step(0.15, 0.85, soft))
-    color = blend(color, rgb(198, 74, 84), 0.55 * inner)
+    color = blend(color, rgb(228, 140, 134), 0.62 * smooth_step(0.15, 0.85, soft))
+    color = blend(color, rgb(204, 84, 92), 0.5 * inner)
     return color, soft
 
 
