@@ -88,7 +88,7 @@ GESTURES: dict[int, tuple[Part, ...]] = {
     events.GESTURE_WAVE: (
         Part(
             pose(right=_WAVING, headRoll=-0.06, spine_z=0.02, mouthSmile=0.15),
-            attack=0.5,
+            attack=0.6,
             stay=1.3,
             release=0.8,
             sway=pose(right=_WAVE),
@@ -98,7 +98,7 @@ GESTURES: dict[int, tuple[Part, ...]] = {
     events.GESTURE_HEART: (
         Part(
             pose(_HEART, _HEART, headRoll=0.07, mouthSmile=0.25, cheekSquint=0.2, chest_x=-0.05),
-            attack=0.7,
+            attack=0.85,
             stay=1.3,
             release=0.9,
             sway=pose(spine_z=0.035, neck_z=-0.015),
@@ -125,7 +125,7 @@ GESTURES: dict[int, tuple[Part, ...]] = {
     events.GESTURE_CLAP: (
         Part(
             pose((_CLAP_OPEN + _CLAP_SHUT) / 2, (_CLAP_OPEN + _CLAP_SHUT) / 2, mouthSmile=0.15, cheekSquint=0.1),
-            attack=0.5,
+            attack=0.55,
             stay=1.2,
             release=0.8,
             sway=pose((_CLAP_SHUT - _CLAP_OPEN) / 2, (_CLAP_SHUT - _CLAP_OPEN) / 2, headPitch=-0.01),
@@ -169,7 +169,7 @@ GESTURES: dict[int, tuple[Part, ...]] = {
                 eyeSquint=0.35,
                 browInnerUp=0.15,
             ),
-            attack=0.4,
+            attack=0.5,
             stay=1.1,
             release=0.9,
             sway=pose(chest_x=0.016, left_shoulder_z=0.035, right_shoulder_z=-0.035, headPitch=0.018),
@@ -200,7 +200,7 @@ GESTURES: dict[int, tuple[Part, ...]] = {
     events.GESTURE_POINT: (
         Part(
             pose(right=_POINTING, headYaw=-0.05, spine_y=0.07, chest_y=0.05, browOuterUp=0.15),
-            attack=0.45,
+            attack=0.5,
             stay=0.7,
             release=0.8,
         ),

@@ -141,8 +141,8 @@ def _windows(sounds: Sequence[_Sound], kind: Kind) -> Array:
         # Before a stop the lips are shut in silence.
         full = max(sound.start - SHUT_BEFORE_S, before.start) if before.viseme.kind is Kind.PAUSE else sound.start
         ends = max(sound.start + HOLDS_FOR * lasts, full + AT_LEAST_S)
-        comes_s = min(COMES_S, max(0.45 * (before.end - before.start), 0.03))
-        goes_s = min(GOES_S, max(0.45 * (after.end - after.start), 0.03))
+        comes_s = min(COMES_S, max(0.45 * (before.end - before.start), 0.045))
+        goes_s = min(GOES_S, max(0.45 * (after.end - after.start), 0.045))
         found.append((full - comes_s, full, ends, ends + goes_s))
     return np.array(found).reshape(-1, 4)
 
@@ -176,7 +176,7 @@ def mouth(values: Floats, articulation: Array, jaw_gain: Array) -> None:
     jaw = soft_limit(parts[:, JAW] * jaw_gain + values[:, face.JAW_OPEN], JAW_LIMIT)
     jaw -= hissing * np.maximum(jaw - HISS_JAW, 0)
     jaw -= touching * np.maximum(jaw - TOUCH_JAW, 0)
-    jaw *= 1 - 0.7 * closed
+    jaw *= 1 - 0.5 * closed
     apart = 1 - closed
 
     for shape, amount in (

@@ -75,10 +75,10 @@ BROW_RAISE = Part(pose(browInnerUp=0.28, browOuterUp=0.24, eyeWide=0.08), attack
 QUESTION = Part(
     pose(browInnerUp=0.3, browOuterUp=0.22, headRoll=0.06, headPitch=0.03), attack=0.4, stay=0.25, release=0.5
 )
-NOD_EVERY_S, BROW_EVERY_S, BEAT_EVERY_S = 0.7, 1.5, 1.7
+NOD_EVERY_S, BROW_EVERY_S, BEAT_EVERY_S = 0.9, 1.5, 1.7
 """Least time between two."""
-NODS, BROW_RAISES, BEATS_SHARE = 0.65, 0.5, 0.45
-"""Share of the stressed syllables, where there is time for it, that get one."""
+BROW_RAISES, BEATS_TOO = 0.7, 0.6
+"""How much rarer than nods, on equal emphasis."""
 FOREVER = math.inf
 
 SETTLES_S, ARMS_SETTLE_S = 0.5, 0.85
@@ -109,7 +109,6 @@ class Performance:
         self, at: float, *, emotion: int, intensity: float, gesture: int, phonemes: Sequence[Phoneme], text: str
     ) -> None:
         """Plans what goes with a segment whose voice begins at `at`."""
-        self._moves = [move for move in self._moves if move.end > at - 1.0]
         self._set_mood(at, emotion, intensity)
         if gesture in GESTURES:
             for move in self._moves:
@@ -118,29 +117,34 @@ class Performance:
             added = [part.move(at) for part in GESTURES[gesture]]
             self._moves += added
             self._gesture_ends = max(move.until for move in added)
-        for time, stress in _stressed(phonemes):
-            self.accent(at, time, stress)
+        for time, emphasis in _stressed(phonemes):
+            self.accent(at, time, emphasis)
         if text.rstrip("”\"')） ").endswith(("?", "?")) and phonemes:
             ends = phonemes[-1].end_sample / SAMPLE_RATE
             self._moves.append(QUESTION.move(max(at, ends - 0.6)))
 
-    def accent(self, now: float, time: float, stress: int) -> None:
-        """A stressed syllable at `time`: perhaps a nod, a raise of the brows, a beat. Nothing begins before `now`."""
-        weight = 0.75 + 0.2 * stress + 0.15 * self._random.random()
+    def accent(self, now: float, time: float, emphasis: float) -> None:
+        """A syllable at `time` that stands out by `emphasis` (0 to 1): perhaps a nod, a raise of the brows, a beat.
+
+        Nothing begins before `now`.
+        """
+        size = 0.7 + 0.4 * emphasis + 0.2 * self._random.random()
         chance = self._random.random()
-        if time >= self._next_nod and time - NOD.attack >= now and chance < NODS:
-            self._moves.append(NOD.move(time - NOD.attack, weight))
+        if time >= self._next_nod and time - NOD.attack >= now and chance < emphasis:
+            self._moves.append(NOD.move(time - NOD.attack, size))
             self._next_nod = time + NOD_EVERY_S
-        if time >= self._next_brow and time - BROW_RAISE.attack >= now and chance > 1 - BROW_RAISES:
-            self._moves.append(BROW_RAISE.move(time - BROW_RAISE.attack, weight))
+        if time >= self._next_brow and time - BROW_RAISE.attack >= now and 1 - chance < BROW_RAISES * emphasis:
+            self._moves.append(BROW_RAISE.move(time - BROW_RAISE.attack, size))
             self._next_brow = time + BROW_EVERY_S
-        begins = time - BEAT_APEX_S
-        if time >= self._next_beat and begins >= max(now, self._gesture_ends) and self._random.random() < BEATS_SHARE:
-            self._moves += [part.move(begins) for part in self._random.choice(BEATS)]
+        begins, which = time - BEAT_APEX_S, self._random.choice(BEATS)
+        wanted = self._random.random() < BEATS_TOO * emphasis
+        if wanted and time >= self._next_beat and begins >= max(now, self._gesture_ends):
+            self._moves += [part.move(begins) for part in which]
             self._next_beat = time + BEAT_EVERY_S
 
     def rows(self, t: Array) -> Array:
-        """The moves at times [n]: [n, CHANNELS]."""
+        """The moves at times [n]: [n, CHANNELS]. Moves that are over are forgotten, so time only goes forward."""
+        self._moves = [move for move in self._moves if move.end > t[0]]
         return rows(self._moves, t)
 
     def settles(self, voice_end: float) -> tuple[float, float]:
@@ -162,10 +166,12 @@ class Performance:
             self._moves.append(self._mood_move)
 
 
-def _stressed(phonemes: Sequence[Phoneme]) -> list[tuple[float, int]]:
-    """The stressed vowels: time of the first third of each, and its stress."""
-    return [
-        ((2 * phoneme.start_sample + phoneme.end_sample) / (3 * SAMPLE_RATE), phoneme.stress)
-        for phoneme in phonemes
-        if phoneme.stress and visemes(phoneme.ipa)[0][0].kind is Kind.VOWEL
-    ]
+def _stressed(phonemes: Sequence[Phoneme]) -> list[tuple[float, float]]:
+    """The stressed vowels: when each is a third over, and how much it stands out, by stress and length."""
+    found = []
+    for phoneme in phonemes:
+        if phoneme.stress and visemes(phoneme.ipa)[0][0].kind is Kind.VOWEL:
+            lasts = (phoneme.end_sample - phoneme.start_sample) / SAMPLE_RATE
+            emphasis = 0.25 * phoneme.stress + 2.5 * (lasts - 0.1)
+            found.append((phoneme.start_sample / SAMPLE_RATE + lasts / 3, min(max(emphasis, 0.1), 1.0)))
+    return found

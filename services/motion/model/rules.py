@@ -22,8 +22,8 @@ from services.motion.voice import Heard, Voice
 
 MAX_TURNS = 256
 """Turns remembered at once; the one longest untouched is forgotten."""
-LOUD = 0.85
-"""Level from which a peak of the sound passes for a stressed syllable."""
+LOUD, LOUD_EMPHASIS = 0.85, 0.6
+"""Level from which a peak of the sound passes for a stressed syllable, and how much that stands out."""
 
 
 @dataclass
@@ -53,13 +53,15 @@ class Rules:
         return True
 
     async def stream(self, request: VoiceChunk) -> AsyncIterator[MotionChunk]:
-        """Raises ModelFailed for a chunk at another sample rate than 24,000."""
+        """One answer, see `answer`."""
         yield self.answer(request)
 
     def answer(self, chunk: VoiceChunk) -> MotionChunk:
-        """The frames of a chunk. Raises ModelFailed for a chunk at another sample rate than 24,000."""
+        """The frames of a chunk. Raises ModelFailed for one that is not as the contract has it."""
         if chunk.sample_rate != SAMPLE_RATE:
-            raise ModelFailed(f"frames of {chunk.sample_rate} samples/s are not on the grid")
+            raise ModelFailed(f"{chunk.sample_rate} samples/s, not {SAMPLE_RATE}")
+        if not chunk.pcm_s16le and not chunk.last:
+            raise ModelFailed("an empty chunk that is not the last")
         answered = self._answers.get(chunk.turn_id)
         if answered is not None and answered.sequence == chunk.sequence:
             return answered
@@ -87,10 +89,9 @@ def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
     if turn.lips is None:
         _accents(turn, heard, now)
     rows = turn.performance.rows(t)
-    if count:
-        articulation = turn.voice.lips(heard, turn.articulation) if turn.lips is None else turn.lips(t)
-        turn.articulation = articulation[-1]
-        lips.mouth(rows[:, : face.SIZE], articulation, turn.voice.jaw_gain(heard))
+    articulation = turn.voice.lips(heard, turn.articulation) if turn.lips is None else turn.lips(t)
+    turn.articulation = articulation[-1]
+    lips.mouth(rows[:, : face.SIZE], articulation, turn.voice.jaw_gain(heard))
     if chunk.last:
         rows *= 1 - ease((t - settles) / (rests - settles))[:, None]
     shapes = rows[:, : face.SHAPES]
@@ -133,4 +134,4 @@ def _accents(turn: _Turn, heard: Heard, now: float) -> None:
     level = heard.level
     peaks = np.flatnonzero((level[1:-1] > LOUD) & (level[1:-1] >= level[:-2]) & (level[1:-1] > level[2:])) + 1
     for frame in peaks:
-        turn.performance.accent(now, now + frame / FRAME_RATE, 2)
+        turn.performance.accent(now, now + frame / FRAME_RATE, LOUD_EMPHASIS)
