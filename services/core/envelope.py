@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
-from opentelemetry import propagate
 from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.core.bus.port import Record
 
 M = TypeVar("M", bound=Message)
 
 MAX_VALUE_BYTES = 1_000_000
+TRACE_CONTEXT = TraceContextTextMapPropagator()
+"""Not the process-wide propagator: what goes over the bus must not depend on an environment variable."""
 
 
 class Malformed(Exception):
@@ -41,7 +43,7 @@ def seal(topic: str, event: Message, *, event_id: str, room_id: str, source: str
         "ce_time": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "content-type": "application/protobuf",
     }
-    propagate.inject(headers)
+    TRACE_CONTEXT.inject(headers)
     return Record(topic, room_id, value, headers)
 
 
@@ -58,4 +60,4 @@ def unseal(record: Record, kind: type[M]) -> M:
 
 def trace_of(headers: Mapping[str, str]) -> Context:
     """The trace that a record belongs to."""
-    return propagate.extract(dict(headers))
+    return TRACE_CONTEXT.extract(headers)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, Span, SpanKind, get_current_span
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span
 
 from services.core.bus.port import Record
 from services.core.envelope import trace_of
@@ -33,7 +33,6 @@ class Telemetry:
             self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("lydia")
 
-    @contextmanager
     def span(
         self,
         name: str,
@@ -41,23 +40,20 @@ class Telemetry:
         kind: SpanKind = SpanKind.INTERNAL,
         parent: Mapping[str, str] | None = None,
         attributes: Mapping[str, str | int | float | bool] | None = None,
-    ) -> Iterator[Span]:
+    ) -> AbstractContextManager[Span]:
         """A span below the current one, or below the one that a record's headers name.
 
         An exception marks it as failed and goes on.
         """
-        context = None if parent is None else trace_of(parent)
-        with self._tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as span:
-            yield span
+        return self._open(name, None if parent is None else trace_of(parent), kind, attributes)
 
-    @contextmanager
-    def root(self, name: str, *, kind: SpanKind, **attributes: str | int | float | bool) -> Iterator[Span]:
+    def root(
+        self, name: str, *, kind: SpanKind, **attributes: str | int | float | bool
+    ) -> AbstractContextManager[Span]:
         """The first span of a new trace, whatever the current one is; afterwards it is the current one."""
-        with self._tracer.start_as_current_span(name, context=Context(), kind=kind, attributes=attributes) as span:
-            yield span
+        return self._open(name, Context(), kind, attributes)
 
-    @contextmanager
-    def process(self, record: Record, *, service: str, links: tuple[Link, ...] = ()) -> Iterator[Span]:
+    def process(self, record: Record, *, service: str, links: tuple[Link, ...] = ()) -> AbstractContextManager[Span]:
         """A span for the handling of a record, in the record's trace."""
         attributes = {
             "messaging.system": "lydia",
@@ -69,14 +65,33 @@ class Telemetry:
             "lydia.service": service,
             "lydia.room_id": record.key,
         }
+        return self._open(f"process {record.topic}", trace_of(record.headers), SpanKind.CONSUMER, attributes, links)
+
+    @contextmanager
+    def _open(
+        self,
+        name: str,
+        context: Context | None,
+        kind: SpanKind,
+        attributes: Mapping[str, str | int | float | bool] | None,
+        links: tuple[Link, ...] = (),
+    ) -> Iterator[Span]:
         with self._tracer.start_as_current_span(
-            f"process {record.topic}",
-            context=trace_of(record.headers),
-            kind=SpanKind.CONSUMER,
+            name,
+            context=context,
+            kind=kind,
             attributes=attributes,
             links=links,
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
-            yield span
+            try:
+                yield span
+            except Exception as error:
+                # Only the exception's type: its text may quote what a viewer wrote.
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(StatusCode.ERROR)
+                raise
 
     def close(self) -> None:
         """Sends what is left."""

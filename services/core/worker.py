@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
@@ -24,6 +25,7 @@ ATTEMPTS = 3
 BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TRANSIENT = (BusUnavailable, StateUnavailable, TimeoutError, ConnectionError)
 """Failures of what surrounds a record, not of the record: tried again until they pass."""
+KNOWN_TYPES = frozenset(kind.DESCRIPTOR.full_name for kind in topics.CARRIES.values())
 
 
 class Verdict(Enum):
@@ -66,7 +68,8 @@ class Worker:
         """
         member_of = self._service if group == "service" else group
         rooms: dict[str, deque[Delivery]] = {}
-        async with asyncio.TaskGroup() as tasks, self._bus.consume(*names, group=member_of, start=start) as consumer:
+        # The handlers end first, so that what they have finished is committed on leaving the group.
+        async with self._bus.consume(*names, group=member_of, start=start) as consumer, asyncio.TaskGroup() as tasks:
             async for delivery in consumer:
                 room = delivery.record.key
                 if room in rooms:
@@ -84,7 +87,7 @@ class Worker:
 
     async def _one(self, delivery: Delivery, handle: Handler) -> None:
         record, metrics = delivery.record, self._telemetry.metrics
-        failures = 0
+        failures = transient = 0
         while True:
             try:
                 with (
@@ -99,39 +102,46 @@ class Worker:
                 return
             except (Malformed, Rejected) as error:
                 reason = str(error)
+                break
             except TRANSIENT as error:
-                metrics.retries.labels(self._service).inc()
                 log.warning("%s waits for %s: %s", self._service, record.topic, error)
-                await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
-                failures += 1
-                continue
+                wait = back_off_s(transient)
+                transient += 1
             except Exception as error:  # a record must not stop its partition
+                # Only the exception's type and place: its text may quote what a viewer wrote.
+                name, place = type(error).__qualname__, "".join(traceback.format_tb(error.__traceback__))
+                log.error("%s failed on a record of %s: %s\n%s", self._service, record.topic, name, place)
+                wait = back_off_s(failures)
                 failures += 1
-                log.exception("%s failed on a record of %s", self._service, record.topic)
-                if failures < ATTEMPTS:
-                    metrics.retries.labels(self._service).inc()
-                    await asyncio.sleep(BACK_OFF_S[failures - 1])
-                    continue
-                reason = f"{type(error).__name__} after {failures} attempts"
-            await self._bury(record, reason)
-            delivery.done()
-            metrics.handled.labels(self._service, record.topic, "dead_letter").inc()
-            return
+                if failures == ATTEMPTS:
+                    reason = f"{name} after {failures} attempts"
+                    break
+            metrics.retries.labels(self._service).inc()
+            await asyncio.sleep(wait)
+        await self._bury(record, reason)
+        delivery.done()
+        metrics.handled.labels(self._service, record.topic, "dead_letter").inc()
 
     def _open(self, record: Record) -> Message | None:
         """The record's event; None for a type this version does not know, which is ignored."""
         kind = topics.CARRIES[record.topic]
         announced = record.headers.get("ce_type", kind.DESCRIPTOR.full_name)
-        known = {carried.DESCRIPTOR.full_name for carried in topics.CARRIES.values()}
-        return unseal(record, kind) if announced in known else None
+        return unseal(record, kind) if announced in KNOWN_TYPES else None
 
     async def _bury(self, record: Record, reason: str) -> None:
+        """Publishes the record among the dead letters, however long that takes."""
         headers = dict(record.headers) | {"lydia_reason": reason[:500], "lydia_service": self._service}
-        for wait in (*BACK_OFF_S, None):
+        failures = 0
+        while True:
             try:
                 await self._bus.publish(Record(topics.dead(record.topic), record.key, record.value, headers))
                 return
-            except BusUnavailable:
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
+            except BusUnavailable as error:
+                log.warning("%s waits for the dead letters of %s: %s", self._service, record.topic, error)
+                await asyncio.sleep(back_off_s(failures))
+                failures += 1
+
+
+def back_off_s(failures: int) -> float:
+    """How long to wait after so many failures before this one."""
+    return BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
