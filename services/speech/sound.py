@@ -16,6 +16,8 @@ FRAME = 400
 """Samples per animation frame (60 a second)."""
 CEILING = 0.88
 """No sample leaves louder: -1.1 dBFS."""
+KNEE = 0.6
+"""Where the limiter sets in."""
 
 _HALF_WIDTH = 16
 """Zero crossings of the resampling filter on each side."""
@@ -72,12 +74,21 @@ def _resampler(rate: int) -> tuple[Samples, int, int]:
     return (filters / filters.sum(axis=0, keepdims=True)).astype(np.float32), up, down
 
 
-def limit(sound: Samples) -> Samples:
-    """Bends what is louder than 0.7 so that it stays below CEILING."""
-    knee = 0.7
-    over = np.abs(sound) > knee
+def faded(sound: Samples, seconds: float = 0.004) -> Samples:
+    """The sound with soft edges, so that it neither begins nor ends in a click."""
+    length = min(round(seconds * SAMPLE_RATE), len(sound) // 2)
+    ramp = np.linspace(0, 1, length, dtype=np.float32)
+    shaped = sound.copy()
+    shaped[:length] *= ramp
+    shaped[len(sound) - length :] *= ramp[::-1]
+    return shaped
+
+
+def limited(sound: Samples) -> Samples:
+    """What is louder than KNEE bent so that it stays below CEILING."""
+    over = np.maximum(np.abs(sound) - KNEE, 0)
     if not over.any():
         return sound
-    room = CEILING - knee
-    bent = np.sign(sound) * (knee + room * np.tanh((np.abs(sound) - knee) / room))
-    return np.where(over, bent, sound).astype(np.float32)
+    room = CEILING - KNEE
+    bent: Samples = np.copysign(np.minimum(np.abs(sound), KNEE) + room * np.tanh(over / room), sound)
+    return bent

@@ -15,7 +15,7 @@ from services.core.events import Phoneme, TextSegment, VoiceChunk
 from services.core.inference import Model
 from services.speech.chunks import Cutter
 from services.speech.espeak.client import espeak_client
-from services.speech.model.espeak import Espeak
+from services.speech.model.espeak import EspeakSpeech
 from services.speech.sound import SAMPLE_RATE, from_s16le, to_s16le
 
 
@@ -26,7 +26,7 @@ async def speak(text: str, *, model: Model | None = None) -> list[VoiceChunk]:
     """
     if model is None:
         async with espeak_client() as client:
-            return await speak(text, model=Espeak(client))
+            return await speak(text, model=EspeakSpeech(client))
     cutter = Cutter()
     pieces = []
     phonemes: list[Phoneme] = []

@@ -4,15 +4,61 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
+from services.speech.expand import HANZI, expand
+from services.speech.tables import (
+    ABBREVIATIONS_EN,
+    EMAIL,
+    EMOJI,
+    FACES,
+    LINK,
+    SAID_AS_WORDS,
+    SLANG_EN,
+    SLANG_ZH,
+    SPELLED,
+)
+
 Language = Literal["zh", "en"]
+
+MAX_PHRASE = 60
+"""Hanzi, or English words counted as three, after which a phrase without punctuation is cut."""
+MAX_WORD = 24
+"""Letters of a word that are said; no word is longer."""
+MARKS = ",:….!?"
+"""What a phrase may end with, weakest first."""
+
+
+def _any(words: tuple[str, ...] | dict[str, str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+_BEFORE_NFKC = str.maketrans(
+    {"’": "'", "‘": "'", "，": "、", "−": "-", "—": "…", "・": "·"}
+    | {chr(ord("①") + index): f"{index + 1}、" for index in range(20)}
+)
+"""What compatibility composition would change for the worse: a full-width comma never groups digits, for one."""
+_URL = re.compile(
+    r"(?:https?://|www\.)[!-~]+|(?<![\w@.])(?:[a-z0-9-]+\.)+(?:com|cn|net|org|io|tv|ai)(?![\w.@])(?:/[!-~]*)?",
+    re.IGNORECASE | re.ASCII,
+)
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+_FACE = re.compile(rf"(?<![A-Za-z0-9])(?:{_any(FACES)})(?![A-Za-z0-9])", re.IGNORECASE)
+_ABBREVIATION = re.compile(rf"(?<![A-Za-z])(?:{_any(ABBREVIATIONS_EN)})(?=\s|$)", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*")
+_WORD = re.compile(r"[A-Za-z]+")
+_PIECE = re.compile(rf"([{HANZI}]+)|([A-Za-z]+(?:'[A-Za-z]+)*(?: +[A-Za-z]+(?:'[A-Za-z]+)*)*)|([{MARKS}])")
+_AS_MARK = str.maketrans(
+    dict.fromkeys("、；;()[]{}<>《》〈〉【】\n\t|/\\", ",") | {"。": ".", "？": "?", "！": "!", "：": ":", "⋯": "…"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words of one language. zh: Hanzi only. en: Latin words, spaces and apostrophes."""
+    """Words of one language. zh: Hanzi only. en: words of letters and apostrophes, with single spaces between."""
 
     language: Language
     text: str
@@ -20,22 +66,129 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What is said in one breath, and how it ends."""
+    """What is said in one breath."""
 
     runs: tuple[Run, ...]
     mark: str
-    """One of `,` `.` `?` `!` `…`, or empty when the text just ends."""
+    """How it ends: one of MARKS, or empty when the text just goes on or ends."""
 
 
 def phrases(text: str) -> list[Phrase]:
     """The phrases of a text; none when there is nothing to say in it."""
-    text = unicodedata.normalize("NFKC", text)
-    found = []
-    for words, mark in re.findall(r"([^,.?!;:，。？！；：、…\n]*)([,.?!;:，。？！；：、…\n]*)", text):
-        runs = tuple(
-            Run("zh" if part[0] >= "㐀" else "en", part.strip())
-            for part in re.findall(r"[㐀-鿿]+|[A-Za-z][A-Za-z' ]*", words)
-        )
-        if runs:
-            found.append(Phrase(runs, {"，": ",", "。": ".", "？": "?", "！": "!", "、": ","}.get(mark[:1], mark[:1])))
-    return found
+    text = _clean(text)
+    chinese = _is_chinese(text)
+    text = _ABBREVIATION.sub(lambda match: ABBREVIATIONS_EN[match[0].lower()], text)
+    text = _TOKEN.sub(partial(_slang, chinese=chinese), _repeats(text))
+    text = re.sub(r"&", "和" if chinese else " and ", expand(text, chinese=chinese))
+    shouted = not re.search("[a-z]", text) and len(_WORD.findall(text)) > 2
+    text = _WORD.sub(partial(_word, chinese=chinese, shouted=shouted), text)
+    return [part for phrase in _phrases(_plain(text)) for part in _cut(phrase)]
+
+
+def _clean(text: str) -> str:
+    """Composed forms; no links, no emoji beside words, no invisible or foreign characters that nobody can say."""
+    text = unicodedata.normalize("NFKC", text.translate(_BEFORE_NFKC)).replace("...", "…")
+    text = re.sub(rf"(?<=[{HANZI}])\s+(?=[{HANZI}])", ",", text)  # Chinese writers put a space where they pause
+    chinese = _is_chinese(text)
+    text = _EMAIL.sub(EMAIL[0] if chinese else f" {EMAIL[1]} ", text)
+    text = _URL.sub(LINK[0] if chinese else f" {LINK[1]} ", text)
+    text = _FACE.sub(",", text)
+    if not any(map(str.isalnum, text)):
+        found = [emoji for emoji in dict.fromkeys(text) if emoji in EMOJI]
+        return ",".join(EMOJI[emoji][0] for emoji in found[:2])
+    return "".join(map(_character, text))
+
+
+def _character(character: str) -> str:
+    """A character as far as it can be said: itself, its plain form, a pause for a picture, or nothing."""
+    if character == "の":
+        return "的"
+    if character == "°" or re.match(f"[A-Za-z{HANZI}々\n\t]", character):
+        return character
+    category = unicodedata.category(character)
+    if category[0] == "L":
+        plain = unicodedata.normalize("NFKD", character)[0]
+        return plain if plain.isascii() and plain.isalpha() else " "
+    if category == "So":
+        return ","
+    return "" if category[0] in "CM" else character
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether Chinese is the text's first language: it has Hanzi, or no words but Chinese initials."""
+    words = {token.lower() for token in _TOKEN.findall(text) if not token[0].isdigit() or token.lower() in SLANG_ZH}
+    return bool(re.search(f"[{HANZI}]", text)) or words <= SLANG_ZH.keys() - SLANG_EN.keys()
+
+
+def _repeats(text: str) -> str:
+    """Nobody says 哈 twenty times: Hanzi three times at most; a letter twice in a word, once at its end."""
+    text = re.sub(f"([{HANZI}])々", r"\1\1", text)
+    text = re.sub(rf"([{HANZI}])\1{{3,}}", r"\1\1\1", text)
+    text = re.sub(rf"([{HANZI}]{{2,4}})\1{{2,}}", r"\1\1", text)
+    text = re.sub(r"(?i)([a-z]{2,3}?)\1{2,}", r"\1 \1 \1", text)
+    text = re.sub(r"(?i)([a-z])\1{2,}(?![a-z])", r"\1", text)
+    return re.sub(r"(?i)([a-z])\1{2,}", r"\1\1", text)
+
+
+def _slang(match: re.Match[str], *, chinese: bool) -> str:
+    """A token of letters, perhaps with digits: what it stands for."""
+    token: str = match[0]
+    if chinese:
+        return SLANG_ZH.get(token.lower(), token)
+    return SLANG_EN.get(token if len(token) == 1 else token.lower(), token)
+
+
+def _word(match: re.Match[str], *, chinese: bool, shouted: bool) -> str:
+    """A word of letters: spelled when it is an abbreviation, with its parts apart, and of a length that can be said."""
+    word: str = match[0][:MAX_WORD]
+    low = word.lower()
+    if low in SAID_AS_WORDS or len(word) == 1:
+        return low if shouted and low != "i" else word
+    capitals = word.isupper() and not shouted
+    if len(word) <= 5 and (
+        (low in SPELLED and word.isupper()) or (capitals and chinese) or not re.search("[aeiouy]", low)
+    ):
+        return f" {' '.join(word.upper())} " if low.strip("hm") else word
+    return low if shouted else re.sub("(?<=[a-z])(?=[A-Z])", " ", word)
+
+
+def _plain(text: str) -> str:
+    """Only Hanzi, words, spaces and marks."""
+    text = re.sub(r"(?<=[A-Za-z])[-._](?=[A-Za-z])", " ", text.translate(_AS_MARK))
+    text = re.sub(rf"(?<=[A-Za-z])[^A-Za-z{HANZI}{MARKS}' ]+(?=[A-Za-z])", " ", text)
+    return re.sub(rf"[^A-Za-z{HANZI}{MARKS}' ]", "", text)
+
+
+def _phrases(text: str) -> Iterator[Phrase]:
+    runs: list[Run] = []
+    mark = ""
+    for match in _PIECE.finditer(text):
+        hanzi, words, sign = match.groups()
+        if sign:
+            mark = max(mark, sign, key=lambda one: MARKS.index(one) if one else -1)
+            continue
+        if mark:
+            if runs:
+                yield Phrase(tuple(runs), mark)
+            runs, mark = [], ""
+        runs.append(Run("zh", hanzi) if hanzi else Run("en", re.sub(" +", " ", words)))
+    if runs:
+        yield Phrase(tuple(runs), mark)
+
+
+def _cut(phrase: Phrase) -> Iterator[Phrase]:
+    """The phrase, or pieces of it that are not over MAX_PHRASE."""
+    runs: list[Run] = []
+    room = MAX_PHRASE
+    for run in phrase.runs:
+        words = list(run.text) if run.language == "zh" else run.text.split(" ")
+        cost, glue = (1, "") if run.language == "zh" else (3, " ")
+        while len(words) * cost > room:
+            fitting = room // cost
+            if fitting:
+                runs.append(Run(run.language, glue.join(words[:fitting])))
+            yield Phrase(tuple(runs), "")
+            runs, room, words = [], MAX_PHRASE, words[fitting:]
+        runs.append(Run(run.language, glue.join(words)))
+        room -= len(words) * cost
+    yield Phrase(tuple(runs), phrase.mark)

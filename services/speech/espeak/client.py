@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -110,7 +112,7 @@ class EspeakClient:
                 return await future
         except TimeoutError:
             worker.fail("killed: it did not answer")
-            worker.process.kill()
+            _kill(worker.process)
             raise EspeakFailed(f"no answer within {self._timeout_s} s") from None
         finally:
             del worker.waiting[request_id]
@@ -120,7 +122,7 @@ class EspeakClient:
         failures = 0
         while True:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=MAX_REPLY_BYTES
+                *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=MAX_REPLY_BYTES, start_new_session=True
             )
             try:
                 worker, reason = await self._serve(process)
@@ -177,9 +179,14 @@ async def _end(process: Process) -> None:
         async with asyncio.timeout(EXIT_S):
             await process.wait()
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
         await process.wait()
+
+
+def _kill(process: Process) -> None:
+    """Ends a worker together with the copy of itself that may be at work."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @asynccontextmanager

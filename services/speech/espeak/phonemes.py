@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.speech.mandarin import Syllable
+
 PRIMARY, SECONDARY = "'", ","
 
 # fmt: off
@@ -20,7 +22,8 @@ IPA = {
     "iA": "iɑ", "iE": "iɛ", "io": "io", "iou": "iou", "y": "y", "y&": "yɛ", "yE": "yɛ", "y@": "yə", "yi": "yi",
     "u@": "uə", "ua": "uɑ", "uai": "uai", "uei": "uei", "uo": "uo", "ong": "ʊŋ",
     # consonants of both languages, and English ones
-    "p": "p", "b": "b", "t": "t", "d": "d", "k": "k", "f": "f", "v": "v", "s": "s", "z": "z", "h": "h", "m": "m", "n": "n",
+    "p": "p", "b": "b", "t": "t", "d": "d", "k": "k", "f": "f", "v": "v", "s": "s", "z": "z", "h": "h", "m": "m",
+    "n": "n",
     "l": "l", "j": "j", "w": "w", "ts": "ts", "x": "x",
     "g": "ɡ", "N": "ŋ", "T": "θ", "D": "ð", "S": "ʃ", "Z": "ʒ", "tS": "tʃ", "dZ": "dʒ", "r": "ɹ", "r-": "ɹ",
     "t#": "ɾ", "t2": "t", "?": "ʔ", "n-": "n̩", ";": "j",
@@ -35,6 +38,8 @@ IPA = {
 
 MANDARIN = {"a": "a"}
 """Names that mean something else in Mandarin."""
+MANDARIN_VOWELS = frozenset("ɑaeoɤəɚiuyʅɿʊ")
+"""What the vowel of a Mandarin syllable begins with."""
 
 STOPS = frozenset(("p", "t", "k", "b", "d", "ɡ", "pʰ", "tʰ", "kʰ", "ts", "tsʰ", "ʈʂ", "ʈʂʰ", "tɕ", "tɕʰ", "tʃ", "dʒ"))
 MAX_CLOSURE_S = 0.07
@@ -56,29 +61,34 @@ class Sounding:
 def timed(
     events: Sequence[tuple[str, int]], sound: NDArray[np.float32], sample_rate: int, *, mandarin: bool
 ) -> list[Sounding]:
-    """The phonemes of a run, in order and without gaps between them.
+    """The phonemes of a run, in order, without gaps between them, and without the pauses around them.
 
     espeak-ng counts the silent closure of a stop to the phoneme before it. One hears it as part of the stop, and lips
     show it, so the boundary is moved to where the sound falls silent.
     """
     closed = np.abs(sound) < SILENT * max(float(np.abs(sound).max(initial=0.0)), 1e-9)
+    longest = int(MAX_CLOSURE_S * sample_rate)
     ends = [sample for _, sample in events[1:]] + [len(sound)]
     found: list[Sounding] = []
     for (name, start), end in zip(events, ends, strict=True):
-        stress = {PRIMARY: 2, SECONDARY: 1}.get(name[:1], 0)
         bare = name.lstrip("',%=")
         ipa = MANDARIN.get(bare, IPA.get(bare, "")) if mandarin else IPA.get(bare, "")
-        if end <= start:
+        if end <= start or not (ipa or found):
             continue
-        if ipa in STOPS and found:
-            start = _closure_start(closed, found[-1].start, start, int(MAX_CLOSURE_S * sample_rate))
-            found = [*found[:-1], Sounding(found[-1].ipa, found[-1].start, start, found[-1].stress)]
-            if found[-1].start == start:
+        stress = {PRIMARY: 2, SECONDARY: 1}.get(name[:1], 0)
+        if ipa in STOPS:
+            before = found.pop() if found else Sounding("", 0, start, 0)
+            start = _closure_start(closed, before.start, start, longest)
+            if found or before.ipa:
+                found.append(Sounding(before.ipa, before.start, start, before.stress))
+            if found and found[-1].end == found[-1].start:
                 found.pop()
         if found and not ipa and not found[-1].ipa:
             found[-1] = Sounding("", found[-1].start, end, 0)
         else:
             found.append(Sounding(ipa, start, end, stress))
+    while found and not found[-1].ipa:
+        found.pop()
     return found
 
 
@@ -87,3 +97,13 @@ def _closure_start(closed: NDArray[np.bool_], earliest: int, event: int, longest
     window = closed[max(earliest, event - longest) : event]
     loud = np.flatnonzero(~window)
     return event - len(window) + (int(loud[-1]) + 1 if loud.size else 0)
+
+
+def stressed(found: list[Sounding], syllables: Sequence[Syllable]) -> list[Sounding]:
+    """Mandarin phonemes with stress on the syllables' vowels: none when the tone is neutral, 2 for the focus."""
+    stresses = [2 if syllable.focus else int(syllable.tone < 5) for syllable in syllables]
+    vowels = [index for index, sounding in enumerate(found) if sounding.ipa[:1] in MANDARIN_VOWELS]
+    if len(vowels) != len(stresses):
+        stresses = [1] * len(vowels)
+    by_place = dict(zip(vowels, stresses, strict=True))
+    return [Sounding(s.ipa, s.start, s.end, by_place.get(index, 0)) for index, s in enumerate(found)]

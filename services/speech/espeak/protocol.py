@@ -30,7 +30,7 @@ class Request:
     text: str
     """Without control characters. Between [[ and ]] espeak-ng's own phoneme names may stand."""
     voice: str
-    """espeak-ng's name: language, or language+variant."""
+    """A file name in `voices/`."""
     rate: int
     """Words per minute, 80 to 450."""
     pitch: int
@@ -83,14 +83,20 @@ def pack_reply(reply: Hello | Sound) -> bytes:
 def unpack_hello(body: bytes) -> Hello:
     """The hello of a frame's body. Raises BadFrame."""
     head, _ = _split(body)
-    return Hello(**head)
+    try:
+        return Hello(**head)
+    except TypeError as error:
+        raise BadFrame(str(error)) from None
 
 
 def unpack_sound(body: bytes) -> Sound:
     """The sound of a frame's body. Raises BadFrame."""
     head, pcm = _split(body)
-    events = tuple((str(name), int(sample)) for name, sample in head.pop("events", ()))
-    return Sound(events=events, pcm_s16le=pcm, **head)
+    try:
+        events = tuple((str(name), int(sample)) for name, sample in head.pop("events", ()))
+        return Sound(events=events, pcm_s16le=pcm, **head)
+    except (TypeError, ValueError) as error:
+        raise BadFrame(str(error)) from None
 
 
 def _split(body: bytes) -> tuple[dict[str, Any], bytes]:

@@ -3,6 +3,9 @@
 espeak-ng is under GPL-3, so nothing else of Lydia loads it or depends on it. The process reads requests from its
 standard input and writes sounds to its standard output (see `protocol`), until the input ends or its parent dies.
 
+Every request is spoken by a copy (fork) of the process as it was after loading. espeak-ng carries random and filter
+state from one text to the next; a fresh copy gives the same samples for the same request, always and in any worker.
+
 The C interface is that of espeak-ng's `speak_lib.h`:
 https://github.com/espeak-ng/espeak-ng/blob/1.52.0/src/include/espeak-ng/speak_lib.h
 """
@@ -12,8 +15,10 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+import resource
 import signal
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from services.speech.espeak.protocol import (
@@ -36,6 +41,11 @@ PHONEMES = 0x100
 RATE, PITCH, RANGE = 1, 3, 4
 EVENT_END, EVENT_PHONEME = 0, 7
 PR_SET_PDEATHSIG = 1
+VOICES = Path(__file__).parent / "voices"
+"""Voice files of our own; their attributes are described in espeak-ng's docs/voices.md."""
+SEED = 2112
+MAX_CPU_S = 10
+"""A copy that computes for longer is ended by the system."""
 
 
 class Unavailable(Exception):
@@ -87,20 +97,18 @@ class Library:
             ctypes.c_void_p,
             ctypes.c_void_p,
         )
-        self._voice = ""
+        if hasattr(self._lib, "espeak_ng_SetRandSeed"):  # since 1.52
+            self._lib.espeak_ng_SetRandSeed(ctypes.c_long(SEED))
         self._pcm = bytearray()
         self._events: list[tuple[str, int]] = []
         self._callback = _Callback(self._take)  # kept alive as long as the library may call it
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def speak(self, request: Request) -> Sound:
-        """Synthesises a request to its end, or up to MAX_SOUND_S."""
-        self._pcm.clear()
-        self._events.clear()
-        if request.voice != self._voice:
-            if self._lib.espeak_SetVoiceByName(request.voice.encode()) != 0:
-                return Sound(request.request_id, (), b"", f"no voice {request.voice!r}")
-            self._voice = request.voice
+        """Synthesises a request to its end, or up to MAX_SOUND_S. To be called once in the life of a process."""
+        voice = VOICES / Path(request.voice).name
+        if not voice.is_file() or self._lib.espeak_SetVoiceByFile(os.fsencode(voice)) != 0:
+            return Sound(request.request_id, (), b"", f"no voice {request.voice!r}")
         for parameter, value in ((RATE, request.rate), (PITCH, request.pitch), (RANGE, request.pitch_range)):
             self._lib.espeak_SetParameter(parameter, value, 0)
         text = request.text.encode("utf-8", "replace")
@@ -146,13 +154,12 @@ def _find() -> tuple[str, bytes | None]:
     return str(espeakng_loader.get_library_path()), os.fsencode(espeakng_loader.get_data_path())
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Linux ends this process when its parent ends, even by SIGKILL and even in the middle of a synthesis."""
-    parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit(0)
+        os._exit(0)
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
@@ -172,12 +179,22 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         (length,) = LENGTH.unpack(head)
         if length > MAX_REQUEST_BYTES:
             raise BadFrame(f"a request of {length} bytes")
-        send(library.speak(unpack_request(source.read(length))))
+        request = unpack_request(source.read(length))
+        parent = os.getpid()
+        copy = os.fork()
+        if copy == 0:
+            _die_with(parent)
+            resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
+            send(library.speak(request))
+            os._exit(0)
+        _, status = os.waitpid(copy, 0)
+        if status != 0:  # it may have died in the middle of a reply: only a new worker is sure to be understood
+            sys.exit(f"the copy ended with status {status}")
 
 
 def main() -> None:
     """Serves the parent process. Interrupts are the parent's business."""
-    _die_with_parent()
+    _die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve(sys.stdin.buffer, sys.stdout.buffer)
 

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 
 from services.core.events import Phoneme, TextSegment, VoiceChunk
 from services.core.inference import ModelFailed
 from services.speech.espeak.client import EspeakClient, EspeakFailed
-from services.speech.espeak.mandarin import pinyin_words
-from services.speech.espeak.phonemes import Sounding, timed
-from services.speech.sound import SAMPLE_RATE, Samples, from_s16le, limit, resample, silence, to_s16le
+from services.speech.espeak.phonemes import Sounding, stressed, timed
+from services.speech.espeak.voice import english, in_mood, mandarin
+from services.speech.mandarin import words
+from services.speech.sound import SAMPLE_RATE, Samples, faded, from_s16le, limited, resample, silence, to_s16le
 from services.speech.text import Phrase, Run, phrases
 
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """How espeak-ng speaks one language as Lydia; see `protocol.Request` for the units."""
-
-    name: str
-    rate: int
-    pitch: int
-    pitch_range: int
-    gain: float
-
-
-VOICES = {
-    "zh": Voice("cmn-latn-pinyin+f2", 165, 60, 50, 1.5),
-    "en": Voice("en-us+f2", 165, 60, 50, 1.5),
-}
-PAUSE_S = {",": 0.16, ";": 0.22, ":": 0.2, ".": 0.3, "?": 0.3, "!": 0.3, "…": 0.4, "": 0.1}
+RUNG = "espeak"
+MAX_PART = 120
+"""Hanzi or words of a piece that is spoken at once. Longer segments come in several pieces, each with its phonemes."""
+PAUSE_S = {",": 0.16, ":": 0.2, ".": 0.32, "?": 0.32, "!": 0.32, "…": 0.4, "": 0.05}
 """Silence after a phrase, by its mark."""
+LAST_PAUSE_S = 0.12
+"""Silence after the turn's last phrase."""
 
 
-class Espeak:
-    """TextSegment → VoiceChunks, relative to the segment: whole phrases as they are ready, not cut to size."""
+class EspeakSpeech:
+    """TextSegment → VoiceChunks of whole phrases, with sample positions counted from the segment's first sample."""
 
     def __init__(self, client: EspeakClient) -> None:
         self._client = client
@@ -45,52 +34,80 @@ class Espeak:
         return self._client.ready
 
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
-        sound = [np.zeros(0, dtype=np.float32)]
-        phonemes: list[Phoneme] = []
         at = 0
-        for phrase in phrases(request.text):
-            for run in phrase.runs:
-                piece, soundings = await self._speak(run, phrase)
-                phonemes += [
-                    Phoneme(ipa=s.ipa, start_sample=at + s.start, end_sample=at + s.end, stress=s.stress)
-                    for s in soundings
-                ]
-                sound.append(piece)
-                at += len(piece)
-            pause = silence(PAUSE_S[phrase.mark])
-            sound.append(pause)
-            phonemes.append(Phoneme(ipa="", start_sample=at, end_sample=at + len(pause)))
-            at += len(pause)
-        if at:
+        for part, is_last in _parts(phrases(request.text)):
+            sound, phonemes = await self._part(part, request, ends_turn=is_last and request.last)
             yield VoiceChunk(
                 sample_rate=SAMPLE_RATE,
-                pcm_s16le=to_s16le(limit(np.concatenate(sound))),
-                phonemes=phonemes,
-                rung="espeak",
+                start_sample=at,
+                pcm_s16le=to_s16le(limited(sound)),
+                phonemes=[
+                    Phoneme(ipa=p.ipa, start_sample=at + p.start, end_sample=at + p.end, stress=p.stress)
+                    for p in phonemes
+                ],
+                rung=RUNG,
             )
+            at += len(sound)
 
-    async def _speak(self, run: Run, phrase: Phrase) -> tuple[Samples, list[Sounding]]:
-        voice = VOICES[run.language]
-        text = run.text
-        if run.language == "zh":
-            text = " ".join("".join(word) for word in pinyin_words(run.text))
-        text += phrase.mark if run is phrase.runs[-1] else ","
+    async def _part(
+        self, part: list[Phrase], request: TextSegment, *, ends_turn: bool
+    ) -> tuple[Samples, list[Sounding]]:
+        """Several phrases with their pauses."""
+        pieces: list[Samples] = []
+        phonemes: list[Sounding] = []
+        at = 0
+        for phrase in part:
+            for run in phrase.runs:
+                piece, soundings = await self._run(run, phrase.mark if run is phrase.runs[-1] else ",", request)
+                phonemes += [Sounding(s.ipa, at + s.start, at + s.end, s.stress) for s in soundings]
+                pieces.append(piece)
+                at += len(piece)
+            pause = silence(LAST_PAUSE_S if ends_turn and phrase is part[-1] else PAUSE_S[phrase.mark])
+            phonemes.append(Sounding("", at, at + len(pause), 0))
+            pieces.append(pause)
+            at += len(pause)
+        return np.concatenate(pieces), phonemes
+
+    async def _run(self, run: Run, mark: str, request: TextSegment) -> tuple[Samples, list[Sounding]]:
+        """One run without the silence around it. `mark` shapes its melody. Nothing when no word of it can be read."""
+        voice = in_mood(run.language, request.emotion, request.intensity)
+        spoken = words(run.text) if run.language == "zh" else []
+        text = mandarin(spoken) if run.language == "zh" else english(run.text)
         try:
             heard, rate = await self._client.speak(
-                text, voice=voice.name, rate=voice.rate, pitch=voice.pitch, pitch_range=voice.pitch_range
+                text + mark.replace("…", ","),
+                voice=voice.name,
+                rate=voice.rate,
+                pitch=voice.pitch,
+                pitch_range=voice.pitch_range,
             )
         except EspeakFailed as error:
             raise ModelFailed(str(error)) from None
-        raw = from_s16le(heard.pcm_s16le) * voice.gain
+        raw = from_s16le(heard.pcm_s16le)
         soundings = timed(heard.events, raw, rate, mandarin=run.language == "zh")
-        while soundings and not soundings[-1].ipa:
-            soundings.pop()
+        if run.language == "zh":
+            soundings = stressed(soundings, [syllable for word in spoken for syllable in word])
         if not soundings:
-            return np.zeros(0, dtype=np.float32), []
-        begin, end = soundings[0].start, soundings[-1].end
+            return silence(0), []
+        begin = soundings[0].start
         at = [round((s.start - begin) * SAMPLE_RATE / rate) for s in soundings]
-        at.append(round((end - begin) * SAMPLE_RATE / rate))
-        sound = resample(raw[begin:end], rate)[: at[-1]]
+        at.append(round((soundings[-1].end - begin) * SAMPLE_RATE / rate))
+        sound = faded(resample(raw[begin : soundings[-1].end] * voice.gain, rate)[: at[-1]])
         return sound, [
-            Sounding(s.ipa, start, stop, s.stress) for s, start, stop in zip(soundings, at, at[1:], strict=False)
+            Sounding(s.ipa, start, end, s.stress) for s, start, end in zip(soundings, at, at[1:], strict=False)
         ]
+
+
+def _parts(found: list[Phrase]) -> Iterator[tuple[list[Phrase], bool]]:
+    """The phrases in groups of at most MAX_PART, and whether it is the last group."""
+    part: list[Phrase] = []
+    size = 0
+    for phrase in found:
+        length = sum(len(run.text) if run.language == "zh" else run.text.count(" ") + 1 for run in phrase.runs)
+        if part and size + length > MAX_PART:
+            yield part, False
+            part, size = [], 0
+        part.append(phrase)
+        size += length
+    if part:
+        yield part, True

@@ -1,0 +1,98 @@
+"""How espeak-ng speaks as Lydia: one person in both languages, in every mood."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.core.events import (
+    EMOTION_GRATEFUL,
+    EMOTION_JOY,
+    EMOTION_PLAYFUL,
+    EMOTION_SAD,
+    EMOTION_SERIOUS,
+    EMOTION_SHY,
+    EMOTION_SURPRISED,
+    EMOTION_THINKING,
+    Emotion,
+)
+from services.speech.mandarin import Syllable
+from services.speech.text import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A file in `voices/`, and the units of `protocol.Request`."""
+
+    name: str
+    rate: int
+    pitch: int
+    pitch_range: int
+    gain: float
+    """Brings speech to -18 LUFS."""
+
+
+VOICES: dict[Language, Voice] = {
+    "zh": Voice("lydia-zh", 190, 50, 60, 1.0),
+    "en": Voice("lydia-en", 170, 50, 50, 1.0),
+}
+
+MOODS: dict[Emotion, tuple[float, float, float]] = {
+    EMOTION_JOY: (8, 12, 0.05),
+    EMOTION_GRATEFUL: (3, 6, -0.03),
+    EMOTION_PLAYFUL: (6, 16, 0.06),
+    EMOTION_SHY: (4, -12, -0.08),
+    EMOTION_SURPRISED: (11, 18, 0.03),
+    EMOTION_SAD: (-8, -18, -0.12),
+    EMOTION_SERIOUS: (-6, -12, -0.04),
+    EMOTION_THINKING: (-2, -8, -0.1),
+}
+"""What a mood at full intensity adds to pitch and range, and by which share it changes the rate."""
+
+UNREADABLE = {
+    "jiong": "tS;jong",
+    "qiong": "tS;hjong",
+    "xiong": "S;jong",
+    "m": "mu",
+    "n": "@n",
+    "ng": "@N",
+    "hm": "X@m",
+    "hng": "X@N",
+    "ê": "ei",
+}
+"""Syllables that the pinyin voice would read as English letters, in its phoneme names."""
+
+
+def in_mood(language: Language, emotion: Emotion, intensity: float) -> Voice:
+    """The voice as it sounds in a mood. `intensity`: 0 to 1; 0 is taken for "not said" and shows half of it."""
+    voice = VOICES[language]
+    pitch, pitch_range, rate = MOODS.get(emotion, (0, 0, 0))
+    share = min(intensity, 1.0) if intensity > 0 else 0.5
+    return Voice(
+        voice.name,
+        round(voice.rate * (1 + share * rate)),
+        round(voice.pitch + share * pitch),
+        round(voice.pitch_range + share * pitch_range),
+        voice.gain,
+    )
+
+
+def mandarin(words: list[list[Syllable]]) -> str:
+    """The words as the pinyin voice reads them: numbered syllables, those of a word joined."""
+    return " ".join(_word(word) for word in words)
+
+
+def _word(word: list[Syllable]) -> str:
+    parts = []
+    for syllable in word:
+        if syllable.base in UNREADABLE:
+            tone = ("55", "35", "214", "51", "11")[syllable.tone - 1]
+            parts.append(f" [[{UNREADABLE[syllable.base]}{tone}]] ")
+        else:
+            parts.append(f"{syllable.base}{syllable.tone}")
+    return "".join(parts).strip()
+
+
+def english(words: str) -> str:
+    """Words as the English voice reads them: it takes the letter A among other letters for the article."""
+    return re.sub(r"\bA(?= [A-Z]\b)|(?<=\b[A-Z] )A\b", "ay", words)
