@@ -123,6 +123,8 @@ for _place, _amount in (
 def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
     """The idle layer of `frame_count` frames, the first at media sample `start_sample`, then one every 400 samples.
 
+    Meant for seconds at a time: a longer span costs more per frame.
+
     Joints are relative to the rest pose. The eyes' angles are the gaze in the room, as if the head did not turn;
     `compose` makes them relative to the head and adds the EyeLook shapes.
     """

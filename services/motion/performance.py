@@ -12,14 +12,13 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from services.core import events
 from services.core.events import Phoneme
-from services.motion.frames import CHANNELS, SAMPLE_RATE
+from services.motion.frames import SAMPLE_RATE
 from services.motion.gestures import BEAT_APEX_S, BEATS, GESTURES, Part, pose
-from services.motion.moves import FIRST_ARM, Move, rows
+from services.motion.moves import FIRST_ARM, NOTHING, Move, rows
 from services.motion.visemes import Kind, visemes
 
 Array = NDArray[Any]
@@ -70,6 +69,12 @@ MOODS: dict[int, Array] = {
 """How each mood looks at full intensity; none for neutral."""
 MOOD_COMES_S, MOOD_GOES_S = 0.4, 0.5
 
+SWAYS = (
+    (0.31, pose(headYaw=0.05, spine_y=0.015)),
+    (0.23, pose(headRoll=0.04, spine_z=0.012)),
+    (0.47, pose(headPitch=0.025)),
+)
+"""How she sways while she speaks: Hz, how far to either side."""
 NOD = Part(pose(headPitch=-0.065, neck_x=0.02), attack=0.16, stay=0.0, release=0.28)
 BROW_RAISE = Part(pose(browInnerUp=0.28, browOuterUp=0.24, eyeWide=0.08), attack=0.13, stay=0.08, release=0.24)
 QUESTION = Part(
@@ -97,13 +102,8 @@ class Performance:
         self._gesture_ends = 0.0
         self._next_nod = self._next_brow = 0.25
         self._next_beat = 0.6
-        for share, hertz, way in (
-            (0.5, 0.31, pose(headYaw=0.05, spine_y=0.015)),
-            (0.5, 0.23, pose(headRoll=0.04, spine_z=0.012)),
-            (0.3, 0.47, pose(headPitch=0.03)),
-        ):
-            phase = self._random.random()
-            self._moves.append(Move(0.0, FOREVER, np.zeros(CHANNELS), 0.8, 1.0, (0.5 + share) * way, hertz, phase))
+        for hertz, way in SWAYS:
+            self._moves.append(Move(0.0, FOREVER, NOTHING, 0.8, 1.0, way, hertz, self._random.random()))
 
     def begin_segment(
         self, at: float, *, emotion: int, intensity: float, gesture: int, phonemes: Sequence[Phoneme], text: str
