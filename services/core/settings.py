@@ -1,20 +1,22 @@
 """All settings, read once at start: environment `LYDIA_…` over one YAML file over the defaults.
 
 `LYDIA_STAGE__LEAD_MS=80` sets `stage.lead_ms`. A variable that ends in `_FILE` names a file that holds the value, for
-secrets. `LYDIA_CONFIG` names the YAML file (default `lydia.yaml`, which may be missing).
+secrets. An empty variable counts as unset. `LYDIA_CONFIG` names the YAML file (default `lydia.yaml`, which may be
+missing).
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 PREFIX = "LYDIA_"
 CONFIG_VARIABLE = "LYDIA_CONFIG"
@@ -147,15 +149,18 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values = _yaml_file(environment, problems)
     known = variables()
     for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
+        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or not text:
             continue
-        if name.endswith("_FILE") and name.removesuffix("_FILE") in known:
-            name, text = name.removesuffix("_FILE"), _content(name, text, problems)
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            problems.append(f"{name}: no such setting. " + (f"Did you mean {near[0]}?" if near else "Remove it."))
+        setting = name
+        if name not in known and name.removesuffix("_FILE") in known:
+            setting = name.removesuffix("_FILE")
+            if environment.get(setting):
+                problems.append(f"{name}: {setting} is set too. Remove one of them.")
+            text = _content(name, text, problems)
+        if setting not in known:
+            problems.append(_no_such(name, known))
             continue
-        path, field = known[name]
+        path, field = known[setting]
         section = values
         for part in path[:-1]:
             section = section.setdefault(part, {})
@@ -164,7 +169,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
-            problems += [_explain(item["loc"], item["input"], item["msg"]) for item in error.errors()]
+            problems += [_explain(item) for item in error.errors()]
     raise BadSettings("\n".join(problems))
 
 
@@ -182,28 +187,50 @@ def variables() -> dict[str, tuple[tuple[str, ...], FieldInfo]]:
 
 
 def _yaml_file(environment: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    path = Path(environment.get(CONFIG_VARIABLE, "lydia.yaml"))
-    if CONFIG_VARIABLE not in environment and not path.exists():
+    path = Path(environment.get(CONFIG_VARIABLE) or "lydia.yaml")
+    if not environment.get(CONFIG_VARIABLE) and not path.exists():
         return {}
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{CONFIG_VARIABLE}={path}: cannot be read ({error}). Mend the file or unset the variable.")
+        problems.append(f"{CONFIG_VARIABLE}={path}: {_reason(error)}. Mend the file or unset the variable.")
         return {}
     if values is None:
         return {}
     if not isinstance(values, dict):
         problems.append(f"{CONFIG_VARIABLE}={path}: is no mapping of settings. Write `name: value` lines.")
         return {}
+    for name, value in values.items():
+        if name in Settings.model_fields and isinstance(Settings.model_fields[name].default, Section):
+            values[name] = {} if value is None else value
+            if not isinstance(values[name], dict):
+                problems.append(f"{name} in {path}: is no mapping of settings. Write `name: value` lines below it.")
+                values[name] = {}
     return values
 
 
 def _content(name: str, path: str, problems: list[str]) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        text = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{name}={path}: cannot be read ({error}). Name a readable text file.")
+        problems.append(f"{name}={path}: {_reason(error)}. Name a readable text file.")
         return ""
+    if not text:
+        problems.append(f"{name}={path}: the file is empty. Write the value into it, or unset the variable.")
+    return text
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, without repeating what stands in it: that may be a secret."""
+    match error:
+        case OSError():
+            return f"cannot be read ({error.strerror})"
+        case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
+            return f"is no YAML ({error.problem} in line {mark.line + 1})"
+        case yaml.YAMLError():
+            return "is no YAML"
+        case _:
+            return "is no UTF-8 text"
 
 
 def _parsed(name: str, text: str, field: FieldInfo, problems: list[str]) -> Any:
@@ -217,16 +244,19 @@ def _parsed(name: str, text: str, field: FieldInfo, problems: list[str]) -> Any:
         return None
 
 
-def _explain(location: tuple[str | int, ...], value: Any, message: str) -> str:
+def _no_such(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name}: no such setting. " + (f"Did you mean {near[0]}?" if near else "Remove it.")
+
+
+def _explain(error: ErrorDetails) -> str:
     """One line: the setting, the value that was found and what to do. Secrets are not repeated."""
-    path = [str(part) for part in location]
-    variable = PREFIX + "__".join(path[:2]).upper()
-    known = variables()
-    secret = any(word in variable for word in ("SECRET", "TOKEN", "KEY"))
-    shown = "(hidden)" if secret else repr(value)
-    mend = (
-        f"It is: {known[variable][1].description}."
-        if variable in known
-        else "Remove it, or look for the right name in the README."
+    path = tuple(str(part) for part in error["loc"])
+    name, known = ".".join(path), variables()
+    if error["type"] == "extra_forbidden":  # its value may be a secret under a misspelt name
+        return _no_such(name, [".".join(setting) for setting, _ in known.values()])
+    variable, field = next(
+        (variable, field) for variable, (setting, field) in known.items() if setting == path[: len(setting)]
     )
-    return f"{'.'.join(path)} ({variable}) = {shown}: {message}. {mend}"
+    shown = "(hidden)" if "SecretStr" in str(field.annotation) else repr(error["input"])[:100]
+    return f"{name} ({variable}) = {shown}: {error['msg']}. It is: {field.description}."

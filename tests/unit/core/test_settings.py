@@ -1,0 +1,201 @@
+"""Settings come from the environment over one file; what is wrong is refused with its name, value and mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.core.settings import BadSettings, Section, Settings, load, variables
+
+SECRET = "hunter2-hunter2"
+
+
+def refusal(**environment: str) -> str:
+    with pytest.raises(BadSettings) as caught:
+        load(environment)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def _no_file_of_the_developer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "settings.yaml"
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert load({}) == Settings()
+    assert load({}).http.port == 8080
+
+
+def test_what_is_not_lydias_is_ignored() -> None:
+    assert load({"HTTP__PORT": "1", "PATH": "/bin", "lydia_room": "x"}) == Settings()
+
+
+def test_a_variable_goes_over_the_file_and_the_file_over_the_default(file: Path) -> None:
+    file.write_text("http: {port: 9000, host: 0.0.0.0}\nroom: from-file\n")
+    settings = load({"LYDIA_CONFIG": str(file), "LYDIA_HTTP__PORT": "9001"})
+    assert (settings.http.port, settings.http.host, settings.room) == (9001, "0.0.0.0", "from-file")  # noqa: S104
+
+
+def test_the_file_in_the_working_directory_is_read(tmp_path: Path) -> None:
+    (tmp_path / "lydia.yaml").write_text("room: here\n")
+    assert load({}).room == "here"
+
+
+def test_an_empty_variable_counts_as_unset(file: Path) -> None:
+    file.write_text("room: from-file\n")
+    settings = load({"LYDIA_CONFIG": str(file), "LYDIA_ROOM": "", "LYDIA_AUTH__MESSAGE_TOKEN": "", "LYDIA_WRONG": ""})
+    assert settings.room == "from-file"
+    assert settings.auth.message_token is None
+    assert load({"LYDIA_CONFIG": ""}) == Settings()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a remark\n", "http:\nstage:\n"])
+def test_an_empty_file_or_section_changes_nothing(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert load({"LYDIA_CONFIG": str(file)}) == Settings()
+
+
+def test_lists_and_mappings_are_written_as_yaml_or_json() -> None:
+    settings = load(
+        {
+            "LYDIA_DOUYIN__ROOMS": "[7123456789012345678, abc]",
+            "LYDIA_DOUYIN__PUSH_SECRETS": '{"live_gift": "s1", live_comment: s2}',
+        }
+    )
+    assert settings.douyin.rooms == ("7123456789012345678", "abc")
+    assert settings.douyin.push_secrets["live_gift"].get_secret_value() == "s1"
+
+
+def test_a_variable_that_ends_in_file_names_a_file_with_the_value(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(SECRET + "\n")
+    settings = load({"LYDIA_AUTH__OPERATOR_TOKEN_FILE": str(tmp_path / "token")})
+    assert settings.auth.operator_token is not None
+    assert settings.auth.operator_token.get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().room = "other"  # type: ignore[misc]
+
+
+# refusals: each says name, value and mend
+
+
+def test_a_value_out_of_range_is_refused() -> None:
+    text = refusal(LYDIA_HTTP__PORT="99999")
+    assert text == (
+        "http.port (LYDIA_HTTP__PORT) = '99999': Input should be less than or equal to 65535. "
+        "It is: port for everything; 0 takes a free one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LYDIA_STAGE__SPEED", "fast"),
+        ("LYDIA_ROOM", "a room/with spaces"),
+        ("LYDIA_AUDIENCE__QUEUE_SIZE", "-1"),
+        ("LYDIA_TELEMETRY__LOG_LEVEL", "LOUD"),
+        ("LYDIA_DOUYIN__ACKS", "perhaps"),
+        ("LYDIA_DOUYIN__PIPE_PORT", "1.5"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(name: str, value: str) -> None:
+    text = refusal(**{name: value})
+    path = name.removeprefix("LYDIA_").lower().replace("__", ".")
+    assert text.startswith(f"{path} ({name}) = '{value}': ")
+    assert " It is: " in text
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    lines = refusal(LYDIA_HTTP__PORT="x", LYDIA_STAGE__SPEED="0", LYDIA_ROOM="?").splitlines()
+    assert [line.split()[0] for line in lines] == ["room", "http.port", "stage.speed"]
+
+
+def test_an_unknown_variable_is_refused_with_what_was_meant() -> None:
+    assert refusal(LYDIA_HTTP_PORT="80") == "LYDIA_HTTP_PORT: no such setting. Did you mean LYDIA_HTTP__PORT?"
+    assert refusal(LYDIA_XYZZY="1") == "LYDIA_XYZZY: no such setting. Remove it."
+
+
+def test_an_unknown_name_in_the_file_is_refused_with_what_was_meant(file: Path) -> None:
+    file.write_text(f"douyin: {{app_secrt: {SECRET}}}\nhtpp: {{port: 1}}\n")
+    lines = refusal(LYDIA_CONFIG=str(file)).splitlines()
+    assert "douyin.app_secrt: no such setting. Did you mean douyin.app_secret?" in lines
+    assert any(line.startswith("htpp: no such setting.") for line in lines)
+    assert SECRET not in "".join(lines)
+
+
+def test_an_item_of_a_list_is_named(file: Path) -> None:
+    file.write_text("douyin: {rooms: [good, 'not good']}\n")
+    assert refusal(LYDIA_CONFIG=str(file)).startswith("douyin.rooms.1 (LYDIA_DOUYIN__ROOMS) = 'not good': ")
+
+
+@pytest.mark.parametrize("text", ["http: 8080", "auth: [hunter2-hunter2]", "- http", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    found = refusal(LYDIA_CONFIG=str(file))
+    assert str(file) in found
+    assert "is no mapping of settings. Write `name: value` lines" in found
+    assert SECRET not in found
+
+
+def test_a_variable_does_not_mend_a_section_that_is_no_mapping(file: Path) -> None:
+    file.write_text("http: 8080")
+    assert "http in " in refusal(LYDIA_CONFIG=str(file), LYDIA_HTTP__PORT="9000")
+
+
+def test_a_file_that_is_no_yaml_is_refused_without_its_content(file: Path) -> None:
+    file.write_text(f"auth:\n  operator_token: {SECRET}: {SECRET}\n")
+    found = refusal(LYDIA_CONFIG=str(file))
+    assert found.startswith(f"LYDIA_CONFIG={file}: is no YAML (")
+    assert "in line 2)" in found
+    assert SECRET not in found
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "cannot be read (No such file or directory)"), (b"\xff\xfe", "is no UTF-8 text")]
+)
+def test_a_file_that_cannot_be_read_is_refused(file: Path, content: bytes | None, reason: str) -> None:
+    if content is not None:
+        file.write_bytes(content)
+    assert refusal(LYDIA_CONFIG=str(file)) == f"LYDIA_CONFIG={file}: {reason}. Mend the file or unset the variable."
+    assert reason in refusal(LYDIA_AUTH__MESSAGE_TOKEN_FILE=str(file))
+
+
+def test_an_empty_secret_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\n")
+    assert "the file is empty" in refusal(LYDIA_AUTH__OPERATOR_TOKEN_FILE=str(tmp_path / "token"))
+
+
+def test_a_value_and_a_file_for_the_same_setting_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(SECRET)
+    found = refusal(LYDIA_AUTH__OPERATOR_TOKEN="x", LYDIA_AUTH__OPERATOR_TOKEN_FILE=str(tmp_path / "token"))
+    assert found == "LYDIA_AUTH__OPERATOR_TOKEN_FILE: LYDIA_AUTH__OPERATOR_TOKEN is set too. Remove one of them."
+
+
+def test_a_variable_that_should_hold_yaml_and_does_not_is_refused_without_its_value() -> None:
+    found = refusal(LYDIA_DOUYIN__PUSH_SECRETS=f"{{live_gift: {SECRET}")
+    assert found.startswith("LYDIA_DOUYIN__PUSH_SECRETS: is no YAML or JSON. Write it like")
+    assert SECRET not in found
+
+
+def test_secrets_are_never_repeated(file: Path) -> None:
+    file.write_text(f"auth: {{operator_token: [{SECRET}]}}\ndouyin: {{push_secrets: {{live_gift: [{SECRET}]}}}}\n")
+    found = refusal(LYDIA_CONFIG=str(file))
+    assert "auth.operator_token (LYDIA_AUTH__OPERATOR_TOKEN) = (hidden): " in found
+    assert "douyin.push_secrets.live_gift (LYDIA_DOUYIN__PUSH_SECRETS) = (hidden): " in found
+    assert SECRET not in found
+
+
+def test_every_setting_is_described() -> None:
+    undescribed = [name for name, (_, field) in variables().items() if not field.description]
+    assert undescribed == []
+    sections = {type(field.default) for field in Settings.model_fields.values() if isinstance(field.default, Section)}
+    assert [section.__name__ for section in sections if not section.__doc__] == []
