@@ -62,10 +62,7 @@ class Splitter:
                 return end
             if weak and weight(text[:end]) >= enough:
                 return end
-        if weight(text) > MOST_WEIGHT:
-            space = text.rfind(" ", 0, len(text) * 2 // 3)
-            return space if space > 0 else len(text) * 2 // 3
-        return None
+        return _longest(text) if weight(text) > MOST_WEIGHT else None
 
     def _full_stop(self, place: int) -> bool:
         """Whether the dot ends a sentence: not inside a number, an address or an abbreviation."""
@@ -77,6 +74,13 @@ def split(text: str) -> list[str]:
     """The segments of a whole text."""
     splitter = Splitter()
     return [*splitter.push(text), *splitter.finish()]
+
+
+def _longest(text: str) -> int:
+    """Where to cut a run that has no boundary: at the last space of what may be said at once, or behind it."""
+    end = next(end for end in range(1, len(text) + 1) if weight(text[:end]) >= MOST_WEIGHT)
+    space = text.rfind(" ", 1, end)
+    return space if space > 0 else end
 
 
 def _between_figures(text: str, place: int) -> bool:

@@ -186,7 +186,7 @@ def _free(turn: Turn) -> bool:
     """Whether a language model may word the turn: answers and idle talk. Thanks need exact names."""
     if turn.WhichOneof("cause") == "audience":
         return bool(turn.audience.events[0].HasField("chat"))
-    return turn.WhichOneof("cause") == "silence"
+    return bool(turn.WhichOneof("cause") == "silence")
 
 
 def begun_key(room_id: str) -> str:
