@@ -65,7 +65,8 @@ class Part:
         )
 
 
-_WAVING = reach((0.15, 0.09, 0.14), (0.7, -1.0, 0.1), (0.1, 1.0, 0.1), (0.0, 0.0, 1.0), lift=0.08)
+_WAVE_OUT = reach((0.20, 0.08, 0.14), (0.7, -1.0, 0.1), (0.5, 1.0, 0.1), (0.0, 0.0, 1.0), lift=0.08)
+_WAVE_IN = reach((0.10, 0.09, 0.14), (0.7, -1.0, 0.1), (-0.3, 1.0, 0.1), (0.0, 0.0, 1.0), lift=0.08)
 _HEART = reach((-0.01, 0.35, 0.0), (1.0, 0.1, 0.1), (-0.75, -0.6, 0.05), (-0.5, -0.85, 0.0), lift=0.3)
 _ON_CHEST = reach((-0.13, -0.13, 0.20), (0.8, -1.0, -0.1), (-1.0, 0.3, 0.05), (0.1, 0.0, -1.0))
 _AT_CHIN = reach((-0.12, -0.10, 0.20), (0.4, -1.0, 0.0), (-0.25, 1.0, -0.12), (-0.4, 0.0, -1.0))
@@ -80,18 +81,14 @@ _BEAT_STRUCK = reach((0.06, -0.25, 0.25), (0.6, -1.0, -0.2), (-0.1, -0.05, 1.0),
 
 BEAT_RISES_S, STROKE_S = 0.45, 0.16
 
-_WAVE = np.zeros((4, 3))
-_WAVE[2:] = (0.0, 0.05, 0.30), (0.0, 0.0, 0.16)
-"""From the elbow, and a little from the wrist."""
-
 GESTURES: dict[int, tuple[Part, ...]] = {
     events.GESTURE_WAVE: (
         Part(
-            pose(right=_WAVING, headRoll=-0.06, spine_z=0.02, mouthSmile=0.15),
+            pose(right=(_WAVE_OUT + _WAVE_IN) / 2, headRoll=-0.06, spine_z=0.02, mouthSmile=0.15),
             attack=0.6,
             stay=1.3,
             release=0.8,
-            sway=pose(right=_WAVE),
+            sway=pose(right=(_WAVE_OUT - _WAVE_IN) / 2),
             hertz=2.1,
         ),
     ),

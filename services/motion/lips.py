@@ -51,7 +51,7 @@ SURROUNDINGS_S = 0.6
 
 STRESS_JAW = (0.84, 1.0, 1.12)
 """What stress 0, 1, 2 does to a vowel's jaw."""
-FOLLOW_ON_S = 0.1
+FOLLOW_ON_S = 0.13
 """A new segment takes this long to leave the last shape of the one before."""
 
 
