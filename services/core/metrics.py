@@ -64,6 +64,9 @@ class Metrics:
         self.decisions = Counter(
             "lydia_decisions", "What became of audience events", ["lane", "outcome", "reason"], registry=registry
         )
+        self.repeated = Counter(
+            "lydia_audience_repeated", "Events that were delivered once more and left alone", registry=registry
+        )
         self.waiting = Gauge("lydia_waiting_events", "Events in the queue", ["room_id", "lane"], registry=registry)
         self.turns = Counter("lydia_turns", "Turns opened", ["lane", "cause"], registry=registry)
         # ladders

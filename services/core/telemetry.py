@@ -40,12 +40,13 @@ class Telemetry:
         kind: SpanKind = SpanKind.INTERNAL,
         parent: Mapping[str, str] | None = None,
         attributes: Mapping[str, str | int | float | bool] | None = None,
+        links: tuple[Link, ...] = (),
     ) -> AbstractContextManager[Span]:
         """A span below the current one, or below the one that a record's headers name.
 
         An exception marks it as failed and goes on.
         """
-        return self._open(name, None if parent is None else trace_of(parent), kind, attributes)
+        return self._open(name, None if parent is None else trace_of(parent), kind, attributes, links)
 
     def root(
         self, name: str, *, kind: SpanKind, **attributes: str | int | float | bool
@@ -109,3 +110,8 @@ def otlp(endpoint: str) -> SpanProcessor:
 def current_link() -> Link:
     """A link to the current span, for a turn that answers several events."""
     return Link(get_current_span().get_span_context())
+
+
+def link_to(headers: Mapping[str, str]) -> Link:
+    """A link to the span that a record's headers name."""
+    return Link(get_current_span(trace_of(headers)).get_span_context())

@@ -29,7 +29,7 @@ from services.core.events import state_pb2 as lydia_dot_v1_dot_state__pb2
 from services.core.events import turn_pb2 as lydia_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12lydia/v1/log.proto\x12\x08lydia.v1\x1a\x17lydia/v1/audience.proto\x1a\x16lydia/v1/control.proto\x1a\x18lydia/v1/performed.proto\x1a\x14lydia/v1/state.proto\x1a\x13lydia/v1/turn.proto\"]\n\x08LogEntry\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x13.lydia.v1.LogHeaderH\x00\x12!\n\x04step\x18\x02 \x01(\x0b\x32\x11.lydia.v1.LogStepH\x00\x42\x07\n\x05\x65ntry\"x\n\tLogHeader\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x10\n\x08settings\x18\x03 \x01(\t\x12(\n\x08snapshot\x18\x04 \x01(\x0b\x32\x16.lydia.v1.RoomSnapshot\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\"\xcc\x02\n\x07LogStep\x12\x0e\n\x06now_ms\x18\x01 \x01(\x03\x12 \n\x05heard\x18\x02 \x01(\x0b\x32\x0f.lydia.v1.HeardH\x00\x12(\n\tperformed\x18\x03 \x01(\x0b\x32\x13.lydia.v1.PerformedH\x00\x12$\n\x07\x63ontrol\x18\x04 \x01(\x0b\x32\x11.lydia.v1.ControlH\x00\x12\x1e\n\x04tick\x18\x05 \x01(\x0b\x32\x0e.lydia.v1.TickH\x00\x12+\n\x0b\x65poch_taken\x18\x06 \x01(\x0b\x32\x14.lydia.v1.EpochTakenH\x00\x12#\n\x08\x63ontrols\x18\x07 \x03(\x0b\x32\x11.lydia.v1.Control\x12\x1d\n\x05turns\x18\x08 \x03(\x0b\x32\x0e.lydia.v1.Turn\x12%\n\tdecisions\x18\t \x03(\x0b\x32\x12.lydia.v1.DecisionB\x07\n\x05input\"X\n\x05Heard\x12&\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x17.lydia.v1.AudienceEvent\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\x12\x12\n\nrefused_by\x18\x03 \x01(\t\"\x06\n\x04Tick\"\x1b\n\nEpochTaken\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12lydia/v1/log.proto\x12\x08lydia.v1\x1a\x17lydia/v1/audience.proto\x1a\x16lydia/v1/control.proto\x1a\x18lydia/v1/performed.proto\x1a\x14lydia/v1/state.proto\x1a\x13lydia/v1/turn.proto\"]\n\x08LogEntry\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x13.lydia.v1.LogHeaderH\x00\x12!\n\x04step\x18\x02 \x01(\x0b\x32\x11.lydia.v1.LogStepH\x00\x42\x07\n\x05\x65ntry\"x\n\tLogHeader\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x10\n\x08settings\x18\x03 \x01(\t\x12(\n\x08snapshot\x18\x04 \x01(\x0b\x32\x16.lydia.v1.RoomSnapshot\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\"\xcc\x02\n\x07LogStep\x12\x0e\n\x06now_ms\x18\x01 \x01(\x03\x12 \n\x05heard\x18\x02 \x01(\x0b\x32\x0f.lydia.v1.HeardH\x00\x12(\n\tperformed\x18\x03 \x01(\x0b\x32\x13.lydia.v1.PerformedH\x00\x12$\n\x07\x63ontrol\x18\x04 \x01(\x0b\x32\x11.lydia.v1.ControlH\x00\x12\x1e\n\x04tick\x18\x05 \x01(\x0b\x32\x0e.lydia.v1.TickH\x00\x12+\n\x0b\x65poch_taken\x18\x06 \x01(\x0b\x32\x14.lydia.v1.EpochTakenH\x00\x12#\n\x08\x63ontrols\x18\x07 \x03(\x0b\x32\x11.lydia.v1.Control\x12\x1d\n\x05turns\x18\x08 \x03(\x0b\x32\x0e.lydia.v1.Turn\x12%\n\tdecisions\x18\t \x03(\x0b\x32\x12.lydia.v1.DecisionB\x07\n\x05input\"s\n\x05Heard\x12&\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x17.lydia.v1.AudienceEvent\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\x12\x12\n\nrefused_by\x18\x03 \x01(\t\x12\x19\n\x11repeated_delivery\x18\x04 \x01(\x08\"\x06\n\x04Tick\"\x1b\n\nEpochTaken\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,9 +43,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGSTEP']._serialized_start=368
   _globals['_LOGSTEP']._serialized_end=700
   _globals['_HEARD']._serialized_start=702
-  _globals['_HEARD']._serialized_end=790
-  _globals['_TICK']._serialized_start=792
-  _globals['_TICK']._serialized_end=798
-  _globals['_EPOCHTAKEN']._serialized_start=800
-  _globals['_EPOCHTAKEN']._serialized_end=827
+  _globals['_HEARD']._serialized_end=817
+  _globals['_TICK']._serialized_start=819
+  _globals['_TICK']._serialized_end=825
+  _globals['_EPOCHTAKEN']._serialized_start=827
+  _globals['_EPOCHTAKEN']._serialized_end=854
 # @@protoc_insertion_point(module_scope)

@@ -56,14 +56,16 @@ class LogStep(_message.Message):
     def __init__(self, now_ms: _Optional[int] = ..., heard: _Optional[_Union[Heard, _Mapping]] = ..., performed: _Optional[_Union[_performed_pb2.Performed, _Mapping]] = ..., control: _Optional[_Union[_control_pb2.Control, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., epoch_taken: _Optional[_Union[EpochTaken, _Mapping]] = ..., controls: _Optional[_Iterable[_Union[_control_pb2.Control, _Mapping]]] = ..., turns: _Optional[_Iterable[_Union[_turn_pb2.Turn, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[_turn_pb2.Decision, _Mapping]]] = ...) -> None: ...
 
 class Heard(_message.Message):
-    __slots__ = ("event", "traceparent", "refused_by")
+    __slots__ = ("event", "traceparent", "refused_by", "repeated_delivery")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     REFUSED_BY_FIELD_NUMBER: _ClassVar[int]
+    REPEATED_DELIVERY_FIELD_NUMBER: _ClassVar[int]
     event: _audience_pb2.AudienceEvent
     traceparent: str
     refused_by: str
-    def __init__(self, event: _Optional[_Union[_audience_pb2.AudienceEvent, _Mapping]] = ..., traceparent: _Optional[str] = ..., refused_by: _Optional[str] = ...) -> None: ...
+    repeated_delivery: bool
+    def __init__(self, event: _Optional[_Union[_audience_pb2.AudienceEvent, _Mapping]] = ..., traceparent: _Optional[str] = ..., refused_by: _Optional[str] = ..., repeated_delivery: _Optional[bool] = ...) -> None: ...
 
 class Tick(_message.Message):
     __slots__ = ()

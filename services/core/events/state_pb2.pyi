@@ -95,16 +95,12 @@ class ShowState(_message.Message):
     def __init__(self, floor: _Optional[_Union[FloorState, _Mapping]] = ..., epoch: _Optional[int] = ..., mode: _Optional[_Union[_control_pb2.Mode, str]] = ..., muted: _Optional[bool] = ..., panic: _Optional[bool] = ..., says: _Optional[_Iterable[_Union[_control_pb2.Control, _Mapping]]] = ..., control_ids: _Optional[_Iterable[str]] = ..., withdrawn: _Optional[_Iterable[str]] = ..., rundown_index: _Optional[int] = ..., idle_streak: _Optional[int] = ..., quiet_since_ms: _Optional[int] = ..., wrote_at_ms: _Optional[int] = ..., remarked_at_ms: _Optional[int] = ..., viewers: _Optional[_Iterable[_Union[ViewerState, _Mapping]]] = ..., next_order: _Optional[int] = ...) -> None: ...
 
 class RoomSnapshot(_message.Message):
-    __slots__ = ("show", "pending", "seen_paid", "seen_others")
+    __slots__ = ("show", "pending")
     SHOW_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
-    SEEN_PAID_FIELD_NUMBER: _ClassVar[int]
-    SEEN_OTHERS_FIELD_NUMBER: _ClassVar[int]
     show: ShowState
     pending: _containers.RepeatedCompositeFieldContainer[PendingEvent]
-    seen_paid: _containers.RepeatedScalarFieldContainer[str]
-    seen_others: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, show: _Optional[_Union[ShowState, _Mapping]] = ..., pending: _Optional[_Iterable[_Union[PendingEvent, _Mapping]]] = ..., seen_paid: _Optional[_Iterable[str]] = ..., seen_others: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, show: _Optional[_Union[ShowState, _Mapping]] = ..., pending: _Optional[_Iterable[_Union[PendingEvent, _Mapping]]] = ...) -> None: ...
 
 class Outbox(_message.Message):
     __slots__ = ("entries",)

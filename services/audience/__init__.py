@@ -1,0 +1,1 @@
+"""Chooses what Lydia answers, thanks and says by herself, and when."""

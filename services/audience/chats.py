@@ -1,0 +1,164 @@
+"""The chat lane: messages that wait for an answer, near-duplicates together, the best first, none for ever."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+
+from services.audience.selection import LOWEST, Worth, moving, terms, worth
+from services.audience.similar import Form, SimilarIndex, form_of
+from services.audience.viewers import Viewer
+from services.core.events import PendingEvent, ScoreTerm
+
+MAX_MERGED = 20
+"""Events answered as one at most; more of the same meaning are dropped."""
+MAX_WAITING = 4
+"""Messages of one viewer in the queue at most."""
+FLOOD_MESSAGES, FLOOD_MS = 10, 10_000
+ANSWERED_MS = 120_000
+"""So long a question counts as just answered."""
+ANSWERED = 50
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """One thing viewers said, with everybody who said it. `asked[0]` came first."""
+
+    asked: list[PendingEvent]
+    form: Form
+    fixed: Worth
+    fixed_total: float
+    viewer: Viewer
+    arrived_ms: int
+    viewers: int = 1
+
+
+class ChatLane:
+    """Bounded: `size` events; beyond it the lowest score leaves."""
+
+    def __init__(self, *, lifetime_s: float, size: int) -> None:
+        self._lifetime_ms = lifetime_s * 1000
+        self._size = size
+        self._questions: dict[str, Question] = {}
+        """By the id of each event. Ordered by arrival, as far as first events go."""
+        self._order: OrderedDict[Question, None] = OrderedDict()
+        self._by_viewer: Counter[str] = Counter()
+        self._similar: SimilarIndex[Question] = SimilarIndex()
+        self._answered: OrderedDict[str, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    def __contains__(self, event_id: str) -> bool:
+        return event_id in self._questions
+
+    def events(self) -> list[PendingEvent]:
+        """All that wait."""
+        return [pending for question in self._order for pending in question.asked]
+
+    def question(self, event_id: str) -> Question:
+        """The question an event asked. Raises KeyError."""
+        return self._questions[event_id]
+
+    def get(self, event_id: str) -> PendingEvent:
+        """A waiting event. Raises KeyError."""
+        return next(p for p in self._questions[event_id].asked if p.event.event_id == event_id)
+
+    def floods(self, viewer_id: str, viewer: Viewer, now_ms: int) -> bool:
+        """Whether the viewer writes more than she could ever answer. Asked before `add`."""
+        hasty = len(viewer.wrote_ms) == FLOOD_MESSAGES and now_ms - viewer.wrote_ms[0] < FLOOD_MS
+        return hasty or self._by_viewer[viewer_id] >= MAX_WAITING
+
+    def add(self, pending: PendingEvent, viewer: Viewer, now_ms: int) -> Question | None:
+        """Takes a message in; None when its question has been asked often enough."""
+        event = pending.event
+        form = form_of(event.chat.text)
+        question = self._similar.find(form)
+        if question is not None and len(question.asked) >= MAX_MERGED:
+            return None
+        if question is None:
+            answered_before = now_ms - self._answered.get(form.key, -ANSWERED_MS) < ANSWERED_MS
+            fixed = worth(event, form, viewer, now_ms, answered_before=answered_before)
+            question = Question([pending], form, fixed, fixed.total(), viewer, pending.arrived_at_ms)
+            self._order[question] = None
+            self._similar.add(question, form)
+        else:
+            question.asked.append(pending)
+            question.viewers = len({asked.event.viewer.id for asked in question.asked})
+        self._questions[event.event_id] = question
+        self._by_viewer[event.viewer.id] += 1
+        viewer.wrote_ms.append(pending.arrived_at_ms)
+        viewer.keys.append(form.key)
+        return question
+
+    def remove(self, question: Question) -> None:
+        """Takes a question out with all its events."""
+        for pending in question.asked:
+            self._forget(pending)
+        del self._order[question]
+        self._similar.remove(question)
+
+    def withdraw(self, event_id: str) -> None:
+        """Takes one event out; its question goes on if others asked it too."""
+        question = self._questions[event_id]
+        if len(question.asked) == 1:
+            self.remove(question)
+            return
+        for pending in question.asked:
+            if pending.event.event_id == event_id:
+                self._forget(pending)
+        question.asked = [pending for pending in question.asked if pending.event.event_id != event_id]
+        question.viewers = len({asked.event.viewer.id for asked in question.asked})
+
+    def answer(self, question: Question, now_ms: int) -> None:
+        """Takes a question out because it gets its answer now."""
+        self.remove(question)
+        self._answered[question.form.key] = now_ms
+        self._answered.move_to_end(question.form.key)
+        if len(self._answered) > ANSWERED:
+            self._answered.popitem(last=False)
+
+    def score(self, question: Question, now_ms: int) -> float:
+        moved = moving(question.viewer, question.viewers, question.arrived_ms, self._lifetime_ms, now_ms)
+        return question.fixed_total + sum(moved)
+
+    def terms(self, question: Question, now_ms: int) -> list[ScoreTerm]:
+        """Why the score is what it is."""
+        moved = moving(question.viewer, question.viewers, question.arrived_ms, self._lifetime_ms, now_ms)
+        return terms(question.fixed, moved)
+
+    def best(self, now_ms: int) -> Question | None:
+        """The question to answer now; of equals, the one that came first. None when none is worth it."""
+        best, highest = None, LOWEST
+        for question in self._order:
+            score = self.score(question, now_ms)
+            if score > highest:
+                best, highest = question, score
+        return best
+
+    def overflow(self, now_ms: int) -> Question | None:
+        """The question that must leave because too many wait; None while there is room."""
+        if len(self._questions) <= self._size:
+            return None
+        return min(self._order, key=lambda question: self.score(question, now_ms))
+
+    def expired(self, now_ms: int) -> list[Question]:
+        """Questions older than their lifetime."""
+        found = []
+        for question in self._order:
+            if now_ms - question.arrived_ms < self._lifetime_ms:
+                break
+            found.append(question)
+        return found
+
+    def next_expiry_ms(self) -> int | None:
+        """When the first question expires. Unix time."""
+        first = next(iter(self._order), None)
+        return None if first is None else int(first.arrived_ms + self._lifetime_ms)
+
+    def _forget(self, pending: PendingEvent) -> None:
+        viewer_id = pending.event.viewer.id
+        del self._questions[pending.event.event_id]
+        self._by_viewer[viewer_id] -= 1
+        if not self._by_viewer[viewer_id]:
+            del self._by_viewer[viewer_id]

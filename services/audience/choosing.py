@@ -1,0 +1,134 @@
+"""Which turn comes next, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.audience.chats import Question
+from services.audience.floor import Floor
+from services.audience.queues import Queues
+from services.audience.rundown import IdleTalk
+from services.core.events import (
+    LANE_AMBIENT,
+    LANE_CHAT,
+    LANE_MODERATION,
+    LANE_PAID,
+    MODE_AUTO,
+    MODE_TAKEOVER,
+    Control,
+    Decision,
+    Lane,
+    PendingEvent,
+    ShowState,
+    Turn,
+)
+from services.core.ids import derived
+
+
+@dataclass(slots=True)
+class Choice:
+    """What she will say next. Exactly one of `say`, `thanked`, `question` and `gathered` is set, or none: idle talk."""
+
+    lane: Lane
+    reason: Decision.Reason = Decision.REASON_UNSPECIFIED
+    say: Control | None = None
+    thanked: list[list[PendingEvent]] = field(default_factory=list)
+    """Paid events by viewer."""
+    question: Question | None = None
+    gathered: list[PendingEvent] = field(default_factory=list)
+    cutting: Floor | None = None
+    """The turn it replaces."""
+
+    def events(self) -> list[PendingEvent]:
+        """All events it answers, in their order in the turn."""
+        asked = self.question.asked if self.question else []
+        return [*asked, *(pending for group in self.thanked for pending in group), *self.gathered]
+
+
+def choose(show: ShowState, floor: Floor | None, queues: Queues, idle: IdleTalk, now_ms: int) -> Choice | None:
+    """The next turn; None when the floor is taken and nothing may cut in, or nothing is to be said."""
+    if show.panic or show.muted:
+        return None
+    if floor is None:
+        return _next(show, queues, idle, now_ms)
+    choice = _cutting(show, floor, queues, now_ms) if floor.yields() else None
+    if choice is not None:
+        choice.cutting = floor
+    return choice
+
+
+def held(show: ShowState) -> bool:
+    """Whether answers are left to the operator."""
+    return bool(show.panic or show.muted or show.mode != MODE_AUTO)
+
+
+def allowed(show: ShowState, lane: Lane) -> bool:
+    """Whether a running turn of the lane may go on."""
+    if show.panic or show.muted:
+        return False
+    return bool(show.mode != MODE_TAKEOVER or lane == LANE_MODERATION)
+
+
+def write_turn(choice: Choice, room_id: str, epoch: int, show: ShowState, idle: IdleTalk, now_ms: int) -> Turn:
+    """The turn of a choice. Idle talk takes its entry of the rundown by this."""
+    turn = Turn(room_id=room_id, epoch=epoch, lane=choice.lane, opened_at_ms=now_ms)
+    events = choice.events()
+    if choice.say is not None:
+        turn.operator.text = choice.say.say.text
+        turn.turn_id = derived("turn", room_id, "say", choice.say.control_id)
+    elif events:
+        turn.audience.events.extend(pending.event for pending in events)
+        turn.turn_id = derived("turn", room_id, *_ids(events), max(pending.attempt for pending in events))
+    else:
+        quiet_ms = now_ms - show.quiet_since_ms if show.quiet_since_ms else 0
+        turn.silence.quiet_ms = max(quiet_ms, 0)
+        turn.silence.rundown_index = idle.take()
+        turn.turn_id = derived("turn", room_id, "silence", turn.silence.rundown_index, epoch)
+    return turn
+
+
+def _ids(events: Sequence[PendingEvent]) -> list[str]:
+    return [pending.event.event_id for pending in events]
+
+
+def _cutting(show: ShowState, floor: Floor, queues: Queues, now_ms: int) -> Choice | None:
+    if show.says:
+        return Choice(LANE_MODERATION, say=show.says[0])
+    if show.mode != MODE_AUTO:
+        return None
+    if queues.paid.urgent(now_ms):
+        return Choice(LANE_PAID, Decision.REASON_PAID, thanked=queues.paid.thanks(now_ms, urgent_first=True))
+    return _best_chat(queues, now_ms) if floor.fills_silence() else None
+
+
+def _next(show: ShowState, queues: Queues, idle: IdleTalk, now_ms: int) -> Choice | None:
+    if show.says:
+        return Choice(LANE_MODERATION, say=show.says[0])
+    if show.mode == MODE_TAKEOVER:
+        return None
+    if queues.approved:
+        return _approved(queues, next(iter(queues.approved)))
+    if show.mode != MODE_AUTO:
+        return None
+    if thanked := queues.paid.thanks(now_ms):
+        return Choice(LANE_PAID, Decision.REASON_PAID, thanked=thanked)
+    if chat := _best_chat(queues, now_ms):
+        return chat
+    if gathered := queues.ambient.remark(now_ms, show.remarked_at_ms):
+        return Choice(LANE_AMBIENT, Decision.REASON_GATHERED, gathered=gathered)
+    idle_ms = idle.next_ms(now_ms)
+    return Choice(LANE_AMBIENT) if idle_ms is not None and idle_ms <= now_ms else None
+
+
+def _best_chat(queues: Queues, now_ms: int) -> Choice | None:
+    question = queues.chats.best(now_ms)
+    return None if question is None else Choice(LANE_CHAT, Decision.REASON_BEST_SCORE, question=question)
+
+
+def _approved(queues: Queues, event_id: str) -> Choice:
+    if event_id in queues.chats:
+        return Choice(LANE_CHAT, Decision.REASON_APPROVED, question=queues.chats.question(event_id))
+    if event_id in queues.paid:
+        return Choice(LANE_PAID, Decision.REASON_APPROVED, thanked=[[queues.paid.get(event_id)]])
+    return Choice(LANE_AMBIENT, Decision.REASON_APPROVED, gathered=[queues.ambient.get(event_id)])

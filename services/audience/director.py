@@ -1,0 +1,473 @@
+"""Decides, for one room, what Lydia says next and what becomes of every audience event.
+
+A reducer: it owns the room's state, and only `step` changes it. It has no clock, no randomness of its own and no I/O;
+everything that could differ from one run to the next comes in as an input, so the same inputs give the same decisions.
+"""
+
+from __future__ import annotations
+
+from services.audience.chats import Question
+from services.audience.choosing import Choice, allowed, choose, held, write_turn
+from services.audience.floor import Floor, restored
+from services.audience.lanes import lane_of, value_fen
+from services.audience.ledger import Ledger, Outputs
+from services.audience.paid import retry_at
+from services.audience.queues import Queues
+from services.audience.rundown import IdleTalk
+from services.audience.viewers import Viewers
+from services.core.events import (
+    LANE_AMBIENT,
+    LANE_CHAT,
+    LANE_PAID,
+    MODE_AUTO,
+    MODE_UNSPECIFIED,
+    Control,
+    Decision,
+    EpochTaken,
+    FloorState,
+    Heard,
+    Lane,
+    PendingEvent,
+    Performed,
+    RoomSnapshot,
+    Stop,
+    Supersede,
+    Tick,
+    Turn,
+)
+from services.core.settings import Audience as Policy
+
+SAYS = 10
+"""Operator texts waiting at most; the oldest leaves."""
+OBEYED = 100
+"""Controls remembered, to know a second delivery."""
+WITHDRAWN = 500
+"""Withdrawn platform messages remembered, for those that come after their withdrawal."""
+
+Input = Heard | Performed | Control | Tick | EpochTaken
+
+
+class _StopFloor:
+    """The running turn waits for the epoch that kills it."""
+
+
+class Director:
+    """One room. `snapshot` is what was known of it before and belongs to the director from now on."""
+
+    def __init__(self, room_id: str, policy: Policy, snapshot: RoomSnapshot, now_ms: int) -> None:
+        self._room_id = room_id
+        self._policy = policy
+        self._show = snapshot.show
+        if self._show.mode == MODE_UNSPECIFIED:
+            self._show.mode = MODE_AUTO
+        self._ledger = Ledger(room_id)
+        self._viewers = Viewers(self._show.viewers)
+        self._queues = Queues(policy)
+        self._idle = IdleTalk(room_id, self._show, quiet_s=policy.quiet_s, seed=policy.seed)
+        self._given_up: Floor | None = None
+        self._due: Choice | _StopFloor | None = None
+        """Waits for the epoch that was asked for."""
+        self._arrived: PendingEvent | None = None
+        """The newcomer of which nothing has been told yet."""
+        self._show_changed = False
+        pending = {found.event.event_id: found for found in snapshot.pending}
+        self._floor = restored(self._show.floor, pending, now_ms) if self._show.HasField("floor") else None
+        for event_id, found in pending.items():
+            self._show.next_order = max(self._show.next_order, found.order + 1)
+            if self._floor is None or not self._floor.thanks(event_id):
+                self._queue(found, now_ms)
+                if found.approved:
+                    self._queues.approved[event_id] = None
+        self._registered = self.busy
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch seen."""
+        return int(self._show.epoch)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is unfinished that must survive a restart."""
+        return bool(self._floor or len(self._queues) or self._show.says)
+
+    def waiting(self) -> dict[Lane, int]:
+        """Events in the queues, by lane."""
+        return self._queues.sizes()
+
+    def step(self, happened: Input, now_ms: int) -> Outputs:
+        """Takes one input in. Nothing becomes due before `now_ms` (Unix time, milliseconds) has reached its time."""
+        match happened:
+            case Heard():
+                self._hear(happened, now_ms)
+            case Performed():
+                self._report(happened, now_ms)
+            case Control():
+                self._obey(happened, now_ms)
+            case EpochTaken():
+                self._take_epoch(happened.epoch, now_ms)
+            case Tick():
+                pass
+        if self._due is None:
+            self._expire(now_ms)
+            self._watch_floor(now_ms)
+        if self._due is None and (self._floor is None or self._floor.alive()):
+            self._due = choose(self._show, self._floor, self._queues, self._idle, now_ms)
+        self._tell_newcomer(now_ms)
+        self._keep()
+        return self._ledger.close(wants_epoch=self._due is not None, wake_at_ms=self._wake(now_ms))
+
+    # --- audience events ----------------------------------------------------------------------------------------------
+
+    def _hear(self, heard: Heard, now_ms: int) -> None:
+        event = heard.event
+        if heard.repeated_delivery or self._waits(event.event_id):
+            return
+        pending = PendingEvent(
+            event=event,
+            traceparent=heard.traceparent,
+            arrived_at_ms=min(event.received_at_ms, now_ms) or now_ms,
+            order=self._show.next_order,
+        )
+        self._show.next_order += 1
+        self._ledger.seen(pending)
+        lane = lane_of(event)
+        refusal = self._refusal(pending, lane, heard.refused_by, now_ms)
+        if refusal is not None:
+            reason, detail = refusal
+            self._drop(pending, reason, now_ms, detail=detail)
+            return
+        if lane == LANE_PAID and heard.refused_by:
+            pending.event.super_chat.text = ""
+        if not event.test:
+            self._viewers.meet(event.viewer.id).given_fen += value_fen(event)
+        if lane != LANE_AMBIENT:
+            self._idle.wrote(now_ms)
+        if self._queue(pending, now_ms):
+            self._arrived = pending
+            self._ledger.keep(pending)
+
+    def _refusal(
+        self, pending: PendingEvent, lane: Lane | None, refused_by: str, now_ms: int
+    ) -> tuple[Decision.Reason, str] | None:
+        """Why an event is not even queued, and the detail."""
+        event = pending.event
+        if event.message_id and event.message_id in self._show.withdrawn:
+            return Decision.REASON_WITHDRAWN, ""
+        if lane is None:
+            return Decision.REASON_NOT_SPEAKABLE, ""
+        if lane != LANE_CHAT:
+            return None
+        if refused_by:
+            return Decision.REASON_MODERATED, f"refused by the rule {refused_by}"
+        if not event.chat.text.strip():
+            return Decision.REASON_NOT_SPEAKABLE, "no words"
+        if now_ms - pending.arrived_at_ms >= self._policy.chat_lifetime_s * 1000:
+            return Decision.REASON_EXPIRED, "came too late"
+        viewer = self._viewers.meet(event.viewer.id)
+        if self._queues.chats.floods(event.viewer.id, viewer, now_ms):
+            viewer.wrote_ms.append(now_ms)
+            return Decision.REASON_FLOODING, ""
+        return None
+
+    def _queue(self, pending: PendingEvent, now_ms: int) -> bool:
+        """Puts an event into its lane; False when it was dropped for lack of room."""
+        lane = lane_of(pending.event)
+        if lane == LANE_PAID:
+            self._queues.paid.arrive(pending, now_ms)
+        elif lane == LANE_CHAT:
+            viewer = self._viewers.meet(pending.event.viewer.id)
+            if self._queues.chats.add(pending, viewer, now_ms) is None:
+                self._drop(pending, Decision.REASON_NEAR_DUPLICATE, now_ms, detail="asked often enough")
+                return False
+            lowest = self._queues.chats.overflow(now_ms)
+            if lowest is not None:
+                self._drop_question(lowest, Decision.REASON_QUEUE_FULL, now_ms)
+                return pending.event.event_id in self._queues
+        else:
+            leaving = self._queues.ambient.add(pending)
+            if leaving is not None:
+                self._drop(leaving, Decision.REASON_QUEUE_FULL, now_ms)
+        return True
+
+    def _waits(self, event_id: str) -> bool:
+        return event_id in self._queues or (self._floor is not None and self._floor.thanks(event_id))
+
+    def _expire(self, now_ms: int) -> None:
+        reason = Decision.REASON_HELD if held(self._show) else Decision.REASON_EXPIRED
+        for question in self._queues.chats.expired(now_ms):
+            self._drop_question(question, reason, now_ms)
+        for pending in self._queues.ambient.expired(now_ms):
+            self._drop(self._queues.remove(pending.event.event_id), reason, now_ms)
+
+    # --- the operator -------------------------------------------------------------------------------------------------
+
+    def _obey(self, control: Control, now_ms: int) -> None:
+        if control.issued_by == "audience" or control.control_id in self._show.control_ids:
+            return
+        self._show.control_ids.append(control.control_id)
+        del self._show.control_ids[:-OBEYED]
+        self._show.epoch = max(self._show.epoch, control.epoch)
+        self._show_changed = True
+        floor = self._floor
+        if floor is not None and floor.alive() and control.epoch > floor.turn.epoch:
+            floor.skipped = control.HasField("skip")
+            self._end_floor(floor, now_ms)
+        match control.WhichOneof("action"):
+            case "say":
+                self._show.says.append(control)
+                del self._show.says[:-SAYS]
+            case "mute":
+                self._show.muted = control.mute.muted
+            case "panic":
+                self._show.panic = not control.panic.released
+                if self._show.panic:
+                    del self._show.says[:]
+            case "set_mode":
+                self._show.mode = control.set_mode.mode or MODE_AUTO
+            case "skip":
+                self._refuse(control.skip.event_id, Decision.REASON_SKIPPED, now_ms)
+            case "approve" if control.approve.event_id in self._queues:
+                pending = self._queues.get(control.approve.event_id)
+                pending.approved = True
+                self._queues.approved[control.approve.event_id] = None
+                self._ledger.keep(pending)
+            case "withdraw":
+                self._withdraw(frozenset(control.withdraw.message_ids), now_ms)
+            case "presence":
+                self._idle.presence(control.presence.renderers, now_ms)
+        floor = self._floor
+        if floor is not None and floor.alive() and not allowed(self._show, floor.turn.lane):
+            # It was opened while the order was on its way.
+            self._due = _StopFloor()
+
+    def _refuse(self, event_id: str, reason: Decision.Reason, now_ms: int) -> None:
+        """A person does not want a waiting event answered, not even a paid one."""
+        if event_id in self._queues:
+            self._drop(self._queues.remove(event_id), reason, now_ms)
+
+    def _withdraw(self, message_ids: frozenset[str], now_ms: int) -> None:
+        self._show.withdrawn.extend(sorted(message_ids))
+        del self._show.withdrawn[:-WITHDRAWN]
+        for pending in self._queues.events():
+            if pending.event.message_id in message_ids:
+                self._refuse(pending.event.event_id, Decision.REASON_WITHDRAWN, now_ms)
+        floor = self._floor
+        if floor is None or not floor.alive() or floor.turn.WhichOneof("cause") != "audience":
+            return
+        if all(event.message_id in message_ids for event in floor.turn.audience.events):
+            floor.skipped = True
+            self._due = _StopFloor()
+
+    # --- the floor ----------------------------------------------------------------------------------------------------
+
+    def _take_epoch(self, epoch: int, now_ms: int) -> None:
+        self._show.epoch = max(self._show.epoch, epoch)
+        self._show_changed = True
+        due, self._due = self._due, None
+        floor = self._floor
+        if isinstance(due, Choice):
+            self._open(due, epoch, now_ms)
+        elif due is not None and floor is not None:
+            self._ledger.control(Control(epoch=epoch, stop=Stop()), now_ms, "stop", floor.turn.turn_id, epoch)
+            self._end_floor(floor, now_ms)
+
+    def _open(self, choice: Choice, epoch: int, now_ms: int) -> None:
+        turn = write_turn(choice, self._room_id, epoch, self._show, self._idle, now_ms)
+        events = choice.events()
+        self._take_out(choice, now_ms)
+        if choice.cutting is not None:
+            supersede = Control(epoch=epoch, supersede=Supersede(turn_id=turn.turn_id))
+            self._ledger.control(supersede, now_ms, "supersede", turn.turn_id)
+            self._leave_superseded(choice.cutting, now_ms)
+        self._floor = Floor(turn, thanked=choice.thanked, question=choice.question, since_ms=now_ms)
+        self._ledger.open(turn, events)
+        self._tell_chosen(choice, turn, now_ms)
+        if any(pending is self._arrived for pending in events):
+            self._arrived = None
+
+    def _take_out(self, choice: Choice, now_ms: int) -> None:
+        """Takes what a turn answers out of the queues. Thanks are kept until they were heard."""
+        if choice.say is not None:
+            del self._show.says[0]
+        if choice.question is not None:
+            self._queues.chats.answer(choice.question, now_ms)
+            for pending in choice.question.asked:
+                self._viewers.meet(pending.event.viewer.id).answered_ms = now_ms
+                self._queues.approved.pop(pending.event.event_id, None)
+                self._ledger.forget(pending)
+        for pending in choice.gathered:
+            self._ledger.forget(self._queues.remove(pending.event.event_id))
+            self._show.remarked_at_ms = now_ms
+        for group in choice.thanked:
+            for pending in group:
+                self._queues.remove(pending.event.event_id)
+
+    def _report(self, report: Performed, now_ms: int) -> None:
+        floor = self._floor
+        if floor is None or report.turn_id != floor.turn.turn_id:
+            self._report_late(report, now_ms)
+            return
+        floor.heard = max(floor.heard, report.heard_segments)
+        self._show_changed = True
+        match report.state:
+            case Performed.STATE_STARTED | Performed.STATE_HEARD:
+                if floor.alive():
+                    floor.phase = FloorState.PHASE_SPEAKING
+                    floor.since_ms = now_ms
+            case Performed.STATE_FINISHED:
+                floor.heard = len(floor.thanked)
+                self._leave_floor(now_ms)
+            case Performed.STATE_STOPPED:
+                self._leave_floor(now_ms)
+            case Performed.STATE_FAILED:
+                self._fail_floor(floor, now_ms)
+
+    def _report_late(self, report: Performed, now_ms: int) -> None:
+        """Thanks that were given up and heard after all need not be said again."""
+        late = self._given_up
+        if late is None or report.turn_id != late.turn.turn_id:
+            return
+        heard = len(late.thanked) if report.state == Performed.STATE_FINISHED else report.heard_segments
+        for group in late.thanked[:heard]:
+            for pending in group:
+                if pending.event.event_id in self._queues:
+                    self._queues.remove(pending.event.event_id)
+                    chosen, reason = Decision.OUTCOME_CHOSEN, Decision.REASON_PAID
+                    self._ledger.tell(pending, chosen, reason, now_ms, turn_id=late.turn.turn_id)
+                    self._ledger.forget(pending)
+
+    def _watch_floor(self, now_ms: int) -> None:
+        floor = self._floor
+        if floor is None or now_ms < floor.deadline_ms():
+            return
+        if floor.alive():
+            self._due = _StopFloor()
+        else:
+            self._leave_floor(now_ms)
+
+    def _end_floor(self, floor: Floor, now_ms: int) -> None:
+        """The running turn is dead. What was heard of thanks is still to be reported."""
+        self._show_changed = True
+        if floor.thanked:
+            floor.phase = FloorState.PHASE_ENDING
+            floor.since_ms = now_ms
+        elif floor.phase == FloorState.PHASE_SPEAKING or floor.skipped:
+            self._leave_floor(now_ms)
+        else:
+            self._fail_floor(floor, now_ms)
+
+    def _fail_floor(self, floor: Floor, now_ms: int) -> None:
+        """Nothing was heard of the running turn."""
+        if not floor.thanked:
+            for pending in floor.answered():
+                self._drop(pending, Decision.REASON_NOT_PERFORMED, now_ms)
+        self._leave_floor(now_ms)
+
+    def _leave_floor(self, now_ms: int) -> None:
+        """The running turn is over. Thanks that were not heard go back to their lane."""
+        floor, self._floor = self._floor, None
+        if floor is None:
+            return
+        self._show_changed = True
+        self._idle.spoke(now_ms)
+        for group in floor.thanked[: floor.heard]:
+            for pending in group:
+                self._ledger.forget(pending)
+        for group in floor.thanked[floor.heard :]:
+            for pending in group:
+                if floor.skipped:
+                    self._drop(pending, Decision.REASON_SKIPPED, now_ms)
+                else:
+                    pending.not_before_ms = retry_at(pending.attempt, now_ms)
+                    self._again(pending, now_ms)
+        if not floor.skipped:
+            self._given_up = floor
+
+    def _leave_superseded(self, floor: Floor, now_ms: int) -> None:
+        """A more urgent turn takes the floor. A question of whose answer nothing was heard waits again."""
+        if floor.question is not None and floor.phase == FloorState.PHASE_OPEN:
+            for pending in floor.question.asked:
+                self._again(pending, now_ms)
+
+    def _again(self, pending: PendingEvent, now_ms: int) -> None:
+        pending.attempt += 1
+        if self._queue(pending, now_ms):
+            self._ledger.keep(pending)
+            self._tell_waiting(pending, now_ms, detail="was not heard")
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    def _tell_newcomer(self, now_ms: int) -> None:
+        """Says of the newcomer that it waits, unless its turn is about to be opened."""
+        arrived = self._arrived
+        if arrived is None:
+            return
+        if isinstance(self._due, Choice) and any(pending is arrived for pending in self._due.events()):
+            return
+        self._arrived = None
+        if arrived.event.event_id in self._queues and lane_of(arrived.event) != LANE_AMBIENT:
+            self._tell_waiting(arrived, now_ms)
+
+    def _tell_waiting(self, pending: PendingEvent, now_ms: int, *, detail: str = "") -> None:
+        waiting, chats = Decision.OUTCOME_WAITING, self._queues.chats
+        if pending.event.event_id not in chats:
+            self._ledger.tell(pending, waiting, Decision.REASON_PAID, now_ms, detail=detail)
+            return
+        question = chats.question(pending.event.event_id)
+        reason = Decision.REASON_NEAR_DUPLICATE if question.asked[0] is not pending else Decision.REASON_UNSPECIFIED
+        self._ledger.tell(pending, waiting, reason, now_ms, terms=chats.terms(question, now_ms), detail=detail)
+
+    def _tell_chosen(self, choice: Choice, turn: Turn, now_ms: int) -> None:
+        """The first event of a question, of each thanked viewer and of a remark is chosen, the others go with it."""
+        terms = self._queues.chats.terms(choice.question, now_ms) if choice.question else []
+        asked = choice.question.asked if choice.question else []
+        for group in (asked, *choice.thanked, choice.gathered):
+            for i, pending in enumerate(group):
+                reason = Decision.REASON_NEAR_DUPLICATE if i and choice.question else choice.reason
+                outcome = Decision.OUTCOME_MERGED if i else Decision.OUTCOME_CHOSEN
+                told = terms if not i else []
+                self._ledger.tell(pending, outcome, reason, now_ms, turn_id=turn.turn_id, terms=told)
+
+    def _drop_question(self, question: Question, reason: Decision.Reason, now_ms: int) -> None:
+        terms = self._queues.chats.terms(question, now_ms)
+        self._queues.chats.remove(question)
+        for pending in question.asked:
+            self._ledger.tell(pending, Decision.OUTCOME_DROPPED, reason, now_ms, terms=terms)
+            self._ledger.forget(pending)
+            self._queues.approved.pop(pending.event.event_id, None)
+
+    def _drop(self, pending: PendingEvent, reason: Decision.Reason, now_ms: int, *, detail: str = "") -> None:
+        """It will not be answered. The caller has taken it out of its lane."""
+        self._ledger.tell(pending, Decision.OUTCOME_DROPPED, reason, now_ms, detail=detail)
+        self._ledger.forget(pending)
+
+    # --- between steps ------------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """Keeps what has changed beside the pending events."""
+        show = self._show
+        if self._show_changed:
+            self._show_changed = False
+            show.ClearField("floor")
+            if self._floor is not None:
+                show.floor.CopyFrom(self._floor.state())
+            del show.viewers[:]
+            show.viewers.extend(self._viewers.states())
+            self._ledger.keep_show(show)
+        if self._registered != self.busy:
+            self._registered = self.busy
+            self._ledger.register(busy=self.busy)
+
+    def _wake(self, now_ms: int) -> int | None:
+        """When time alone can change something."""
+        if self._due is not None:
+            return None
+        queues, floor = self._queues, self._floor
+        times = [queues.chats.next_expiry_ms(), queues.ambient.next_due_ms(now_ms, self._show.remarked_at_ms)]
+        if floor is not None:
+            times.append(floor.deadline_ms())
+        if not held(self._show):
+            times.append(queues.paid.next_ready_ms(now_ms, urgent_only=floor is not None))
+            if floor is None:
+                times.append(self._idle.next_ms(now_ms))
+        return min((time for time in times if time is not None and time > now_ms), default=None)

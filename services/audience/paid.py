@@ -1,0 +1,159 @@
+"""The paid lane: gifts, super-chats and the fans club, each thanked, none dropped, what belongs together at once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from services.audience.lanes import order, value_fen
+from services.core.events import PendingEvent
+
+COMBO_MS = 1500
+"""A combo is thanked when nothing was added to it for so long,"""
+COMBO_LIMIT_MS = 6000
+"""and at the latest so long after its first message."""
+PATIENCE_MS = 20_000
+"""Who has waited longer comes before larger gifts."""
+RETRY_MS = (1000, 2000, 5000, 15_000, 60_000)
+"""Pause before the next attempt, after 1, 2, 3 … attempts that were not heard."""
+MAX_TURN_BYTES = 400_000
+
+Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one viewer gave of one kind."""
+
+    events: dict[str, PendingEvent] = field(default_factory=dict)
+    value_fen: int = 0
+
+
+class PaidLane:
+    """Not bounded by number: what was paid is never dropped. Viewers' money bounds it."""
+
+    def __init__(self, *, interrupt_fen: int, thanks_at_once: int) -> None:
+        self._interrupt_fen = interrupt_fen
+        self._thanks_at_once = thanks_at_once
+        self._groups: OrderedDict[Key, _Group] = OrderedDict()
+        self._keys: dict[str, Key] = {}
+        self._urgent: set[Key] = set()
+        self._combos: dict[tuple[str, str], tuple[int, set[str]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, event_id: str) -> bool:
+        return event_id in self._keys
+
+    def events(self) -> list[PendingEvent]:
+        """All that wait."""
+        return [pending for group in self._groups.values() for pending in group.events.values()]
+
+    def get(self, event_id: str) -> PendingEvent:
+        return self._groups[self._keys[event_id]].events[event_id]
+
+    def arrive(self, pending: PendingEvent, now_ms: int) -> None:
+        """Takes an event in; a new one of a combo makes the whole combo wait for the next."""
+        key = self._add(pending)
+        combo_id = pending.event.gift.combo_id
+        if not combo_id or pending.attempt:
+            return
+        combo = (pending.event.viewer.id, combo_id)
+        since, members = self._combos.setdefault(combo, (now_ms, set()))
+        members.add(pending.event.event_id)
+        until = 0 if key in self._urgent else min(now_ms + COMBO_MS, since + COMBO_LIMIT_MS)
+        for event_id in members:
+            self.get(event_id).not_before_ms = until
+
+    def remove(self, event_id: str) -> PendingEvent:
+        """Takes an event out: it is being thanked, or an operator decided otherwise."""
+        key = self._keys.pop(event_id)
+        group = self._groups[key]
+        pending = group.events.pop(event_id)
+        group.value_fen -= value_fen(pending.event)
+        if not group.events:
+            del self._groups[key]
+        self._weigh(key)
+        combo = (pending.event.viewer.id, pending.event.gift.combo_id)
+        if combo in self._combos:
+            members = self._combos[combo][1]
+            members.discard(event_id)
+            if not members:
+                del self._combos[combo]
+        return pending
+
+    def urgent(self, now_ms: int) -> bool:
+        """Whether something waits that cuts in at once."""
+        return any(_ready(self._groups[key], now_ms) for key in self._urgent)
+
+    def thanks(self, now_ms: int, *, urgent_first: bool = False) -> list[list[PendingEvent]]:
+        """What to thank next, one list for each viewer, all of one kind; empty when nothing is due.
+
+        Who has waited long comes first, then the largest gift. A super-chat with a text stands alone, to be answered.
+        """
+        due = [(key, events) for key, group in self._groups.items() if (events := _ready(group, now_ms))]
+        due.sort(key=lambda entry: (urgent_first and entry[0] not in self._urgent, *_rank(entry[1], now_ms)))
+        if not due:
+            return []
+        (_, kind, alone), _ = due[0]
+        same = [events for key, events in due if key[1:] == (kind, alone)]
+        return _within_size(same[: self._thanks_at_once])
+
+    def next_ready_ms(self, now_ms: int, *, urgent_only: bool) -> int | None:
+        """When the next waiting event may be thanked that may not be now. Unix time."""
+        groups = [self._groups[key] for key in self._urgent] if urgent_only else self._groups.values()
+        times = (pending.not_before_ms for group in groups for pending in group.events.values())
+        return min((time for time in times if time > now_ms), default=None)
+
+    def _add(self, pending: PendingEvent) -> Key:
+        event = pending.event
+        kind = event.WhichOneof("kind") or ""
+        alone = event.event_id if event.super_chat.text else ""
+        key = (event.viewer.id, kind, alone)
+        group = self._groups.setdefault(key, _Group())
+        group.events[event.event_id] = pending
+        group.value_fen += value_fen(event)
+        self._keys[event.event_id] = key
+        self._weigh(key)
+        return key
+
+    def _weigh(self, key: Key) -> None:
+        if key in self._groups and self._groups[key].value_fen >= self._interrupt_fen:
+            self._urgent.add(key)
+        else:
+            self._urgent.discard(key)
+
+
+def retry_at(attempt: int, now_ms: int) -> int:
+    """When to try again after one attempt more than `attempt` was not heard. Unix time."""
+    return now_ms + RETRY_MS[min(attempt, len(RETRY_MS) - 1)]
+
+
+def _ready(group: _Group, now_ms: int) -> list[PendingEvent]:
+    return sorted((p for p in group.events.values() if p.not_before_ms <= now_ms), key=order)
+
+
+def _rank(events: list[PendingEvent], now_ms: int) -> tuple[int, int, int]:
+    first = events[0]
+    if now_ms - first.arrived_at_ms >= PATIENCE_MS:
+        return 0, 0, first.order
+    return 1, -sum(value_fen(pending.event) for pending in events), first.order
+
+
+def _within_size(groups: list[list[PendingEvent]]) -> list[list[PendingEvent]]:
+    """As many of the events, in order, as one record can carry; at least one."""
+    left = MAX_TURN_BYTES
+    kept: list[list[PendingEvent]] = []
+    for events in groups:
+        taken: list[PendingEvent] = []
+        for pending in events:
+            left -= pending.event.ByteSize() + 8
+            if left < 0 and (kept or taken):
+                break
+            taken.append(pending)
+        if taken:
+            kept.append(taken)
+        if left < 0:
+            break
+    return kept

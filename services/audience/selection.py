@@ -1,0 +1,116 @@
+"""What a chat message is worth: the sum of named terms, so that a person can see why she chose it.
+
+What the text and its viewer give is reckoned once, on arrival; what moves with time is reckoned when she chooses.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from services.audience.similar import Form
+from services.audience.viewers import Viewer
+from services.core.events import AudienceEvent, ScoreTerm
+
+_QUESTION = re.compile(
+    r"[?？]|[吗么呢]\W*$|什么|怎么|为什么|为啥|咋|谁|哪|几[个点岁时月天次只]|多少|多大|多久|是不是|能不能|会不会|有没有|可不可以|"
+    r"要不要|对不对|可以.{0,12}吗|(?i:\b(?:what|who|whom|why|when|where|which|how)\b|"
+    r"^\W*(?:do|does|did|are|is|was|can|could|will|would|should|have|may) )"
+)
+_BY_NAME = re.compile(r"lydia|莉迪亚|主播", re.IGNORECASE)
+_TO_HER = re.compile(r"你|妳|您|\b(?:you|your|u|ur)\b", re.IGNORECASE)
+
+FAIR_S = 30.0
+"""Half of a viewer's disadvantage after an answer is gone by then."""
+FLOOD_S = 30.0
+FREE_MESSAGES = 3
+"""So many messages within FLOOD_S cost nothing."""
+LOWEST = -2.0
+"""A message below this is not worth breaking the silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """The terms that stay as they are."""
+
+    question: float
+    addressed: float
+    value: float
+    meaning: float
+    spam: float
+    repeated: float
+
+    def total(self) -> float:
+        return self.question + self.addressed + self.value + self.meaning + self.spam + self.repeated
+
+
+def worth(event: AudienceEvent, form: Form, viewer: Viewer, now_ms: int, *, answered_before: bool) -> Worth:
+    """Judges a message on arrival. `viewer` does not know of it yet; `answered_before`: its meaning, a moment ago."""
+    text = event.chat.text
+    return Worth(
+        question=1.2 if _QUESTION.search(text) else 0.0,
+        addressed=0.8 if _BY_NAME.search(text) else 0.3 if _TO_HER.search(text) else 0.0,
+        value=_value(event, viewer),
+        meaning=_meaning(form),
+        spam=_spam(text, form, viewer, now_ms),
+        repeated=-1.0 if answered_before else 0.0,
+    )
+
+
+def _value(event: AudienceEvent, viewer: Viewer) -> float:
+    fans = 0.5 * min(event.viewer.fans_club_level, 15) / 15
+    gifts = min(0.25 * math.log10(1 + viewer.given_fen), 1.2)
+    staff = 0.5 if event.viewer.is_moderator or event.viewer.is_anchor else 0.0
+    return fans + gifts + staff
+
+
+def _meaning(form: Form) -> float:
+    """Prefers messages of a clause or two over single cries and essays."""
+    length = len(form.key)
+    if length == 0 or len(set(form.key)) < 2:
+        return -1.0
+    if length < 3:
+        return -0.4
+    if length > 120:
+        return -0.3
+    return 0.4 if length >= 5 else 0.1
+
+
+def _spam(text: str, form: Form, viewer: Viewer, now_ms: int) -> float:
+    found = 0.0
+    if len(text) >= 8 and len(set(text)) / len(text) < 0.3:
+        found -= 1.0
+    if form.key in viewer.keys:
+        found -= 1.5
+    lately = sum(1 for at in viewer.wrote_ms if now_ms - at < FLOOD_S * 1000)
+    return found - 0.4 * max(lately - FREE_MESSAGES, 0)
+
+
+def moving(
+    viewer: Viewer, viewers: int, arrived_ms: int, lifetime_ms: float, now_ms: int
+) -> tuple[float, float, float, float]:
+    """Freshness, waiting, fairness and company of a message that `viewers` viewers sent.
+
+    Fresh messages come first because they are still on the screen; waiting long counts again, so that nobody
+    starves. Fairness is highest for who was never answered.
+    """
+    aged = min((now_ms - arrived_ms) / lifetime_ms, 1.0)
+    fresh = 1.0 - aged
+    since = max(now_ms - viewer.answered_ms, 0) / (FAIR_S * 1000)
+    fairness = 1.0 - 2.5 / (1.0 + since) if viewer.answered_ms else 1.0
+    return fresh * fresh, 0.8 * aged * aged, fairness, min(0.6 * (viewers - 1), 1.8)
+
+
+def terms(fixed: Worth, moved: tuple[float, float, float, float]) -> list[ScoreTerm]:
+    """The terms that are not zero, by name."""
+    named = {
+        "question": fixed.question,
+        "addressed": fixed.addressed,
+        "value": fixed.value,
+        "meaning": fixed.meaning,
+        "spam": fixed.spam,
+        "repeated": fixed.repeated,
+        **dict(zip(("freshness", "waiting", "fairness", "company"), moved, strict=True)),
+    }
+    return [ScoreTerm(name=name, value=round(value, 4)) for name, value in named.items() if round(value, 4)]

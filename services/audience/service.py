@@ -1,0 +1,336 @@
+"""The audience service: reads what viewers, the stage and operators do, lets each room's director decide, and carries
+that out so that nothing paid is lost and nothing is done twice.
+
+After each step, in this order: one atomic change of the state (the decisions' records among it, as an outbox), then the
+records are published, then the record that caused the step is finished. A crash in between is healed when the room is
+taken up again: the outbox is published once more, with the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from google.protobuf.message import Message
+from opentelemetry import propagate
+from opentelemetry.trace import SpanKind
+
+from services.audience import keys
+from services.audience.director import Director, Input
+from services.audience.ledger import Opened
+from services.audience.log import RoomLog, log_path
+from services.audience.room import Room, Unsettled
+from services.core import topics
+from services.core.bus.port import Bus, Delivery, Record
+from services.core.clock import Clock
+from services.core.envelope import seal
+from services.core.events import (
+    AudienceEvent,
+    Control,
+    Decision,
+    EpochTaken,
+    Heard,
+    Lane,
+    Outbox,
+    PendingEvent,
+    Performed,
+    RoomSnapshot,
+    ShowState,
+    Tick,
+)
+from services.core.moderation import Moderator
+from services.core.settings import Audience as Policy
+from services.core.state.port import Drop, Put, State
+from services.core.telemetry import Telemetry, link_to
+from services.core.turns import epoch_key
+from services.core.worker import BACK_OFF_S, TRANSIENT, Rejected, Verdict, Worker
+
+log = logging.getLogger(__name__)
+
+SERVICE = "audience"
+REST_S = 60.0
+"""A room where nothing waits and nobody watches is unloaded after so long."""
+
+
+class Audience:
+    """Owns the rooms that this process decides for.
+
+    `moderator` judges what viewers write. With `record_dir` every room is recorded there for `lydia replay`. More than
+    `max_rooms` rooms at once are refused: their records become dead letters.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        state: State,
+        clock: Clock,
+        telemetry: Telemetry,
+        settings: Policy,
+        *,
+        moderator: Moderator,
+        record_dir: Path | None = None,
+        max_rooms: int = 1000,
+    ) -> None:
+        self._bus = bus
+        self._state = state
+        self._clock = clock
+        self._telemetry = telemetry
+        self._settings = settings
+        self._moderator = moderator
+        self._record_dir = record_dir
+        self._max_rooms = max_rooms
+        self._started_ms = 0
+        self._rooms: dict[str, Room] = {}
+        self._loading = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Decides until cancelled."""
+        worker = Worker(self._bus, self._telemetry, service=SERVICE)
+        self._started_ms = self._clock.now_ms()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._resume()
+                await worker.run(topics.AUDIENCE, topics.PERFORMED, topics.CONTROL, handle=self._handle)
+        finally:
+            for room in list(self._rooms.values()):
+                self._close(room)
+
+    # --- inputs ------------------------------------------------------------------------------------------------------
+
+    async def _handle(self, event: AudienceEvent | Performed | Control, delivery: Delivery) -> Verdict:
+        room_id = delivery.record.key
+        if event.room_id != room_id:
+            raise Rejected("its room is not its key")
+        if isinstance(event, AudienceEvent) and not event.event_id:
+            raise Rejected("has no event id")
+        while True:
+            room = await self._load(room_id)
+            async with room.lock:
+                if room.closed:
+                    continue
+                try:
+                    if room.stepped is not delivery:
+                        await self._settle(room)
+                        room.step(await self._input(event), self._clock.now_ms())
+                        room.stepped = delivery
+                    await self._settle(room)
+                except TRANSIENT:
+                    raise
+                except Exception:
+                    # What the director knows can no longer be trusted; the state can.
+                    self._close(room)
+                    raise
+                return Verdict.DONE
+
+    async def _input(self, event: AudienceEvent | Performed | Control) -> Input:
+        if not isinstance(event, AudienceEvent):
+            return event
+        seen = await self._state.get(keys.seen_key(event.room_id, event.event_id)) is not None
+        if seen:
+            self._telemetry.metrics.repeated.inc()
+        heard = Heard(event=event, traceparent=_traceparent(), repeated_delivery=seen)
+        if self._moderator.check(event.viewer.name, "input") is not None:
+            heard.event.viewer.name = ""
+        text = event.super_chat.text if event.WhichOneof("kind") == "super_chat" else event.chat.text
+        finding = self._moderator.check(text, "input") if text else None
+        heard.refused_by = finding.rule if finding is not None else ""
+        return heard
+
+    async def _watch(self, room: Room) -> None:
+        """Ticks when time alone changes something, carries out what failed, and unloads the room when it rests."""
+        failures = 0
+        while not room.closed:
+            room.changed.clear()
+            if failures:
+                wait: float = BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1]
+            elif room.wake_at_ms is not None:
+                wait = max(room.wake_at_ms - self._clock.now_ms(), 1) / 1000
+            else:
+                wait = REST_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await room.changed.wait()
+                    continue
+            async with room.lock:
+                if room.closed:
+                    return
+                try:
+                    await self._tick(room)
+                    failures = 0
+                except TRANSIENT as error:
+                    failures += 1
+                    log.warning("audience waits to carry out what it decided: %s", error)
+                except Exception:
+                    log.exception("a room failed and is taken up anew by its next event")
+                    self._close(room)
+
+    async def _tick(self, room: Room) -> None:
+        await self._settle(room)
+        if room.wake_at_ms is not None and room.wake_at_ms <= self._clock.now_ms():
+            room.step(Tick(), self._clock.now_ms())
+            await self._settle(room)
+        elif room.resting():
+            await self._state.apply(Drop(keys.outbox_key(room.room_id)))
+            self._close(room)
+
+    # --- effects -----------------------------------------------------------------------------------------------------
+
+    async def _settle(self, room: Room) -> None:
+        """Carries out what was decided. Safe to repeat from any point at which it failed."""
+        while room.wants_epoch:
+            epoch = await self._state.increment(epoch_key(room.room_id), at_least=room.director.epoch)
+            room.step(EpochTaken(epoch=epoch), self._clock.now_ms())
+        unsettled = room.unsettled
+        changes = [change for outputs in unsettled.outputs for change in outputs.changes]
+        if unsettled.records is None:
+            unsettled.records = self._records(room.room_id, unsettled)
+        outbox = keys.outbox_key(room.room_id)
+        if unsettled.records:
+            changes.append(Put(outbox, _outbox(unsettled.records), keys.KEEP_S))
+        if changes:
+            await self._state.apply(*changes)
+        if unsettled.records:
+            await self._bus.publish(*unsettled.records)
+        if unsettled.turns() or unsettled.controls():
+            # A decision published twice costs nothing, a turn may cost its model's work.
+            await self._state.apply(Drop(outbox))
+        room.unsettled = Unsettled()
+        self._count(room, unsettled)
+
+    def _records(self, room_id: str, unsettled: Unsettled) -> list[Record]:
+        controls = [self._seal(topics.CONTROL, room_id, c, c.control_id) for c in unsettled.controls()]
+        turns = [self._turn(room_id, opened) for outputs in unsettled.outputs for opened in outputs.opened]
+        decisions = []
+        for told in (told for outputs in unsettled.outputs for told in outputs.told):
+            record = self._seal(topics.DECISIONS, room_id, told.decision, told.decision.decision_id)
+            headers = {name: value for name, value in record.headers.items() if name != "traceparent"}
+            if told.traceparent:
+                headers["traceparent"] = told.traceparent
+            decisions.append(Record(record.topic, record.key, record.value, headers))
+        return [*controls, *turns, *decisions]
+
+    def _turn(self, room_id: str, opened: Opened) -> Record:
+        """A turn goes on in the trace of its first event and is linked to those of the others."""
+        turn = opened.turn
+        attributes = {"lydia.room_id": room_id, "lydia.turn_id": turn.turn_id, "lydia.lane": _lane(turn.lane)}
+        if opened.traceparents:
+            first, *others = ({"traceparent": traceparent} for traceparent in opened.traceparents)
+            links = tuple(link_to(other) for other in others[:100])
+            span = self._telemetry.span("open turn", parent=first, links=links, attributes=attributes)
+        else:
+            span = self._telemetry.root("open turn", kind=SpanKind.INTERNAL, **attributes)
+        with span:
+            return self._seal(topics.TURNS, room_id, turn, turn.turn_id)
+
+    def _seal(self, topic: str, room_id: str, event: Message, event_id: str) -> Record:
+        return seal(topic, event, event_id=event_id, room_id=room_id, source=SERVICE, now_ms=self._clock.now_ms())
+
+    def _count(self, room: Room, settled: Unsettled) -> None:
+        metrics = self._telemetry.metrics
+        for turn in settled.turns():
+            metrics.turns.labels(_lane(turn.lane), turn.WhichOneof("cause")).inc()
+        for decision in settled.decisions():
+            outcome = Decision.Outcome.Name(decision.outcome).removeprefix("OUTCOME_").lower()
+            reason = Decision.Reason.Name(decision.reason).removeprefix("REASON_").lower()
+            metrics.decisions.labels(_lane(decision.lane), outcome, reason).inc()
+        for lane, number in room.director.waiting().items():
+            metrics.waiting.labels(room.room_id, _lane(lane)).set(number)
+
+    # --- rooms -------------------------------------------------------------------------------------------------------
+
+    async def _resume(self) -> None:
+        """Takes up every room in which something was unfinished."""
+        failures = 0
+        while True:
+            try:
+                for room_id in await self._state.fields(keys.ROOMS):
+                    await self._take_up(room_id)
+                return
+            except TRANSIENT as error:
+                log.warning("audience waits to take up its rooms: %s", error)
+                await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+                failures += 1
+
+    async def _take_up(self, room_id: str) -> None:
+        try:
+            room = await self._load(room_id)
+            async with room.lock:
+                if not room.closed:
+                    room.step(Tick(), self._clock.now_ms())
+                    await self._settle(room)
+        except TRANSIENT:
+            raise
+        except Exception:  # one room must not keep the others down
+            log.exception("a room could not be taken up")
+
+    async def _load(self, room_id: str) -> Room:
+        """The room, taken up from the state when this process does not have it."""
+        if room_id in self._rooms:
+            return self._rooms[room_id]
+        async with self._loading:
+            if room_id in self._rooms:
+                return self._rooms[room_id]
+            if len(self._rooms) >= self._max_rooms:
+                self._make_room()
+            show = await self._state.get(keys.show_key(room_id))
+            pending = await self._state.fields(keys.pending_key(room_id))
+            await self._publish_again(room_id)
+            snapshot = RoomSnapshot(show=ShowState.FromString(show or b""))
+            snapshot.pending.extend(sorted(map(PendingEvent.FromString, pending.values()), key=lambda p: p.order))
+            now_ms = self._clock.now_ms()
+            recording = None
+            if self._record_dir is not None:
+                recording = RoomLog(log_path(self._record_dir, room_id, self._started_ms))
+                recording.header(room_id, self._settings, snapshot, now_ms)
+            room = Room(room_id, Director(room_id, self._settings, snapshot, now_ms), recording)
+            self._rooms[room_id] = room
+            assert self._tasks is not None
+            self._tasks.create_task(self._watch(room), name=f"{SERVICE} clock {room_id}")
+            return room
+
+    async def _publish_again(self, room_id: str) -> None:
+        """What was decided last before a crash may not have been published."""
+        stored = await self._state.get(keys.outbox_key(room_id))
+        if stored is not None:
+            entries = Outbox.FromString(stored).entries
+            await self._bus.publish(*[Record(e.topic, room_id, e.value, dict(e.headers)) for e in entries])
+            await self._state.apply(Drop(keys.outbox_key(room_id)))
+
+    def _make_room(self) -> None:
+        for room in self._rooms.values():
+            if room.resting() and not room.lock.locked():
+                self._close(room)
+                return
+        raise Rejected(f"audience has its {self._max_rooms} rooms")
+
+    def _close(self, room: Room) -> None:
+        """Unloads a room; what it knows is in the state."""
+        room.closed = True
+        room.changed.set()
+        if self._rooms.get(room.room_id) is room:
+            del self._rooms[room.room_id]
+        if room.recording is not None:
+            room.recording.close()
+        for lane in room.director.waiting():
+            with contextlib.suppress(KeyError):
+                self._telemetry.metrics.waiting.remove(room.room_id, _lane(lane))
+
+
+def _traceparent() -> str:
+    """The current span, as a record's header says it."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def _outbox(records: list[Record]) -> bytes:
+    entries = [Outbox.Entry(topic=r.topic, value=r.value, headers=dict(r.headers)) for r in records]
+    return Outbox(entries=entries).SerializeToString(deterministic=True)
+
+
+def _lane(lane: Lane) -> str:
+    return Lane.Name(lane).removeprefix("LANE_").lower()

@@ -1,0 +1,54 @@
+"""What choosing needs to know of the viewers met lately."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from services.core.events import ViewerState
+
+REMEMBERED = 2000
+"""Viewers kept in memory; who was met longest ago is forgotten first."""
+KEPT = 200
+"""Of them, so many are kept in the state: those that were answered or gave something."""
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """One viewer of a room."""
+
+    answered_ms: int = 0
+    """Unix time of the last answer; 0 when there was none."""
+    given_fen: int = 0
+    wrote_ms: deque[int] = field(default_factory=lambda: deque(maxlen=10))
+    """When the last messages came."""
+    keys: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    """What the last messages said (Form.key)."""
+
+
+class Viewers:
+    """A bounded memory, by viewer id."""
+
+    def __init__(self, kept: Iterable[ViewerState]) -> None:
+        self._viewers = OrderedDict((state.viewer_id, Viewer(state.answered_at_ms, state.given_fen)) for state in kept)
+
+    def meet(self, viewer_id: str) -> Viewer:
+        """The viewer, from now on the one met last."""
+        viewer = self._viewers.setdefault(viewer_id, Viewer())
+        self._viewers.move_to_end(viewer_id)
+        if len(self._viewers) > REMEMBERED:
+            self._viewers.popitem(last=False)
+        return viewer
+
+    def states(self) -> list[ViewerState]:
+        """What is worth keeping, who was met longest ago first."""
+        found: list[ViewerState] = []
+        for viewer_id, viewer in reversed(self._viewers.items()):
+            if viewer.answered_ms or viewer.given_fen:
+                found.append(
+                    ViewerState(viewer_id=viewer_id, answered_at_ms=viewer.answered_ms, given_fen=viewer.given_fen)
+                )
+                if len(found) == KEPT:
+                    break
+        return found[::-1]
