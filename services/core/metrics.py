@@ -81,6 +81,20 @@ class Metrics:
             ["category"],
             registry=registry,
         )
+        # speech
+        self.speech_first_chunk_seconds = Histogram(
+            "lydia_speech_first_chunk_seconds",
+            "From a turn's first text segment to its first voice chunk",
+            buckets=HOP_S,
+            registry=registry,
+        )
+        self.speech_real_time_factor = Histogram(
+            "lydia_speech_real_time_factor",
+            "Time a segment took to make, over how long it sounds; above 1 the rung cannot keep up",
+            ["rung"],
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+            registry=registry,
+        )
         # stage
         self.first_voice_seconds = Histogram(
             "lydia_first_voice_seconds",

@@ -19,6 +19,11 @@ CEILING = 0.88
 KNEE = 0.6
 """Where the limiter sets in."""
 
+QUIET = 0.003
+"""Amplitude below which nothing is heard: -50 dBFS."""
+LEAD = 480
+"""Samples that stay before a first sound, so that it does not begin cut off."""
+
 _HALF_WIDTH = 16
 """Zero crossings of the resampling filter on each side."""
 _BETA = 8.0
@@ -40,26 +45,51 @@ def silence(seconds: float) -> Samples:
     return np.zeros(round(seconds * SAMPLE_RATE), dtype=np.float32)
 
 
-def resample(sound: Samples, rate: int) -> Samples:
-    """The same sound at SAMPLE_RATE, band-limited, without delay.
+class Resampler:
+    """Brings a stream of sound to SAMPLE_RATE, band-limited and without delay between input and output times.
 
     A rational resampler (Kaiser-windowed sinc) as one matrix product: blocks of `down` input samples, with their
     surroundings, times the filter of each of the `up` output phases.
     """
-    if rate == SAMPLE_RATE or not len(sound):
-        return sound
-    matrix, up, down = _resampler(rate)
-    margin = (len(matrix) - down) // 2
-    length = -(-len(sound) * up // down)
-    blocks = -(-length // up)
-    padded = np.zeros(blocks * down + 2 * margin, dtype=np.float32)
-    padded[margin : margin + len(sound)] = sound[: blocks * down + margin]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))[::down]
-    return np.ascontiguousarray(windows @ matrix).reshape(-1)[:length]
+
+    def __init__(self, rate: int) -> None:
+        self._matrix, self._up, self._down = _filters(rate)
+        self._margin = (len(self._matrix) - self._down) // 2
+        self._held: Samples = np.zeros(self._margin, dtype=np.float32)
+        self._taken = 0
+        self._given = 0
+
+    def push(self, sound: Samples) -> Samples:
+        """As much output as the input so far allows."""
+        if self._up == self._down:
+            return sound
+        self._held = np.concatenate((self._held, sound))
+        self._taken += len(sound)
+        blocks = max(0, (len(self._held) - 2 * self._margin) // self._down)
+        if not blocks:
+            return silence(0)
+        windows = np.lib.stride_tricks.sliding_window_view(self._held, len(self._matrix))[:: self._down][:blocks]
+        self._held = self._held[blocks * self._down :]
+        self._given += blocks * self._up
+        return np.ascontiguousarray(windows @ self._matrix).reshape(-1)
+
+    def finish(self) -> Samples:
+        """What is left of the output."""
+        if self._up == self._down:
+            return silence(0)
+        missing = -(-self._taken * self._up // self._down) - self._given
+        padding = np.zeros(2 * self._margin + self._down, dtype=np.float32)
+        return self.push(padding)[:missing]
+
+
+def resample(sound: Samples, rate: int) -> Samples:
+    """The whole of a sound at SAMPLE_RATE."""
+    resampler = Resampler(rate)
+    return np.concatenate((resampler.push(sound), resampler.finish()))
 
 
 @lru_cache(maxsize=4)
-def _resampler(rate: int) -> tuple[Samples, int, int]:
+def _filters(rate: int) -> tuple[Samples, int, int]:
     """The filters as a matrix [input sample of a block with margins, output phase], and the ratio up / down."""
     divisor = gcd(SAMPLE_RATE, rate)
     up, down = SAMPLE_RATE // divisor, rate // divisor
@@ -92,3 +122,30 @@ def limited(sound: Samples) -> Samples:
     room = CEILING - KNEE
     bent: Samples = np.copysign(np.minimum(np.abs(sound), KNEE) + room * np.tanh(over / room), sound)
     return bent
+
+
+class Trimmer:
+    """Takes the silence from both ends of a stream of sound."""
+
+    def __init__(self, *, keep_s: float) -> None:
+        """`keep_s`: how much silence may stay at the end."""
+        self._keep = round(keep_s * SAMPLE_RATE)
+        self._begun = False
+        self._quiet: Samples = silence(0)
+
+    def push(self, sound: Samples) -> Samples:
+        """The sound without its beginning silence; an ending silence is held back until something follows it."""
+        sound = np.concatenate((self._quiet, sound))
+        loud = np.flatnonzero(np.abs(sound) > QUIET)
+        if not loud.size:
+            self._quiet = sound if self._begun else sound[-LEAD:]
+            return silence(0)
+        begin = 0 if self._begun else max(0, int(loud[0]) - LEAD)
+        end = int(loud[-1]) + 1
+        self._begun = True
+        self._quiet = sound[end:]
+        return sound[begin:end]
+
+    def finish(self) -> Samples:
+        """What may stay of the silence at the end."""
+        return self._quiet[: self._keep] if self._begun else silence(0)

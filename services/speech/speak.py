@@ -9,14 +9,12 @@ import asyncio
 import sys
 import wave
 
-import numpy as np
-
-from services.core.events import Phoneme, TextSegment, VoiceChunk
+from services.core.events import TextSegment, VoiceChunk
 from services.core.inference import Model
-from services.speech.chunks import Cutter
+from services.speech.chunks import Position, SegmentCutter
 from services.speech.espeak.client import espeak_client
 from services.speech.model.espeak import EspeakSpeech
-from services.speech.sound import SAMPLE_RATE, from_s16le, to_s16le
+from services.speech.sound import SAMPLE_RATE
 
 
 async def speak(text: str, *, model: Model | None = None) -> list[VoiceChunk]:
@@ -27,29 +25,13 @@ async def speak(text: str, *, model: Model | None = None) -> list[VoiceChunk]:
     if model is None:
         async with espeak_client() as client:
             return await speak(text, model=EspeakSpeech(client))
-    cutter = Cutter()
-    pieces = []
-    phonemes: list[Phoneme] = []
-    async for spoken in model.stream(TextSegment(text=text, last=True)):
-        assert isinstance(spoken, VoiceChunk)
-        phonemes = list(spoken.phonemes)
-        pieces += cutter.push(from_s16le(spoken.pcm_s16le))
-    pieces.append(cutter.finish())
-    starts = np.cumsum([0, *map(len, pieces)])
-    return [
-        VoiceChunk(
-            sequence=index,
-            sample_rate=SAMPLE_RATE,
-            start_sample=int(starts[index]),
-            pcm_s16le=to_s16le(piece),
-            phonemes=phonemes,
-            text=text,
-            last_of_segment=index == len(pieces) - 1,
-            last=index == len(pieces) - 1,
-            rung="espeak",
-        )
-        for index, piece in enumerate(pieces)
-    ]
+    segment = TextSegment(text=text, last=True)
+    cutter = SegmentCutter(segment, Position())
+    chunks: list[VoiceChunk] = []
+    async for piece in model.stream(segment):
+        assert isinstance(piece, VoiceChunk)
+        chunks += cutter.push(piece)
+    return chunks + cutter.finish()
 
 
 def main() -> None:

@@ -30,6 +30,8 @@ MAX_WORD = 24
 """Letters of a word that are said; no word is longer."""
 MARKS = ",:….!?"
 """What a phrase may end with, weakest first."""
+PAUSE_S = {",": 0.16, ":": 0.2, ".": 0.32, "?": 0.32, "!": 0.32, "…": 0.4, "": 0.05}
+"""Silence after a phrase, by its mark."""
 
 
 def _any(words: tuple[str, ...] | dict[str, str]) -> str:
@@ -83,6 +85,16 @@ def phrases(text: str) -> list[Phrase]:
     shouted = not re.search("[a-z]", text) and len(_WORD.findall(text)) > 2
     text = _WORD.sub(partial(_word, chinese=chinese, shouted=shouted), text)
     return [part for phrase in _phrases(_plain(text)) for part in _cut(phrase)]
+
+
+def written(found: list[Phrase]) -> str:
+    """Phrases as a text that any voice can read."""
+    text = ""
+    for phrase in found:
+        chinese = phrase.runs[-1].language == "zh"
+        text += " ".join(run.text for run in phrase.runs)
+        text += dict(zip(MARKS, "，：…。！？", strict=True)).get(phrase.mark, "") if chinese else f"{phrase.mark} "
+    return text.strip()
 
 
 def _clean(text: str) -> str:

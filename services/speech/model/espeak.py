@@ -13,13 +13,11 @@ from services.speech.espeak.phonemes import Sounding, stressed, timed
 from services.speech.espeak.voice import english, in_mood, mandarin
 from services.speech.mandarin import words
 from services.speech.sound import SAMPLE_RATE, Samples, faded, from_s16le, limited, resample, silence, to_s16le
-from services.speech.text import Phrase, Run, phrases
+from services.speech.text import PAUSE_S, Phrase, Run, phrases
 
 RUNG = "espeak"
-MAX_PART = 120
+MAX_PART = 60
 """Hanzi or words of a piece that is spoken at once. Longer segments come in several pieces, each with its phonemes."""
-PAUSE_S = {",": 0.16, ":": 0.2, ".": 0.32, "?": 0.32, "!": 0.32, "…": 0.4, "": 0.05}
-"""Silence after a phrase, by its mark."""
 LAST_PAUSE_S = 0.12
 """Silence after the turn's last phrase."""
 

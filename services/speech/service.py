@@ -1,0 +1,134 @@
+"""Speech: text segments in, voice chunks out, the first one as early as it can be made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from services.core import topics
+from services.core.bus.port import Bus
+from services.core.clock import Clock
+from services.core.envelope import seal
+from services.core.events import TextSegment, VoiceChunk
+from services.core.ids import derived
+from services.core.inference import Inference, ModelFailed
+from services.core.ladder import Ladder
+from services.core.state.port import State
+from services.core.telemetry import Telemetry
+from services.core.turns import TurnWorker
+from services.speech.chunks import Position, SegmentCutter
+from services.speech.sound import SAMPLE_RATE
+
+log = logging.getLogger(__name__)
+
+ESPEAK, CAPTIONS = "speech.espeak", "speech.captions"
+PIECE_S = 10.0
+"""How long a model may take for its next piece, before it counts as hung."""
+SLACK_S = 0.5
+"""By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
+
+
+class Speech:
+    """Speaks turns. A turn that comes again, after a crash, gets the same ids."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        state: State,
+        inference: Inference,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        rungs: Sequence[str] = (ESPEAK, CAPTIONS),
+    ) -> None:
+        """`rungs`: names of models, best first."""
+        self._bus = bus
+        self._inference = inference
+        self._clock = clock
+        self._telemetry = telemetry
+        self._ladder = Ladder(rungs, clock, telemetry.metrics, service="speech")
+        self._worker = TurnWorker(bus, state, telemetry, service="speech")
+        self._reached: dict[str, Position] = {}
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        await self._worker.run(topics.TEXT, self._speak, is_last=lambda segment: segment.last, ended=self._forget)
+
+    def _forget(self, _room_id: str, turn_id: str) -> None:
+        self._reached.pop(turn_id, None)
+
+    async def _speak(self, segment: TextSegment) -> None:
+        """Publishes the segment's chunks. Where the turn has got to is noted only when all are out, so that a segment
+        that is handled again begins where it began before.
+        """
+        asked_at = self._clock.monotonic()
+        cutter = SegmentCutter(segment, self._reached.get(segment.turn_id, Position()))
+        if segment.text.strip():
+            await self._climb_down(segment, cutter, asked_at)
+        await self._publish(cutter.finish(), asked_at)
+        self._reached[segment.turn_id] = cutter.position
+
+    async def _climb_down(self, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> None:
+        """Speaks with the best rung that can. A rung that breaks off is followed by the next one saying all of it."""
+        for rung in self._ladder.usable():
+            try:
+                with self._telemetry.span(f"infer {rung}"):
+                    kept_up = await self._infer(rung, segment, cutter, asked_at)
+            except ModelFailed as failure:
+                log.warning("speech steps down from %s: %s", rung, failure)
+                self._ladder.failed(rung)
+                continue
+            if not kept_up:
+                log.warning("speech steps down from %s: it takes longer than its sound lasts", rung)
+                self._ladder.failed(rung)
+            elif segment.sequence == 0:
+                self._ladder.served(rung)
+            return
+        raise ModelFailed("no rung can speak")
+
+    async def _infer(self, rung: str, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> bool:
+        """Speaks with one rung. Returns whether it kept up with the sound it made. Raises ModelFailed."""
+        waited, sounded = 0.0, 0.0
+        before = self._clock.monotonic()
+        async with aclosing(self._pieces(rung, segment)) as pieces:
+            async for piece in pieces:
+                waited += self._clock.monotonic() - before
+                sounded += len(piece.pcm_s16le) / 2 / SAMPLE_RATE
+                await self._publish(cutter.push(piece), asked_at)
+                before = self._clock.monotonic()
+        waited += self._clock.monotonic() - before
+        if sounded:
+            self._telemetry.metrics.speech_real_time_factor.labels(rung).observe(waited / sounded)
+        return waited <= sounded + SLACK_S
+
+    async def _pieces(self, rung: str, segment: TextSegment) -> AsyncGenerator[VoiceChunk, None]:
+        request_id = derived(segment.turn_id, "voice of segment", segment.sequence)
+        async with aclosing(
+            self._inference.stream(rung, segment, request_id=request_id)  # type: ignore[type-var]
+        ) as pieces:
+            while True:
+                try:
+                    async with asyncio.timeout(PIECE_S):
+                        piece = await anext(pieces, None)
+                except TimeoutError:
+                    raise ModelFailed(f"nothing for {PIECE_S} s") from None
+                if piece is None:
+                    return
+                yield piece
+
+    async def _publish(self, chunks: Sequence[VoiceChunk], asked_at: float) -> None:
+        for chunk in chunks:
+            await self._bus.publish(
+                seal(
+                    topics.VOICE,
+                    chunk,
+                    event_id=derived(chunk.turn_id, "voice", chunk.sequence),
+                    room_id=chunk.room_id,
+                    source="speech",
+                    now_ms=self._clock.now_ms(),
+                )
+            )
+            if chunk.sequence == 0:
+                self._telemetry.metrics.speech_first_chunk_seconds.observe(self._clock.monotonic() - asked_at)
