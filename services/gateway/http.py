@@ -22,6 +22,7 @@ from services.gateway.service import Gateway, RoomsFull
 PUSH_PATH = "/platforms/douyin/push"
 MAX_PUSH_BYTES = 4 * 1024 * 1024
 MAX_MESSAGE_BYTES = 16 * 1024
+MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 ANSWER_WITHIN_S = 1.8
 """Douyin counts an answer after two seconds as a failure."""
 
@@ -116,17 +117,23 @@ def _authorise(request: Request, token: str | None) -> None:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The whole body, or Refused 413 as soon as it is known to be over the limit; no more than that is held."""
-    announced = request.headers.get("content-length", "0")
-    too_large = Refused(413, "too_large", f"the body is over {limit} bytes")
-    if announced.isdecimal() and int(announced[:20]) > limit:
-        raise too_large
-    body = bytearray()
+    """The whole body, of which never more than the limit is held. Raises Refused: 413 when it is larger.
+
+    The rest of a larger body is read and thrown away up to MAX_DISCARDED_BYTES, since many clients read no answer
+    before they have sent everything; after that the connection is cut.
+    """
+    body, size = bytearray(), 0
     try:
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise too_large
+            size += len(chunk)
+            if size <= limit:
+                body += chunk
+            elif size > limit + MAX_DISCARDED_BYTES:
+                break
+            else:
+                body.clear()
     except ClientDisconnect:
         raise Refused(400, "disconnected", "the connection ended before the body did") from None
+    if size > limit:
+        raise Refused(413, "too_large", f"the body is over {limit} bytes")
     return bytes(body)

@@ -33,7 +33,8 @@ class Network(httpx.AsyncBaseTransport):
     """Brings requests to apps by host name; a host without an app cannot be reached."""
 
     def __init__(self) -> None:
-        self.hosts: dict[str, FastAPI] = {}
+        self.hosts: dict[str, Any] = {}
+        """ASGI apps."""
         self.calls: list[tuple[str, str]] = []
         self.away: set[str] = set()
         """Ends of paths that cannot be reached."""
@@ -82,7 +83,7 @@ class Show:
         try:
             yield douyin
         finally:
-            del self.network.hosts["lydia"]
+            self.network.hosts.pop("lydia", None)
             await stop(work)
 
     @asynccontextmanager

@@ -1,0 +1,112 @@
+"""Simulator and gateway as real servers on this machine, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from services.core import topics
+from services.core.bus import MemoryBus
+from services.core.clock import SystemClock
+from services.core.envelope import unseal
+from services.core.events import AudienceEvent
+from services.core.ids import RandomIds
+from services.core.settings import Douyin as DouyinSettings
+from services.core.state import MemoryState
+from services.core.telemetry import Telemetry
+from services.gateway.direct import Direct
+from services.gateway.douyin_service import Douyin
+from services.gateway.http import PUSH_PATH, router
+from services.gateway.service import Gateway
+from services.gateway.simulator.main import demo_settings, serve
+from services.gateway.simulator.options import Faults, Options
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def lydia(options: Options, port: int) -> AsyncIterator[MemoryBus]:
+    """The gateway with everything of Douyin, as `lydia up` runs it."""
+    clock, telemetry = SystemClock(), Telemetry("gateway")
+    bus, state = MemoryBus(), MemoryState(clock)
+    gateway = Gateway(bus, clock, telemetry)
+    settings = DouyinSettings.model_validate(demo_settings(options)["douyin"])
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.TaskGroup() as tasks:
+        room = options.room_id
+        douyin = Douyin(settings, gateway, bus, state, clock, telemetry, http, room_id=room)
+        app = FastAPI()
+        app.include_router(router(gateway, Direct(RandomIds()), clock, telemetry, douyin=douyin.receiver))
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+        serving = tasks.create_task(server.serve())
+        running = tasks.create_task(douyin.run())
+        try:
+            yield bus
+        finally:
+            running.cancel()
+            server.should_exit = True
+            await serving
+
+
+@pytest.mark.parametrize("route", ["webhook", "pipe", "both"])
+async def test_a_simulated_room_reaches_the_bus_over_real_connections(route: str) -> None:
+    port = free_port()
+    options = Options(
+        target=f"http://127.0.0.1:{port}{PUSH_PATH}", port=free_port(), pipe_port=free_port(), profile="busy",
+        unfiltered=True, faults=Faults.model_validate({"route": route}),
+    )  # fmt: skip
+    seen: dict[str, AudienceEvent] = {}
+    async with asyncio.timeout(60), lydia(options, port) as bus:
+        simulator = asyncio.create_task(serve(options))
+        async with bus.consume(topics.AUDIENCE, group=None) as consumer:
+            async for delivery in consumer:
+                event = unseal(delivery.record, AudienceEvent)
+                assert event.event_id not in seen
+                seen[event.event_id] = event
+                kinds = {event.WhichOneof("kind") for event in seen.values()}
+                if len(seen) > 150 and "gift" in kinds:
+                    break
+        simulator.cancel()
+        await asyncio.gather(simulator, return_exceptions=True)
+    assert {event.room_id for event in seen.values()} == {options.room_id}
+    # The plugin's events come at once, pushes in batches, so of both the pipe is first.
+    assert {event.transport for event in seen.values()} == {"webhook" if route == "webhook" else "pipe"}
+
+
+async def test_bodies_over_the_bound_are_answered_and_endless_ones_cut_off() -> None:
+    port = free_port()
+    async with asyncio.timeout(30), lydia(replace(Options(), port=free_port()), port):
+        sent = 0
+
+        async def endless() -> AsyncIterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 65_536
+                yield b" " * 65_536
+
+        headers = dict.fromkeys(("x-nonce-str", "x-roomid", "x-signature"), "1")
+        headers |= {"x-msg-type": "live_gift", "x-timestamp": str(SystemClock().now_ms())}
+        base_url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=base_url, transport=httpx.AsyncHTTPTransport(retries=8)) as http:
+            assert (await http.head(PUSH_PATH)).status_code == 200
+            answer = await http.post(PUSH_PATH, content=b" " * 10_000_000, headers=headers)
+            assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+            with pytest.raises((httpx.TransportError, httpx.HTTPStatusError)):
+                (await http.post(PUSH_PATH, content=endless(), headers=headers)).raise_for_status()
+            # What is under way in the socket buffers comes on top of the bound.
+            assert sent < 64 * 1024 * 1024
+            message = json.dumps({"viewer": {"id": "u", "name": "n"}, "text": "still here"})
+            answer = await http.post("/rooms/r/messages", content=message, headers={"content-type": "application/json"})
+            assert answer.status_code == 202
