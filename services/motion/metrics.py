@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from services.core.events import Phoneme
 from services.motion import face
 from services.motion.face import Floats
-from services.motion.frames import FRAME_RATE, SAMPLE_RATE
+from services.motion.frames import FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE
 
 Array = NDArray[Any]
 
 CLOSED, OPEN = 0.05, 0.15
 """Aperture below which lips are shut, and which an open vowel must reach."""
-SILENT_CLOSURE_S, LATE_S = 0.05, 0.033
-"""How long before a voiceless stop its closure may come, and how long after a sound what it asks for."""
+SILENT_CLOSURE, LATE = SAMPLE_RATE * 50 // 1000, SAMPLE_RATE * 33 // 1000
+"""How many samples before a voiceless stop its closure may come, and after a sound what it asks for."""
 TOUCH, TOUCH_JAW = 0.3, 0.2
 HISS_JAW = 0.35
 MAX_LAG = FRAME_RATE // 5
@@ -133,26 +133,25 @@ def fit(faces: Floats, phonemes: Sequence[Phoneme], start_sample: int = 0) -> Fi
     found: dict[str, list[bool]] = {"bilabial": [], "false": [], "labiodental": [], "sibilant": []}
     rounds: dict[bool, list[float]] = {True: [], False: []}
 
-    def frames(begin_s: float, end_s: float) -> slice:
-        origin = start_sample / SAMPLE_RATE
-        first = max(math.ceil((begin_s - origin) * FRAME_RATE), 0)
-        return slice(first, max(math.ceil((end_s - origin) * FRAME_RATE), first + 1))
+    def frames(begin: int, end: int) -> slice:
+        first = max(-((start_sample - begin) // FRAME_SAMPLES), 0)
+        return slice(first, max(-((start_sample - end) // FRAME_SAMPLES), first + 1))
 
     for phoneme in phonemes:
-        begin, end = phoneme.start_sample / SAMPLE_RATE, phoneme.end_sample / SAMPLE_RATE
+        begin, end = phoneme.start_sample, phoneme.end_sample
         own = frames(begin, end)
         if not phoneme.ipa or own.start >= len(faces):
             continue
         target[own] = max(OPENNESS.get(letter, 0.0) for letter in phoneme.ipa)
         first = phoneme.ipa[0]
         if first in "pbm":
-            early = SILENT_CLOSURE_S if first == "p" else 0.0
-            found["bilabial"].append(bool((gap[frames(begin - early, end + LATE_S)] < CLOSED).any()))
+            early = SILENT_CLOSURE if first == "p" else 0
+            found["bilabial"].append(bool((gap[frames(begin - early, end + LATE)] < CLOSED).any()))
         elif first in "fv":
-            window = frames(begin, end + LATE_S)
+            window = frames(begin, end + LATE)
             found["labiodental"].append(bool((contact[window] & (jaw[window] < TOUCH_JAW)).any()))
         elif any(letter in "szʃʒɕʑʂʐ" for letter in phoneme.ipa):
-            quarter = (end - begin) / 4
+            quarter = (end - begin) // 4
             found["sibilant"].append(bool((jaw[frames(begin + quarter, end - quarter)] < HISS_JAW).all()))
         elif phoneme.stress and target[own.start] == 1.0:
             found["false"].append(bool((gap[own] < OPEN).all()))
