@@ -57,8 +57,8 @@ class Bus(Protocol):
     async def publish(self, *records: Record) -> None:
         """Appends records in the order given, which is kept per key.
 
-        Raises BusUnavailable when they were not taken within the implementation's time-out; then some or all may
-        still have been taken, so publish again with the same ids.
+        Raises BusUnavailable when they were not taken within the implementation's time-out, or when a topic holds as
+        much as it may; then some or all may still have been taken, so publish again with the same ids.
         """
 
     def consume(
@@ -67,11 +67,16 @@ class Bus(Protocol):
         """Joins a group; leaving the context hands the partitions back.
 
         With `group=None` the caller alone gets every record of the topics, and nothing is committed.
-        `start` counts only where the group has committed nothing yet.
+        `start` counts only where the group has committed nothing yet. Delivery of a partition pauses while too many of
+        its records are unfinished, so call `done` also without a group. Raises BusUnavailable when it cannot join;
+        afterwards the consumer waits for a bus that is away and goes on by itself.
         """
 
     def read(self, topic: str) -> AsyncIterator[Record]:
-        """Everything retained of a topic at this moment, oldest first, in order per key, then ends."""
+        """Everything retained of a topic at this moment, oldest first, in order per key, then ends.
+
+        Raises BusUnavailable.
+        """
 
     async def lag(self, topic: str, group: str) -> int:
-        """How many retained records of the topic the group has not finished."""
+        """How many retained records of the topic the group has not finished. Raises BusUnavailable."""
