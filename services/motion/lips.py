@@ -51,8 +51,8 @@ SURROUNDINGS_S = 0.6
 
 STRESS_JAW = (0.84, 1.0, 1.12)
 """What stress 0, 1, 2 does to a vowel's jaw."""
-FOLLOW_ON_S = 0.13
-"""A new segment takes this long to leave the last shape of the one before."""
+FOLLOW_ON_S = np.array([0.13] * len(ARTICULATORS) + [0.06] * 3)
+"""A new segment takes this long to leave the last shape of the one before, and what must happen comes sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class SegmentLips:
 
     def __call__(self, t: Array) -> Array:
         """The articulation [n, WIDTH] at times [n], which lie close together."""
-        left = 1 - ease((t - self._since) / FOLLOW_ON_S)
-        articulation: Array = self._free(t) + left[:, None] * self._excess
+        left = 1 - ease((t[:, None] - self._since) / FOLLOW_ON_S)
+        articulation: Array = self._free(t) + left * self._excess
         return articulation
 
     def _free(self, t: Array) -> Array:

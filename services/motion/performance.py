@@ -1,8 +1,7 @@
 """What body and face do while she speaks: mood, gestures, nods and brows on stressed words, beats of the hands.
 
-One object per turn. Moves are planned when a segment begins, from its words' phonemes; without phonemes, from the peaks
-of the sound as it comes. Nods and beats reach their apex on the stressed syllable and set out before it (Esteve-Gibert
-et al. 2017; Leonard and Cummins 2011).
+One object per turn. Moves are planned as soon as phonemes are known; without, from the peaks of the sound. Nods and beats
+reach their apex on the stressed syllable and set out before it (Esteve-Gibert et al. 2017; Leonard and Cummins 2011).
 """
 
 from __future__ import annotations
@@ -86,6 +85,10 @@ BROW_RAISES, BEATS_TOO = 0.7, 0.6
 """How much rarer than nods, on equal emphasis."""
 FOREVER = math.inf
 
+QUESTION_MARKS = ("?", "\N{FULLWIDTH QUESTION MARK}")
+CLOSING_MARKS = "\"'~) \N{RIGHT DOUBLE QUOTATION MARK}\N{FULLWIDTH RIGHT PARENTHESIS}\N{FULLWIDTH TILDE}"
+"""What may stand after a question mark."""
+
 SETTLES_S, ARMS_SETTLE_S = 0.5, 0.85
 LINGERS_S = 1.1
 """How long after the voice a gesture may still go on."""
@@ -105,10 +108,8 @@ class Performance:
         for hertz, way in SWAYS:
             self._moves.append(Move(0.0, FOREVER, NOTHING, 0.8, 1.0, way, hertz, self._random.random()))
 
-    def begin_segment(
-        self, at: float, *, emotion: int, intensity: float, gesture: int, phonemes: Sequence[Phoneme], text: str
-    ) -> None:
-        """Plans what goes with a segment whose voice begins at `at`."""
+    def begin_segment(self, at: float, *, emotion: int, intensity: float, gesture: int) -> None:
+        """A segment's voice begins at `at`: its mood and its gesture come."""
         self._set_mood(at, emotion, intensity)
         if gesture in GESTURES:
             for move in self._moves:
@@ -117,11 +118,14 @@ class Performance:
             added = [part.move(at) for part in GESTURES[gesture]]
             self._moves += added
             self._gesture_ends = max(move.until for move in added)
+
+    def say(self, now: float, phonemes: Sequence[Phoneme], text: str) -> None:
+        """Plans what goes with these phonemes of `text`. Nothing begins before `now`."""
         for time, emphasis in _stressed(phonemes):
-            self.accent(at, time, emphasis)
-        if text.rstrip("”\"')） ").endswith(("?", "?")) and phonemes:
+            self.accent(now, time, emphasis)
+        if phonemes and text.rstrip(CLOSING_MARKS).endswith(QUESTION_MARKS):
             ends = phonemes[-1].end_sample / SAMPLE_RATE
-            self._moves.append(QUESTION.move(max(at, ends - 0.6)))
+            self._moves.append(QUESTION.move(max(now, ends - 0.6)))
 
     def accent(self, now: float, time: float, emphasis: float) -> None:
         """A syllable at `time` that stands out by `emphasis` (0 to 1): perhaps a nod, a raise of the brows, a beat.

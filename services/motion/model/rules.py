@@ -33,6 +33,8 @@ class _Turn:
     performance: Performance
     voice: Voice = field(default_factory=Voice)
     segment: int | None = None
+    known_until: int = 0
+    """The sample up to which phonemes have been taken in."""
     lips: lips.SegmentLips | None = None
     """None while nobody knows the segment's phonemes."""
     articulation: NDArray[Any] = field(default_factory=lambda: np.zeros(lips.WIDTH))
@@ -81,7 +83,10 @@ def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
     pcm = np.frombuffer(chunk.pcm_s16le, "<i2")
     now, ends = chunk.start_sample / SAMPLE_RATE, (chunk.start_sample + len(pcm)) / SAMPLE_RATE
     if chunk.segment != turn.segment:
-        _begin_segment(turn, chunk, now)
+        turn.segment, turn.lips = chunk.segment, None
+        turn.performance.begin_segment(now, emotion=chunk.emotion, intensity=chunk.intensity, gesture=chunk.gesture)
+    if chunk.phonemes and chunk.phonemes[-1].end_sample > turn.known_until:
+        _learn(turn, chunk, now)
     settles, rests = turn.performance.settles(ends) if chunk.last else (math.inf, math.inf)
     count = math.ceil((rests - now) * FRAME_RATE) + 1 if chunk.last else -(-len(pcm) // FRAME_SAMPLES)
     t = (chunk.start_sample + FRAME_SAMPLES * np.arange(count)) / SAMPLE_RATE
@@ -116,17 +121,12 @@ def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
     )
 
 
-def _begin_segment(turn: _Turn, chunk: VoiceChunk, now: float) -> None:
-    turn.segment = chunk.segment
-    turn.lips = lips.SegmentLips(chunk.phonemes, turn.articulation, now) if chunk.phonemes else None
-    turn.performance.begin_segment(
-        now,
-        emotion=chunk.emotion,
-        intensity=chunk.intensity,
-        gesture=chunk.gesture,
-        phonemes=chunk.phonemes,
-        text=chunk.text,
-    )
+def _learn(turn: _Turn, chunk: VoiceChunk, now: float) -> None:
+    """Takes in phonemes that were not known before: a segment's all at once, or a long one's next part."""
+    new = [phoneme for phoneme in chunk.phonemes if phoneme.start_sample >= turn.known_until]
+    turn.known_until = chunk.phonemes[-1].end_sample
+    turn.lips = lips.SegmentLips(chunk.phonemes, turn.articulation, now)
+    turn.performance.say(now, new, chunk.text)
 
 
 def _accents(turn: _Turn, heard: Heard, now: float) -> None:

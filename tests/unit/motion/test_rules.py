@@ -174,8 +174,9 @@ def test_she_nods_on_stressed_syllables() -> None:
     assert all(abs(nod - stressed) <= 8 for nod in nods)
 
 
-def test_a_question_raises_the_brows_at_its_end() -> None:
-    asked = performed(voice([sentence()], text="你好吗?")).face[:, face.INDEX["BrowInnerUp"]]
+@pytest.mark.parametrize("mark", ["?", "\N{FULLWIDTH QUESTION MARK}"])
+def test_a_question_raises_the_brows_at_its_end(mark: str) -> None:
+    asked = performed(voice([sentence()], text="你好吗" + mark)).face[:, face.INDEX["BrowInnerUp"]]
     said = performed(voice([sentence()], text="你好。")).face[:, face.INDEX["BrowInnerUp"]]
     end = frame(sentence()[-1].end_sample / 24)
     assert asked[end - 12 : end].mean() > said[end - 12 : end].mean() + 0.15
@@ -248,3 +249,16 @@ async def test_as_a_model_it_answers_each_chunk_once() -> None:
     chunk = voice([sentence()])[0]
     assert await rules.ready()
     assert [answer async for answer in rules.stream(chunk)] == [rules.answer(chunk)]
+
+
+def test_a_long_segment_may_learn_its_phonemes_bit_by_bit() -> None:
+    first, second = two_segments()
+    known = performed(voice([first + second]))
+    chunks = voice([first + second])
+    for chunk in chunks:
+        del chunk.phonemes[:]
+        chunk.phonemes.extend(first if chunk.start_sample < first[-1].end_sample - 24_000 else first + second)
+    learnt = performed(chunks)
+    until = len(known.face) - 120
+    assert np.allclose(learnt.face[:until, MOUTH], known.face[:until, MOUTH], atol=0.08)
+    assert np.abs(np.diff(learnt.face[:, MOUTH], axis=0)).max() < 0.33
