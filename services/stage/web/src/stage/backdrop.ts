@@ -1,0 +1,233 @@
+import {
+  AdditiveBlending,
+  BufferAttribute,
+  BufferGeometry,
+  CanvasTexture,
+  Group,
+  Mesh,
+  MeshBasicMaterial,
+  PlaneGeometry,
+  Points,
+  PointsMaterial,
+  SRGBColorSpace,
+  TorusGeometry,
+} from "three";
+
+/** Pixels of the painted layers; they are out of focus anyway. */
+const WIDTH = 2048;
+const HEIGHT = 1024;
+
+/** Fixed, so that her city looks the same on every screen. */
+const SEED = 2112;
+
+/**
+ * Her world of 2112 behind her: sky over the bay, two rows of towers, a ring of light, floating motes. Painted once
+ * into a few textures, so that it costs next to nothing to draw; depth comes from the camera's small moves.
+ */
+export class Backdrop {
+  readonly object = new Group();
+  readonly #rings: Mesh[];
+  readonly #motes: Points;
+
+  constructor() {
+    const random = generator(SEED);
+    this.object.add(
+      layer(9, 4.5, -5, 0, (context) => paintSky(context, random)),
+      layer(8.4, 4.2, -4.4, 3, (context) => paintTowers(context, random, 0.52, ["#7a5fb8", "#3b3580"], 0.35)),
+      layer(7.6, 3.8, -3.8, 1.5, (context) => paintTowers(context, random, 0.4, ["#332a78", "#12143f"], 0.9)),
+    );
+    this.#rings = [ring(0.335, 0.0035, "#8ff0ff", 0.95), ring(0.375, 0.0016, "#ffa6da", 0.85)];
+    this.#rings.forEach((made, index) => {
+      made.position.set(0, 0.1, -0.42 - 0.06 * index);
+    });
+    this.#motes = motes(random);
+    this.object.add(...this.#rings, this.#motes);
+  }
+
+  /** Lets light and air move. @param time seconds @param middle height of the picture's middle, in metres */
+  update(time: number, middle: number): void {
+    this.object.position.y = middle;
+    this.#rings.forEach((made, index) => {
+      made.rotation.z = time * (index === 0 ? 0.08 : -0.05);
+    });
+    this.#motes.position.y = Math.sin(time * 0.1) * 0.05;
+    this.#motes.rotation.y = time * 0.012;
+  }
+}
+
+/** Small and repeatable (mulberry32): 0 to 1. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** @param blur of the whole picture, in pixels: it is out of the lens's focus */
+function layer(
+  width: number,
+  height: number,
+  z: number,
+  blur: number,
+  paint: (context: CanvasRenderingContext2D) => void,
+): Mesh {
+  const sharp = canvas(WIDTH, HEIGHT, paint);
+  const soft = canvas(WIDTH, HEIGHT, (context) => {
+    context.filter = blur > 0 ? `blur(${blur}px)` : "none";
+    context.drawImage(sharp, 0, 0);
+  });
+  const texture = new CanvasTexture(soft);
+  texture.colorSpace = SRGBColorSpace;
+  const material = new MeshBasicMaterial({ map: texture, transparent: true, depthWrite: false, toneMapped: false });
+  const made = new Mesh(new PlaneGeometry(width, height), material);
+  made.position.z = z;
+  made.renderOrder = z;
+  return made;
+}
+
+function canvas(width: number, height: number, paint: (context: CanvasRenderingContext2D) => void): HTMLCanvasElement {
+  const made = document.createElement("canvas");
+  made.width = width;
+  made.height = height;
+  const context = made.getContext("2d");
+  if (context) paint(context);
+  return made;
+}
+
+function paintSky(context: CanvasRenderingContext2D, random: () => number): void {
+  const sky = context.createLinearGradient(0, HEIGHT * 0.1, 0, HEIGHT * 0.9);
+  const stops: [number, string][] = [
+    [0, "#070b2a"],
+    [0.28, "#1a1a5e"],
+    [0.5, "#54348f"],
+    [0.66, "#b85fa6"],
+    [0.76, "#ff9f9a"],
+    [0.82, "#ffc9a3"],
+    [1, "#2a2468"],
+  ];
+  for (const [at, colour] of stops) sky.addColorStop(at, colour);
+  context.fillStyle = sky;
+  context.fillRect(0, 0, WIDTH, HEIGHT);
+  for (let star = 0; star < 420; star++) {
+    context.fillStyle = `rgba(255,255,255,${0.1 + 0.7 * random() ** 3})`;
+    const size = 0.7 + 1.5 * random() ** 2;
+    context.fillRect(random() * WIDTH, HEIGHT * (0.1 + random() ** 1.4 * 0.5), size, size);
+  }
+  glow(context, WIDTH * 0.5, HEIGHT * 0.72, WIDTH * 0.3, "rgba(255,205,170,0.6)");
+  paintMoon(context, WIDTH * 0.415, HEIGHT * 0.33, 34);
+}
+
+function paintMoon(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
+  glow(context, x, y, radius * 4, "rgba(140,200,255,0.4)");
+  const light = context.createLinearGradient(x - radius, y - radius, x + radius, y + radius);
+  light.addColorStop(0, "#fdf6ff");
+  light.addColorStop(1, "#6f73d4");
+  context.fillStyle = light;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+  context.strokeStyle = "rgba(214,228,255,0.8)";
+  context.lineWidth = 2.5;
+  context.beginPath();
+  context.ellipse(x, y, radius * 1.9, radius * 0.36, -0.35, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+/** @param horizon height of the tallest towers, as a share of the picture; they are lower where she stands */
+function paintTowers(
+  context: CanvasRenderingContext2D,
+  random: () => number,
+  horizon: number,
+  colours: readonly [top: string, bottom: string],
+  lights: number,
+): void {
+  const fill = context.createLinearGradient(0, HEIGHT * (1 - horizon), 0, HEIGHT);
+  fill.addColorStop(0, colours[0]);
+  fill.addColorStop(1, colours[1]);
+  for (let x = -20; x < WIDTH; ) {
+    const width = 22 + random() * 58;
+    const middle = Math.exp(-(((x - WIDTH / 2) / (WIDTH * 0.1)) ** 2));
+    const height = HEIGHT * horizon * (0.55 + 0.45 * random() * (1 - 0.8 * middle));
+    const y = HEIGHT - height;
+    context.fillStyle = fill;
+    tower(context, x, y, width, height, random());
+    for (let light = 0; light < (width * height) / 170; light++) {
+      const warm = random() < 0.55;
+      context.fillStyle = `rgba(${warm ? "255,214,160" : "130,230,255"},${lights * (0.25 + 0.7 * random())})`;
+      const column = x + 5 + Math.floor((random() * (width - 10)) / 6) * 6;
+      context.fillRect(column, y + 14 + Math.floor((random() * height) / 8) * 8, 2.6, 3.4);
+    }
+    x += width + random() * 12;
+  }
+}
+
+function tower(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  kind: number,
+): void {
+  context.beginPath();
+  if (kind < 0.3) {
+    context.roundRect(x, y, width, height, [width / 2, width / 2, 0, 0]);
+  } else if (kind < 0.6) {
+    context.moveTo(x, y + width * 0.6);
+    context.lineTo(x + width, y);
+    context.lineTo(x + width, y + height);
+    context.lineTo(x, y + height);
+  } else {
+    context.rect(x, y, width, height);
+    context.rect(x + width / 2 - 1, y - 40 * kind, 2, 40 * kind);
+  }
+  context.fill();
+}
+
+function glow(context: CanvasRenderingContext2D, x: number, y: number, radius: number, colour: string): void {
+  const light = context.createRadialGradient(x, y, 0, x, y, radius);
+  light.addColorStop(0, colour);
+  light.addColorStop(1, "rgba(0,0,0,0)");
+  context.fillStyle = light;
+  context.fillRect(0, 0, WIDTH, HEIGHT);
+}
+
+/** A ring of light, open at one place so that its turning shows. */
+function ring(radius: number, thickness: number, colour: string, opacity: number): Mesh {
+  const material = new MeshBasicMaterial({
+    color: colour,
+    transparent: true,
+    opacity,
+    depthWrite: false,
+    toneMapped: false,
+  });
+  return new Mesh(new TorusGeometry(radius, thickness, 6, 120, Math.PI * 1.7), material);
+}
+
+function motes(random: () => number): Points {
+  const places = Float32Array.from({ length: 3 * 90 }, (_, i) => {
+    const range = i % 3 === 1 ? 1.8 : 3;
+    return (random() - 0.5) * range - (i % 3 === 2 ? 0.9 : 0);
+  });
+  const geometry = new BufferGeometry().setAttribute("position", new BufferAttribute(places, 3));
+  const mote = canvas(32, 32, (context) => {
+    const light = context.createRadialGradient(16, 16, 0, 16, 16, 16);
+    light.addColorStop(0, "rgba(255,255,255,1)");
+    light.addColorStop(1, "rgba(255,255,255,0)");
+    context.fillStyle = light;
+    context.fillRect(0, 0, 32, 32);
+  });
+  const material = new PointsMaterial({
+    map: new CanvasTexture(mote),
+    color: "#bfe8ff",
+    size: 0.018,
+    transparent: true,
+    opacity: 0.55,
+    blending: AdditiveBlending,
+    depthWrite: false,
+  });
+  return new Points(geometry, material);
+}

@@ -1,0 +1,19 @@
+import type { Object3D } from "three";
+import type { Pose } from "./frames";
+
+/** Which body is on the stage. "file": one that the viewer brought. "head": the built-in one. */
+export type FigureKind = "lydia" | "lydia-lite" | "file" | "head";
+
+/** A body that can be posed and framed. */
+export interface Figure {
+  readonly kind: FigureKind;
+  /** To be put into the scene: faces +z, stands on y = 0, in metres. */
+  readonly object: Object3D;
+  /** Heights between which the picture is framed, in metres. */
+  readonly top: number;
+  readonly waist: number;
+  /** Shows a pose; `passed` is the time since the last one, in seconds, for hair and clothes. */
+  pose(pose: Pose, passed: number): void;
+  /** Frees its memory. */
+  dispose(): void;
+}

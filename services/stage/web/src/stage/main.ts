@@ -1,0 +1,240 @@
+import type { Hello, RoomStatus, StageFrame } from "../events/stage_pb";
+import type { Turn } from "../events/turn_pb";
+import { Api } from "../room/api";
+import { Connection, type ConnectionState } from "../room/connection";
+import { deed, viewerName } from "../room/decisions";
+import { byId, el } from "../room/dom";
+import { switchLanguage, translate } from "../room/language";
+import { Token } from "../room/token";
+import { arkitName } from "./face";
+import { Feed } from "./feed";
+import { Performance } from "./performance";
+import type { Probe, Report } from "./probe";
+import type { Area } from "./scene";
+import { Show } from "./show";
+import { Wardrobe } from "./wardrobe";
+import { say } from "./words";
+import { Writer } from "./writer";
+
+/** The AI label (GB 45438-2025), shown as long as the page is; the server may word it differently, not remove it. */
+const LABEL = "数字人主播 · 内容由AI生成";
+const WORDS_EVERY_MS = 50;
+const REPORT_EVERY_MS = 1000;
+const NOTICE_MS = 4000;
+/** A room sends idle motion ten times a second. */
+const SILENCE_MS = 5000;
+
+const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const label = byId("label-text", HTMLElement);
+const state = byId("state", HTMLElement);
+const captions = byId("captions", HTMLElement);
+const whom = byId("whom", HTMLElement);
+const caption = byId("caption", HTMLElement);
+const sound = byId("sound", HTMLButtonElement);
+const tap = byId("tap", HTMLButtonElement);
+const notice = byId("notice", HTMLElement);
+const panel = byId("panel", HTMLElement);
+const feed = new Feed(byId("feed", HTMLElement));
+
+let performance: Performance | undefined;
+let show: Show | undefined;
+let jawOpen = -1;
+let mouthClose = -1;
+let status: RoomStatus | undefined;
+let turn: Turn | undefined;
+let noticeTimer: ReturnType<typeof setTimeout> | undefined;
+
+function take(frame: StageFrame): void {
+  const { content } = frame;
+  if (content.case === "hello") greet(content.value);
+  performance?.take(frame);
+  if (content.case === "decision") feed.decided(content.value);
+  if (content.case === "status") showStatus(content.value);
+}
+
+function greet(hello: Hello): void {
+  label.textContent = hello.label.trim() || LABEL;
+  const shapes = hello.faceNames.map(arkitName);
+  [jawOpen, mouthClose] = [shapes.indexOf("jawOpen"), shapes.indexOf("mouthClose")];
+  if (hello.status) showStatus(hello.status);
+  if (performance?.clock.rate === hello.sampleRate) {
+    performance.restart(hello);
+    return;
+  }
+  const fresh = new Performance(hello, showSound);
+  performance = fresh;
+  try {
+    show ??= new Show(
+      byId("view", HTMLCanvasElement),
+      hello.faceNames,
+      hello.joints,
+      (passed) => fresh.show(passed),
+      area,
+    );
+  } catch {
+    document.body.classList.add("blind");
+    tell(say("noWebGl"));
+  }
+  showSound();
+}
+
+/** The part of the window that the words leave to her. */
+function area(): Area {
+  const { innerWidth: width, innerHeight: height } = window;
+  const beside = panel.getBoundingClientRect();
+  if (beside.left > width / 3) return { x: 0, y: height * 0.16, width: beside.left, height: height * 0.82 };
+  return { x: 0, y: height * 0.15, width, height: height * 0.72 };
+}
+
+function showState(connection: ConnectionState): void {
+  state.dataset["state"] = connection;
+  const held = status?.panic ? "panic" : status?.muted ? "muted" : connection;
+  state.textContent = say(connection === "live" ? held : connection);
+}
+
+function showStatus(fresh: RoomStatus): void {
+  status = fresh;
+  showState(connection.state);
+}
+
+function showSound(): void {
+  const now = performance?.sound.state ?? "blocked";
+  tap.hidden = now !== "blocked" || performance === undefined;
+  sound.dataset["state"] = now;
+  sound.setAttribute("aria-pressed", String(now === "on"));
+  const words = say(now === "on" ? "soundOff" : "soundOn");
+  sound.setAttribute("aria-label", words);
+  sound.title = words;
+}
+
+function showWords(): void {
+  const sample = performance?.heardSample() ?? -1;
+  const words = performance?.program.words(sample);
+  captions.hidden = words === undefined;
+  if (words) {
+    const spoken = Math.round(words.text.length * words.spoken);
+    if (caption.textContent !== words.text || Number(caption.dataset["spoken"]) !== spoken) {
+      caption.replaceChildren(el("span", "", words.text.slice(0, spoken)), words.text.slice(spoken));
+      caption.dataset["spoken"] = String(spoken);
+    }
+  }
+  const now = performance?.program.turn(sample);
+  if (now?.turnId !== turn?.turnId) showTurn(now);
+}
+
+function showTurn(now: Turn | undefined): void {
+  turn = now;
+  const events = now?.cause.case === "audience" ? now.cause.value.events : [];
+  feed.answering(events);
+  const [first] = events;
+  whom.hidden = first === undefined;
+  if (!first) return;
+  const what = first.kind.case === "chat" || first.kind.case === "superChat" ? "answering" : "thanking";
+  const names = [...new Set(events.map(viewerName))].join("、");
+  whom.replaceChildren(el("em", "", say(what)), el("b", "", names), el("span", "", deed(first)));
+}
+
+function tell(words: string): void {
+  clearTimeout(noticeTimer);
+  notice.textContent = words;
+  notice.hidden = false;
+  noticeTimer = setTimeout(() => {
+    notice.hidden = true;
+  }, NOTICE_MS);
+}
+
+function report(): void {
+  if (!performance) return;
+  const played: Report["played"] = {
+    epoch: performance.voice.epoch,
+    sample: Math.round(performance.heardSample()),
+    stopped_at_ms: performance.stoppedAt,
+    drift_ms: performance.clock.drift * 1000,
+  };
+  connection.send({ played } satisfies Report);
+}
+
+function wakeSound(): void {
+  if (performance?.sound.state === "blocked") performance.sound.resume();
+}
+
+const value = (place: number) => performance?.pose.face[place] ?? 0;
+const probe: Probe = {
+  get connection() {
+    return connection.state;
+  },
+  get sound() {
+    return performance?.sound.state ?? "blocked";
+  },
+  get energy() {
+    return performance?.sound.energy() ?? 0;
+  },
+  get jawOpen() {
+    return value(jawOpen);
+  },
+  get mouth() {
+    return Math.max(0, value(jawOpen) - value(mouthClose));
+  },
+  get shownSample() {
+    return performance?.shownSample ?? -1;
+  },
+  get heardSample() {
+    return performance?.heardSample() ?? -1;
+  },
+  get epoch() {
+    return performance?.voice.epoch ?? 0;
+  },
+  get driftMs() {
+    return (performance?.clock.drift ?? 0) * 1000;
+  },
+  get stoppedAtMs() {
+    return performance?.stoppedAt ?? null;
+  },
+  get lateChunks() {
+    return performance?.voice.late ?? 0;
+  },
+  get framesShown() {
+    return show?.frames ?? 0;
+  },
+  get figure() {
+    return show?.figure ?? null;
+  },
+  get quality() {
+    return show?.quality ?? "full";
+  },
+  get turnId() {
+    return turn?.turnId ?? "";
+  },
+};
+
+translate(say);
+label.textContent = LABEL;
+document.title = say("title");
+const api = new Api(new Token("messages"));
+new Writer(api, room, (id, name, words) => feed.sent(id, name, words), tell);
+new Wardrobe(
+  async (file) => {
+    const worn = (await show?.wear(file)) ?? false;
+    if (worn) notice.hidden = true;
+    else tell(say("notVrm"));
+    return worn;
+  },
+  () => void show?.wearHerOwn(),
+  tell,
+);
+byId("language", HTMLButtonElement).addEventListener("click", switchLanguage);
+tap.addEventListener("click", wakeSound);
+// Any touch or key is a permission; the browser decides which it accepts.
+for (const gesture of ["pointerup", "keydown"]) document.addEventListener(gesture, wakeSound, { capture: true });
+document.addEventListener("visibilitychange", wakeSound);
+sound.addEventListener("click", () => {
+  if (performance?.sound.state !== "blocked" && performance) performance.sound.muted = performance.sound.state === "on";
+});
+const connection = new Connection(`/rooms/${room}/stream`, take, showState, SILENCE_MS);
+showState(connection.state);
+setInterval(() => {
+  performance?.tick();
+  showWords();
+}, WORDS_EVERY_MS);
+setInterval(report, REPORT_EVERY_MS);
+window.lydia = probe;

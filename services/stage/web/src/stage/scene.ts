@@ -1,0 +1,126 @@
+import {
+  Color,
+  DirectionalLight,
+  HemisphereLight,
+  NeutralToneMapping,
+  PCFShadowMap,
+  PerspectiveCamera,
+  PMREMGenerator,
+  Scene,
+  Vector2,
+  WebGLRenderer,
+} from "three";
+import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
+import { Backdrop } from "./backdrop";
+import type { Figure } from "./figure";
+import type { Quality } from "./quality";
+
+/** Vertical angle of the camera, in degrees: a portrait lens. */
+const LENS = 22;
+/** Device pixels drawn per CSS pixel, at most. */
+const PIXELS: Readonly<Record<Quality, number>> = { full: 2, light: 1.25, lite: 0.75 };
+
+/** A part of the window, in CSS pixels. */
+export interface Area {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What is drawn: her world, the lights, and the body on the stage, framed from head to waist. */
+export class StageScene {
+  readonly #renderer: WebGLRenderer;
+  readonly #scene = new Scene();
+  readonly #camera = new PerspectiveCamera(LENS, 1, 0.1, 30);
+  readonly #backdrop = new Backdrop();
+  readonly #key = new DirectionalLight("#fff1e4", 1.7);
+  #figure: Figure | undefined;
+  #area: Area = { x: 0, y: 0, width: 1, height: 1 };
+  #distance = 3;
+  #middle = 1.3;
+  #sway = { x: 0, y: 0 };
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.#renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "high-performance" });
+    this.#renderer.toneMapping = NeutralToneMapping;
+    this.#renderer.shadowMap.type = PCFShadowMap;
+    this.#scene.background = new Color("#0a0d2e");
+    const maker = new PMREMGenerator(this.#renderer);
+    this.#scene.environment = maker.fromScene(new RoomEnvironment(), 0.04).texture;
+    this.#scene.environmentIntensity = 0.38;
+    maker.dispose();
+    this.#light();
+    this.#scene.add(this.#backdrop.object);
+    this.quality = "full";
+  }
+
+  /** The body on the stage; the one before it is taken away and freed. */
+  set figure(figure: Figure) {
+    if (this.#figure) {
+      this.#scene.remove(this.#figure.object);
+      this.#figure.dispose();
+    }
+    this.#figure = figure;
+    this.#scene.add(figure.object);
+    this.#frame();
+  }
+
+  set quality(quality: Quality) {
+    this.#renderer.setPixelRatio(Math.min(window.devicePixelRatio, PIXELS[quality]));
+    this.#renderer.shadowMap.enabled = quality === "full";
+    this.#key.castShadow = quality === "full";
+  }
+
+  /** The window's size has changed, or the part of it in which she is to be seen from head to waist. */
+  resize(width: number, height: number, area: Area): void {
+    this.#renderer.setSize(width, height, false);
+    this.#camera.aspect = width / height;
+    this.#area = area;
+    this.#frame();
+  }
+
+  /** Where the viewer looks from: -1 to 1 in both directions, eased by the caller. */
+  look(x: number, y: number): void {
+    this.#sway = { x, y };
+  }
+
+  /** Draws. @param time seconds of a steady clock */
+  render(time: number): void {
+    this.#backdrop.update(time, this.#middle);
+    this.#camera.position.set(this.#sway.x * 0.12, this.#middle + 0.02 + this.#sway.y * 0.05, this.#distance);
+    this.#camera.lookAt(0, this.#middle, 0);
+    this.#renderer.render(this.#scene, this.#camera);
+  }
+
+  #light(): void {
+    const { shadow } = this.#key;
+    this.#key.position.set(0.9, 2.5, 1.8);
+    this.#key.target.position.set(0, 1.3, 0);
+    shadow.mapSize.set(1024, 1024);
+    shadow.camera.left = shadow.camera.bottom = -0.6;
+    shadow.camera.right = shadow.camera.top = 0.6;
+    shadow.camera.near = 0.5;
+    shadow.camera.far = 4;
+    shadow.bias = -0.0004;
+    shadow.normalBias = 0.01;
+    shadow.radius = 4;
+    const fill = new DirectionalLight("#b9ccff", 0.45);
+    fill.position.set(-1.6, 1.6, 1.6);
+    this.#scene.add(this.#key, this.#key.target, fill, new HemisphereLight("#cdd6ff", "#6a4a5c", 0.35));
+  }
+
+  /** Places the camera so that head to waist fill the area. */
+  #frame(): void {
+    const { width, height } = this.#renderer.getSize(new Vector2());
+    const top = this.#figure?.top ?? 1.6;
+    const waist = this.#figure?.waist ?? 1;
+    const tall = ((top - waist) * height) / this.#area.height;
+    this.#distance = tall / 2 / Math.tan((LENS / 2) * (Math.PI / 180));
+    this.#middle = (top + waist) / 2;
+    const left = width / 2 - (this.#area.x + this.#area.width / 2);
+    const up = height / 2 - (this.#area.y + this.#area.height / 2);
+    this.#camera.setViewOffset(width, height, left, up, width, height);
+    this.#camera.updateProjectionMatrix();
+  }
+}

@@ -1,0 +1,139 @@
+import type { Joint } from "../events/motion_pb";
+import { BuiltinHead } from "./builtin_head";
+import type { Figure, FigureKind } from "./figure";
+import type { Pose } from "./frames";
+import { QualityLadder } from "./quality";
+import { type Area, StageScene } from "./scene";
+import { loadVrm, NotVrm } from "./vrm_figure";
+
+const FULL = "/avatar/lydia.vrm";
+const LITE = "/avatar/lydia-lite.vrm";
+/** Pictures of the empty stage that are measured before it is decided which body to fetch. */
+const FIRST_PICTURES = 6;
+/** Hair and clothes move on at most so far in one picture. Seconds. */
+const PASSED_MAX_S = 2;
+/** How fast the view follows the pointer: the share of the way made in one second is 1 - 1/e of this. */
+const FOLLOW = 3;
+
+/** Draws her, picture by picture, with the body and the beauty that this machine can carry. */
+export class Show {
+  readonly #scene: StageScene;
+  readonly #ladder = new QualityLadder();
+  readonly #names: readonly string[];
+  readonly #joints: readonly Joint[];
+  readonly #pose: (passed: number) => Pose;
+  readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
+  #figure: Figure | undefined;
+  #frames = 0;
+  #drawnAt = 0;
+  #pointer = { x: 0, y: 0 };
+  #look = { x: 0, y: 0 };
+
+  /**
+   * @param names of the face values, @param joints of a pose
+   * @param pose gives the pose to show now; gets the seconds since it was last asked
+   * @param area the part of the window where she is to be seen from head to waist
+   * Throws where the browser has no WebGL.
+   */
+  constructor(
+    canvas: HTMLCanvasElement,
+    names: readonly string[],
+    joints: readonly Joint[],
+    pose: (passed: number) => Pose,
+    area: () => Area,
+  ) {
+    this.#names = names;
+    this.#joints = joints;
+    this.#pose = pose;
+    this.#scene = new StageScene(canvas);
+    const resize = () => this.#scene.resize(window.innerWidth, window.innerHeight, area());
+    window.addEventListener("resize", resize);
+    window.addEventListener("pointermove", ({ clientX, clientY }) => {
+      this.#pointer = { x: (clientX / window.innerWidth) * 2 - 1, y: 1 - (clientY / window.innerHeight) * 2 };
+    });
+    // A hidden page draws nothing, which says nothing of the machine.
+    document.addEventListener("visibilitychange", () => this.#ladder.restart());
+    resize();
+    requestAnimationFrame((time) => this.#draw(time));
+  }
+
+  /** Pictures drawn so far. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  get figure(): FigureKind | null {
+    return this.#figure?.kind ?? null;
+  }
+
+  get quality(): QualityLadder["rung"] {
+    return this.#ladder.rung;
+  }
+
+  /** Her own body, as rich as the machine can draw; the built-in head when there is none. */
+  async wearHerOwn(): Promise<void> {
+    const lite = this.#ladder.rung === "lite";
+    for (const [path, kind] of lite
+      ? ([[LITE, "lydia-lite"]] as const)
+      : ([
+          [FULL, "lydia"],
+          [LITE, "lydia-lite"],
+        ] as const)) {
+      if (await this.#fetch(path, kind)) return;
+    }
+    if (!this.#figure) this.#show(new BuiltinHead(this.#names));
+  }
+
+  /** A VRM file that the viewer brought. Returns false, and nothing changes, when it is none. */
+  async wear(file: ArrayBuffer, kind: FigureKind = "file"): Promise<boolean> {
+    try {
+      this.#show(await loadVrm(file, kind, this.#names, this.#joints));
+      return true;
+    } catch (reason) {
+      if (reason instanceof NotVrm) return false;
+      throw reason;
+    }
+  }
+
+  async #fetch(path: string, kind: FigureKind): Promise<boolean> {
+    try {
+      const answer = await fetch(path);
+      return answer.ok && (await this.wear(await answer.arrayBuffer(), kind));
+    } catch {
+      return false; // The network is gone: the next rung, and at last the built-in head, need less of it.
+    }
+  }
+
+  #show(figure: Figure): void {
+    this.#figure = figure;
+    this.#scene.figure = figure;
+    this.#ladder.restart();
+  }
+
+  #draw(time: number): void {
+    requestAnimationFrame((next) => this.#draw(next));
+    const ms = time - this.#drawnAt;
+    this.#drawnAt = time;
+    const passed = Math.min(ms / 1000, PASSED_MAX_S);
+    const pose = this.#pose(passed);
+    this.#figure?.pose(pose, passed);
+    this.#glance(passed);
+    this.#scene.render(this.#calm.matches ? 0 : time / 1000);
+    this.#frames += 1;
+    if (this.#ladder.measure(ms)) this.#stepDown();
+    if (this.#frames === FIRST_PICTURES) void this.wearHerOwn();
+  }
+
+  #stepDown(): void {
+    this.#scene.quality = this.#ladder.rung;
+    if (this.#ladder.rung === "lite" && this.#figure?.kind === "lydia") void this.#fetch(LITE, "lydia-lite");
+  }
+
+  /** The view leans a little towards the pointer. */
+  #glance(passed: number): void {
+    const share = this.#calm.matches ? 0 : 1 - Math.exp(-FOLLOW * passed);
+    this.#look.x += (this.#pointer.x - this.#look.x) * share;
+    this.#look.y += (this.#pointer.y - this.#look.y) * share;
+    this.#scene.look(this.#look.x, this.#look.y);
+  }
+}
