@@ -69,6 +69,27 @@ async def test_a_partition_is_drained_before_it_changes_hands(url: str) -> None:
     assert sorted(d.record.value for d in (*one.got, *other.got)) == sorted(record.value for record in sent)
 
 
+async def test_a_member_that_lost_its_partition_commits_nothing_more(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = Redis.from_url(url)
+    async with RedisBus(url, partitions=1) as bus, listening(bus, "t", group="g", keep=True) as one:
+        await bus.publish(*numbered("t", ["a"], 5))
+        await one.count(5)
+        # What happens to a process that was stopped for longer than its lease: another one has gone on meanwhile.
+        await redis.zadd("bus:members:g:t", {"000000000000": 1e15})
+        await redis.hset("bus:owners:g:t", "0", "000000000000")
+        await redis.hset("bus:committed:g", "bus:log:t:0", "5")
+        one.got[0].done()
+
+        async def noticed() -> bool:
+            return "lost partition 0 of t" in caplog.text
+
+        await until(noticed)
+        assert await bus.lag("t", "g") == 1
+    await redis.aclose()
+
+
 async def test_what_every_group_has_finished_is_trimmed_to_what_is_kept(url: str) -> None:
     async with RedisBus(url, partitions=1, retention={"t": SMALL}) as bus:
         async with listening(bus, "t", group="g") as listener:
