@@ -43,7 +43,7 @@ class SegmentCutter:
 
     def __init__(self, segment: TextSegment, start: Position) -> None:
         self._segment = segment
-        self._start = start.sample
+        self._start = start
         self._position = start
         self._held = silence(0)
         self._pieces: deque[_Piece] = deque()
@@ -73,7 +73,7 @@ class SegmentCutter:
 
     def finish(self) -> list[VoiceChunk]:
         """The chunk that closes the segment; none for an empty segment that does not close its turn."""
-        if not self._pieces and self._segment.text.strip():
+        if self._position == self._start and not len(self._held) and self._segment.text.strip():
             self._held = silence(BEAT_S)
         if not len(self._held) and not self._segment.last:
             return []
@@ -107,5 +107,5 @@ class SegmentCutter:
             last_of_segment=closes,
             last=closes and self._segment.last,
             rung=self._rung,
-            segment_start_sample=self._start,
+            segment_start_sample=self._start.sample,
         )

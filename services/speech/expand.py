@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from services.speech.numbers import (
     en_cardinal,
+    en_decade,
     en_digits,
     en_fraction,
     en_number,
@@ -128,7 +129,8 @@ def _en_money(match: re.Match[str]) -> str:
     whole, _, fraction = _plain(match["number"]).partition(".")
     scale = {"k": "thousand", "m": "million", "b": "billion"}.get((match["scale"] or "").lower(), "")
     if scale or not cents or len(fraction) != 2:
-        return " ".join(filter(None, (en_number(_plain(match["number"])), scale, unit)))
+        number = _plain(match["number"])
+        return " ".join(filter(None, (en_number(number), scale, unit if scale else _en_counted(number, unit))))
     parts = [f"{en_cardinal(whole)} {_en_counted(whole, unit)}"] if int(whole) or not int(fraction) else []
     parts += [f"{en_cardinal(fraction)} {_en_counted(fraction, cents)}"] if int(fraction) else []
     return " and ".join(parts)
@@ -277,6 +279,12 @@ RULES = (
         rf"(?<![\d.])(?P<minus>-(?=\d))?(?:(?P<from>{NUMBER})%?{DASH})?(?P<number>{NUMBER})\s?(?P<sign>[%‰])",
         _zh_percent,
         _en_percent,
+    ),
+    _rule(r"(?<![\w.])(\d0|\d\d\d0)s(?![a-z0-9])", lambda _: None, lambda m: en_decade(m[1])),
+    _rule(
+        rf"(?<![\w.])({NUMBER})\s?([mb])(?![a-z0-9/])",
+        lambda _: None,
+        lambda m: f"{en_number(m[1])} {'million' if m[2] == 'M' else 'billion'}" if m[2].isupper() else None,
     ),
     _rule(
         rf"(?<![\w.])(?P<sign>-)?(?:(?P<from>{NUMBER}){DASH})?(?P<number>{GROUPED})\s?(?P<unit>{_UNIT})(?![a-z0-9/])(?P<more>\+)?",

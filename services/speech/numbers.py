@@ -137,6 +137,12 @@ def en_year(digits: str) -> str:
     return f"{en_cardinal(century)} {'oh ' if rest < '10' else ''}{en_cardinal(rest)}"
 
 
+def en_decade(digits: str) -> str:
+    """Two or four digits that end in 0: 90 → nineties, 1800 → eighteen hundreds."""
+    *front, last = (en_cardinal(digits) if len(digits) == 2 else en_year(digits)).split()
+    return " ".join([*front, last[:-1] + "ies" if last.endswith("y") else f"{last}s"])
+
+
 def en_fraction(numerator: str, denominator: str) -> str:
     """2/3 → two thirds."""
     singular, plural = EN_FRACTIONS.get(denominator, (en_ordinal(denominator), f"{en_ordinal(denominator)}s"))

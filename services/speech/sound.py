@@ -24,7 +24,7 @@ QUIET = 0.003
 LEAD = 480
 """Samples that stay before a first sound, so that it does not begin cut off."""
 
-_HALF_WIDTH = 16
+_HALF_WIDTH = 32
 """Zero crossings of the resampling filter on each side."""
 _BETA = 8.0
 """Kaiser window: stop band 80 dB down."""
@@ -93,7 +93,7 @@ def _filters(rate: int) -> tuple[Samples, int, int]:
     """The filters as a matrix [input sample of a block with margins, output phase], and the ratio up / down."""
     divisor = gcd(SAMPLE_RATE, rate)
     up, down = SAMPLE_RATE // divisor, rate // divisor
-    cutoff = min(1.0, up / down) * 0.96  # of the input's Nyquist frequency; the rest is the transition band
+    cutoff = min(1.0, up / down) * 0.94  # of the input's Nyquist frequency; the rest is the transition band
     reach = _HALF_WIDTH / cutoff
     margin = int(np.ceil(reach))
     inputs = np.arange(-margin, down + margin)[:, None]

@@ -82,7 +82,7 @@ def phrases(text: str) -> list[Phrase]:
     text = _ABBREVIATION.sub(lambda match: ABBREVIATIONS_EN[match[0].lower()], text)
     text = _TOKEN.sub(partial(_slang, chinese=chinese), _repeats(text))
     text = re.sub(r"&", "和" if chinese else " and ", expand(text, chinese=chinese))
-    shouted = not re.search("[a-z]", text) and len(_WORD.findall(text)) > 2
+    shouted = not chinese and not re.search("[a-z]", text) and len(_WORD.findall(text)) > 2
     text = _WORD.sub(partial(_word, chinese=chinese, shouted=shouted), text)
     return [part for phrase in _phrases(_plain(text)) for part in _cut(phrase)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.speech.expand import HANZI
@@ -39,7 +39,7 @@ CASES = {
         ("-5", "负五"),
         ("第2名", "第二名"),
         ("第12届", "第十二届"),
-        ("No.1", "第一"),
+        ("No.1的歌", "第一的歌"),
         ("1/2的人", "二分之一的人"),
         ("½杯", "二分之一杯"),
         ("3-5个", "三到五个"),
@@ -97,7 +97,7 @@ CASES = {
         ("100㎡", "一百平方米"),
         ("5㎏", "五公斤"),
         ("60fps", "六十帧"),
-        ("120km/h", "一百二十公里每小时"),
+        ("时速120km/h", "时速一百二十公里每小时"),
         ("小心心x99", "小心心九十九个"),
         ("玫瑰×10", "玫瑰十个"),
     ],
@@ -195,7 +195,7 @@ CASES = {
         ("2112 is my year", "<twenty one twelve is my year>"),
         ("in 1905 and 2005", "<in nineteen oh five and two thousand five>"),
         ("the 90s and 1980s", "<the nineties and nineteen eighties>"),
-        ("1st 2nd 3rd 21st", "<first second third twenty first>"),
+        ("the 1st, 2nd, 3rd and 21st", "<the first>, <second>, <third and twenty first>"),
         ("about 2/3 of it", "<about two thirds of it>"),
         ("1/2 a cup", "<one half a cup>"),
         ("It's 8:05 pm", "<It's eight oh five p m>"),
@@ -251,16 +251,20 @@ def test_a_text_is_said_as_people_say_it(text: str, expected: str) -> None:
     assert said(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_whatever_is_written_only_words_come_out(text: str) -> None:
     for phrase in phrases(text):
         assert phrase.runs
         assert phrase.mark in ("", *MARKS)
         for run in phrase.runs:
-            allowed = f"[{HANZI}]+" if run.language == "zh" else "[A-Za-z]+(?:['][A-Za-z]+)*(?: [A-Za-z]+(?:['][A-Za-z]+)*)*"
+            allowed = (
+                f"[{HANZI}]+" if run.language == "zh" else "[A-Za-z]+(?:['][A-Za-z]+)*(?: [A-Za-z]+(?:['][A-Za-z]+)*)*"
+            )
             assert re.fullmatch(allowed, run.text), run
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="我你a b1，.%:-", max_size=2000))
 def test_no_phrase_is_too_long_to_be_said_in_one_breath(text: str) -> None:
     for phrase in phrases(text):
@@ -272,9 +276,9 @@ def size(phrase: Phrase) -> int:
     return sum(len(run.text) if run.language == "zh" else 3 * len(run.text.split()) for run in phrase.runs)
 
 
-def test_five_thousand_characters_without_a_stop_become_many_phrases() -> None:
-    found = phrases("我" * 2 + "你好呀" * 1666)
-    assert sum(size(phrase) for phrase in phrases("天地玄黄宇宙洪荒日月盈昃" * 417)) == 417 * 12 or found
+def test_five_thousand_characters_without_a_stop_are_all_said() -> None:
+    found = phrases("天地玄黄宇宙洪荒日月盈昃" * 417)
+    assert sum(map(size, found)) == 417 * 12
 
 
 def test_phrases_can_be_written_out_for_a_voice_that_reads_text() -> None:
