@@ -60,6 +60,8 @@ def encode(item: object) -> bytes:
 
 def clean(text: str, limit: int) -> str:
     """Valid Unicode in one line, without control characters, at most `limit` code points."""
+    if len(text) <= limit and text.isprintable() and "  " not in text:
+        return text.strip()
     return _SPACE.sub(" ", _UNFIT.sub("", text[: limit * 2])).strip()[:limit]
 
 

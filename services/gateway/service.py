@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -77,6 +77,7 @@ class Gateway:
             async with asyncio.timeout(self._timeout_s):
                 for start in range(0, len(events), PUBLISH_AT_ONCE):
                     accepted += await self._publish(events[start : start + PUBLISH_AT_ONCE])
+                    await asyncio.sleep(0)  # a very large delivery must not hold up the others
         except TimeoutError:
             raise BusUnavailable(f"the bus did not take the events within {self._timeout_s} s") from None
         return Receipt(accepted, len(events) - accepted)
@@ -173,8 +174,9 @@ class Gateway:
 
     def _remember(self, events: Sequence[AudienceEvent]) -> None:
         """Only what the bus has is remembered, so a failure in between costs a repetition, never an event."""
-        for event in events:
-            self._known[event.event_id] = None
-            self._telemetry.metrics.events.labels(event.platform, event.WhichOneof("kind") or "unknown").inc()
+        self._known.update(dict.fromkeys(event.event_id for event in events))
+        kinds = Counter((event.platform, event.WhichOneof("kind") or "unknown") for event in events)
+        for labels, number in kinds.items():
+            self._telemetry.metrics.events.labels(*labels).inc(number)
         while len(self._known) > self._remembered:
             self._known.popitem(last=False)
