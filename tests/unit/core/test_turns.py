@@ -9,9 +9,9 @@ from services.core.bus import MemoryBus
 from services.core.clock import LoopClock
 from services.core.envelope import seal
 from services.core.events import Control, Stop, TextSegment
-from services.core.state import MemoryState
+from services.core.state import MemoryState, Put
 from services.core.telemetry import Telemetry
-from services.core.turns import TurnWorker
+from services.core.turns import TurnWorker, epoch_key
 from services.core.virtual_time import virtual_time
 
 
@@ -24,19 +24,21 @@ class Room:
         self.cancelled: list[str] = []
         self.over: list[str] = []
 
-    async def say(self, epoch: int, text: str, *, last: bool = False) -> None:
-        segment = TextSegment(room_id="a", turn_id=f"turn{epoch}", epoch=epoch, text=text, last=last)
+    async def say(self, epoch: int, text: str, *, last: bool = False, room: str = "a") -> None:
+        segment = TextSegment(room_id=room, turn_id=f"turn{epoch}", epoch=epoch, text=text, last=last)
         await self.bus.publish(
-            seal(topics.TEXT, segment, event_id=text, room_id="a", source="test", now_ms=self.clock.now_ms())
+            seal(topics.TEXT, segment, event_id=text, room_id=room, source="test", now_ms=self.clock.now_ms())
         )
 
-    async def stop(self, epoch: int) -> None:
-        control = Control(control_id=f"stop{epoch}", room_id="a", epoch=epoch, stop=Stop())
+    async def stop(self, epoch: int, *, room: str = "a") -> None:
+        control = Control(control_id=f"stop{epoch}", room_id=room, epoch=epoch, stop=Stop())
         await self.bus.publish(
-            seal(topics.CONTROL, control, event_id=f"stop{epoch}", room_id="a", source="t", now_ms=0)
+            seal(topics.CONTROL, control, event_id=f"stop{epoch}", room_id=room, source="t", now_ms=0)
         )
 
     async def speak(self, segment: TextSegment) -> None:
+        if segment.text == "impossible":
+            raise ValueError
         try:
             await asyncio.sleep(1)
         except asyncio.CancelledError:
@@ -98,3 +100,59 @@ async def test_an_unfinished_turn_comes_again_after_a_crash() -> None:
     await asyncio.sleep(4)
     task.cancel()
     assert again.said == ["a", "b", "c"]
+
+
+@virtual_time
+async def test_a_stop_in_one_room_leaves_the_others_alone() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    await room.say(1, "a", last=True, room="a")
+    await room.say(1, "b", last=True, room="b")
+    await asyncio.sleep(0.5)
+    await room.stop(2, room="b")
+    await asyncio.sleep(1)
+    task.cancel()
+    assert (room.said, room.cancelled) == (["a"], ["b"])
+
+
+@virtual_time
+async def test_a_newer_turn_ends_the_one_before_it() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    await room.say(1, "a")
+    await asyncio.sleep(1.5)
+    await room.say(2, "b", last=True)
+    await asyncio.sleep(1.5)
+    await room.say(1, "too late")
+    await asyncio.sleep(1.5)
+    task.cancel()
+    assert room.said == ["a", "b"]
+    assert room.over == ["turn1", "turn2"]
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
+async def test_a_turn_that_died_while_nobody_listened_is_not_spoken() -> None:
+    room = Room()
+    await room.state.apply(Put(epoch_key("a"), b"3"))
+    await room.say(2, "dead", last=True)
+    await room.say(3, "alive", last=True)
+    task = asyncio.create_task(room.run())
+    await asyncio.sleep(3)
+    task.cancel()
+    assert room.said == ["alive"]
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
+async def test_a_segment_that_cannot_be_spoken_does_not_stop_its_turn() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    await room.say(1, "impossible")
+    await room.say(1, "b", last=True)
+    await asyncio.sleep(5)
+    task.cancel()
+    assert room.said == ["b"]
+    assert room.over == ["turn1"]
+    dead = [record async for record in room.bus.read(topics.dead(topics.TEXT))]
+    assert [record.headers["ce_id"] for record in dead] == ["impossible"]
