@@ -35,7 +35,15 @@ TYPED_SHARE, GIFT_SHARE = 0.08, 0.04
 """Of the 20 events a second, how many are measured: messages typed into a quiet room, and gifts that cut in."""
 ANSWER_TIMEOUT_S = 10.0
 INTERRUPT_ROOMS = 20
-TYPED = ("你好呀", "你今年多大了", "你会唱歌吗", "What's your favourite food?", "讲个笑话", "Who are you?", "你喜欢猫吗")
+TYPED = (
+    "你好呀",
+    "你今年多大了",
+    "你会唱歌吗",
+    "What's your favourite food?",
+    "讲个笑话",
+    "Who are you?",
+    "你喜欢猫吗",
+)
 CROWD = ("666", "哈哈哈", "主播好", "来了来了", "hello", "今天好冷", "好听", "love this", "求关注", "晚上好")
 LONG = "我想慢慢地给大家讲一个很长很长的故事，从前有一座山，山上有一座天文台，台里住着一个喜欢数星星的姑娘，"
 
@@ -213,7 +221,9 @@ def machine() -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     dirty = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
     changed = " with changes" if dirty.strip() else ""
-    return f"{os.cpu_count()} cores {model}, Python {platform.python_version()}, commit {commit.stdout.strip()}{changed}"
+    return (
+        f"{os.cpu_count()} cores {model}, Python {platform.python_version()}, commit {commit.stdout.strip()}{changed}"
+    )
 
 
 async def main(arguments: argparse.Namespace) -> None:

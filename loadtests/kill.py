@@ -17,7 +17,7 @@ from loadtests.process import Process, lydia
 from loadtests.renderer import watching
 from services.core import topics
 from services.core.bus.redis_streams import RedisBus
-from services.core.embedded_redis import EmbeddedRedis
+from services.core.embedded_redis import embedded_redis
 from services.core.envelope import unseal
 from services.core.events import Performed, Turn
 
@@ -127,8 +127,7 @@ async def thanked(data_dir: Path) -> Counter[str]:
     """
     heard: Counter[str] = Counter()
     turns: dict[str, Turn] = {}
-    async with EmbeddedRedis(data_dir) as redis:
-        bus = RedisBus(redis.client())
+    async with embedded_redis(data_dir) as url, RedisBus(url) as bus:
         async for record in bus.read(topics.PERFORMED):
             performed = unseal(record, Performed)
             heard[performed.turn_id] = max(heard[performed.turn_id], performed.heard_segments)

@@ -98,7 +98,9 @@ def _port(settings: Settings) -> Finding:
             seen = f"{host}:{port}: {error.strerror}"
             return Finding("address", False, seen, "stop what listens there (Lydia herself?) or set LYDIA_HTTP__PORT")
     if host not in ("127.0.0.1", "::1", "localhost"):
-        return Finding("address", True, f"{host}:{port}: reachable from other machines", "put TLS and a proxy before it")
+        return Finding(
+            "address", True, f"{host}:{port}: reachable from other machines", "put TLS and a proxy before it"
+        )
     return Finding("address", True, f"http://{host}:{port} is free")
 
 
@@ -115,11 +117,13 @@ def _body() -> Finding:
 
 
 async def _redis() -> str:
-    from services.core.embedded_redis import EmbeddedRedis
+    from services.core.embedded_redis import embedded_redis
+    from services.core.state.redis_state import RedisState
 
     with tempfile.TemporaryDirectory() as folder:
-        async with EmbeddedRedis(Path(folder)) as redis:
-            return f"Redis {(await redis.client().info('server'))['redis_version']} starts"
+        async with embedded_redis(Path(folder)) as url, RedisState(url) as state:
+            await state.get("doctor")
+            return "an embedded Redis starts and answers"
 
 
 async def _voice() -> str:
@@ -131,10 +135,10 @@ async def _voice() -> str:
 
 
 async def _meaning() -> str:
-    from services.chat.retrieval import encode
+    from services.chat.meaning import Meaning
 
-    vectors = await asyncio.to_thread(encode, ["你好"])
-    return f"sentence embedding loads ({vectors.shape[1]} values)"
+    vectors = await asyncio.to_thread(lambda: Meaning().of(["你好"]))
+    return f"the sentence embedding loads ({vectors.shape[1]} values)"
 
 
 _PARTS: dict[str, Callable[[], Awaitable[str]]] = {

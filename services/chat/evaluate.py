@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from services.chat.meaning import Meaning
 from services.chat.persona import load
 from services.chat.retrieval import Match, Retrieval
 
@@ -43,8 +43,7 @@ def evaluate(file: Path, retrieval: Retrieval) -> list[Asked]:
 
 
 def main(file: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        retrieval = Retrieval(load(), Path(folder))
+    retrieval = Retrieval(load(), Meaning())
     begin = time.perf_counter()
     asked = evaluate(file, retrieval)
     spent = (time.perf_counter() - begin) / len(asked) * 1000

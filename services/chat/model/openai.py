@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -47,11 +47,12 @@ You are the host described below, live on stage. Rules:
 
 
 class OpenAIChat:
-    """ChatRequest → TextSegments. `settings.model` may be empty: then the server's first model answers."""
+    """ChatRequest → TextSegments. `client` belongs to the caller.
 
-    def __init__(
-        self, settings: Settings, persona: Persona, client: Callable[[], httpx.AsyncClient] | None = None
-    ) -> None:
+    `settings.model` may be empty: then the server's first model answers.
+    """
+
+    def __init__(self, settings: Settings, persona: Persona, client: httpx.AsyncClient) -> None:
         self._settings = settings
         self._system = RULES.format(
             emotions=", ".join(name.removeprefix("EMOTION_").lower() for name in Emotion.keys()[1:]),
@@ -59,16 +60,12 @@ class OpenAIChat:
             canon=persona.canon,
         )
         key = settings.api_key
-        self._client = (client or httpx.AsyncClient)()
-        self._client.headers.update({"authorization": f"Bearer {key.get_secret_value()}"} if key else {})
+        self._client = client
+        self._headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         self._model = settings.model
 
     async def ready(self) -> bool:
         return bool(self._settings.base_url)
-
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._client.aclose()
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[TextSegment]:
         try:
@@ -122,7 +119,8 @@ class OpenAIChat:
         }
         base = self._settings.base_url.rstrip("/")
         timeout = httpx.Timeout(self._settings.first_s)
-        async with self._client.stream("POST", f"{base}/chat/completions", json=body, timeout=timeout) as answer:
+        url = f"{base}/chat/completions"
+        async with self._client.stream("POST", url, json=body, headers=self._headers, timeout=timeout) as answer:
             answer.raise_for_status()
             lines = answer.aiter_lines()
             async with asyncio.timeout(self._settings.first_s) as patience:
@@ -143,7 +141,8 @@ class OpenAIChat:
     async def _model_name(self) -> str:
         if not self._model:
             url = f"{self._settings.base_url.rstrip('/')}/models"
-            listed = (await self._client.get(url, timeout=self._settings.first_s)).raise_for_status().json()
+            answer = await self._client.get(url, headers=self._headers, timeout=self._settings.first_s)
+            listed = answer.raise_for_status().json()
             self._model = str(listed["data"][0]["id"])
         return self._model
 
