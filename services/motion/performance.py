@@ -1,6 +1,6 @@
 """What body and face do while she speaks: mood, gestures, nods and brows on stressed words, beats of the hands.
 
-One object per turn. Moves are planned as soon as phonemes are known; without, from the peaks of the sound. Nods and beats
+One object per turn. Moves are planned as soon as phonemes are known; without, from peaks of the sound. Nods and beats
 reach their apex on the stressed syllable and set out before it (Esteve-Gibert et al. 2017; Leonard and Cummins 2011).
 """
 

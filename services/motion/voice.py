@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE
-from services.motion.lips import FUNNEL, HISSING, JAW, LOWER, PUCKER, SPREAD, UPPER, WIDTH
+from services.motion.lips import CLOSED, FUNNEL, HISSING, JAW, LOWER, PUCKER, SPREAD, UPPER, WIDTH
 
 Array = NDArray[Any]
 
@@ -26,8 +26,9 @@ _BANDS = tuple(
 LOUD_JAW = 0.3
 """How much farther a very loud voice opens the jaw than a middling one; a soft one opens it less by half of this."""
 GAIN_S = 0.12
-SMOOTH = np.array([1, 2, 3, 2, 1]) / 9
-LAG_S = 0.015
+SOFT = 0.3
+"""Level up to which a sound opens nothing: what is left of the voice between the sounds."""
+LAG_S = 0.008
 
 
 class Heard(NamedTuple):
@@ -90,9 +91,10 @@ class Voice:
 
     def lips(self, heard: Heard, came_from: Array) -> Array:
         """An articulation [n, WIDTH] without phonemes: the jaw follows level and first formant, the second formant
-        spreads or rounds the lips, a hiss closes the teeth.
+        spreads or rounds the lips, a hiss closes the teeth, a murmur the lips. `came_from` is the articulation [WIDTH]
+        just before.
         """
-        level, hiss = heard.level**1.5, heard.hiss
+        level, hiss = np.maximum((heard.level - SOFT) / (1 - SOFT), 0) ** 1.2, heard.hiss
         voiced = level * (1 - hiss)
         wanted = np.zeros((len(level), WIDTH))
         wanted[:, JAW] = voiced * (0.14 + 0.45 * np.minimum(heard.open / 0.6, 1))
@@ -102,9 +104,19 @@ class Voice:
         wanted[:, UPPER] = 0.06 * voiced + 0.20 * level * hiss
         wanted[:, LOWER] = 0.12 * voiced + 0.24 * level * hiss
         wanted[:, HISSING] = level * hiss
+        # What is heard through closed lips is soft and has nothing above 500 Hz.
+        wanted[:, CLOSED] = (
+            np.clip((0.14 - heard.open) / 0.06, 0, 1)
+            * np.clip((0.55 - heard.front) / 0.15, 0, 1)
+            * np.clip((0.75 - heard.level) / 0.15, 0, 1)
+            * np.clip((heard.level - 0.05) / 0.05, 0, 1)
+        )
         padded = np.concatenate([self._unsmoothed, wanted, np.repeat(wanted[-1:], 2, axis=0)])
         self._unsmoothed = padded[-4:-2]
-        smooth = sum(weight * padded[i : i + len(wanted)] for i, weight in enumerate(SMOOTH))
+        smooth = np.empty_like(wanted)
+        for columns, weights in ((slice(None, CLOSED), (1, 2, 3, 2, 1)), (slice(CLOSED, None), (0, 1, 2, 1, 0))):
+            total = sum(weight * padded[i : i + len(wanted), columns] for i, weight in enumerate(weights))
+            smooth[:, columns] = total / sum(weights)
         shown = np.empty_like(wanted)
         step = 1 - np.exp(-1 / (60 * LAG_S))
         for frame, target in enumerate(smooth):

@@ -57,6 +57,15 @@ def test_a_hiss_shuts_the_teeth_and_shows_them() -> None:
     assert shape[lips.LOWER] > 0.08
 
 
+def test_a_murmur_between_vowels_shuts_the_lips() -> None:
+    murmur = vowel((250, 250), 0.1, loud=0.04)
+    sound = np.concatenate([vowel((850, 1300), 0.2), murmur, vowel((850, 1300), 0.2)])
+    ear = Voice()
+    shut = ear.lips(ear.hear(sound), np.zeros(lips.WIDTH))[:, lips.CLOSED]
+    assert shut[13:17].max() > 0.8
+    assert shut[:10].max() < 0.05
+
+
 def test_what_is_heard_does_not_depend_on_how_it_is_cut() -> None:
     sound = np.concatenate([vowel((850, 1300)), hiss(), vowel((350, 700))])
     whole, pieces = Voice().hear(sound), Voice()
