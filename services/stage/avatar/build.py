@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from services.stage.avatar import blendshapes, clothes, eyes, face, hair, lashes, mouth, rig, skin
@@ -17,6 +18,8 @@ from services.stage.avatar.surface import morphed, skin_part, vertex_normals
 
 
 STEPS = ("face and body", "skin", "eyes and mouth", "file")
+
+_NECK = 4.7  # skin of the trunk below this height is covered, decimetres
 
 
 def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> bytes:
@@ -44,7 +47,7 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     parts += mouth.build(source, neutral, units, skeleton, lite)
     parts += hair.build(neutral[source.groups["body"]], skeleton.position("leftEye"), skeleton, lite)
     materials.append(hair.material(lite))
-    parts += clothes.build(source, neutral, skeleton)
+    parts += clothes.build(source, neutral, skeleton, lite)
     materials += clothes.materials()
     materials += [
         *eyes.materials(lite),
@@ -68,7 +71,10 @@ def _skin(
     for name, faces in places.items():
         island_of |= dict.fromkeys(faces.tolist(), name)
     names = np.array([island_of[face] for face in whole.triangle_faces.tolist()])
+    height = neutral[mesh.quads[whole.triangle_faces]].mean(axis=1)[:, 1]
     keep = np.isin(names, ["head", "mouth", "sockets", "left hand", "right hand"])
+    keep |= (names == "trunk") & (height > _NECK)
+    keep &= ~_hidden(neutral[mesh.quads[whole.triangle_faces]].mean(axis=1), names, skeleton)
     refined = skin.visible_skin(whole, keep)
     names = names[keep]
     base = refined.uvs[refined.triangle_uvs]
@@ -88,6 +94,14 @@ def _skin(
     pictures = skin.paint_skin(source, neutral, texels, lips)
     part = skin_part(refined, whole, corner_uvs, neutral, units, skeleton)
     return [part], [skin.material(pictures, lite)]
+
+
+def _hidden(middle: Floats, islands: NDArray[np.str_], skeleton: Rig) -> NDArray[np.bool_]:
+    """Skin triangles that are never seen: eye sockets behind the eyes, the scalp under the hair."""
+    eye = skeleton.position("leftEye")
+    socket = (islands == "sockets") & (middle[:, 2] < eye[2] + 0.02)
+    scalp = (middle[:, 2] < 0.55) & (middle[:, 1] > eye[1] + 0.35)
+    return socket | scalp
 
 
 def _lashes(source: Source, neutral: Floats, units: dict[str, Floats], skeleton: Rig, lite: bool) -> Part:

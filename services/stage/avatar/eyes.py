@@ -10,7 +10,7 @@ from services.stage.avatar.part import Part
 from services.stage.avatar.rig import Rig
 from services.stage.avatar.source import Floats, Ints, Source
 
-IRIS = 0.56  # of the eye's radius; a natural iris has about .5
+IRIS = 0.6  # of the eye's radius; a natural iris has about .5
 PUPIL = 0.4  # of the iris
 _BALL_SCALE = 0.985  # of the modelled eye, so that the lids never cut into it
 _SHELL_SCALE = 1.006
@@ -18,7 +18,7 @@ _SHELL_SCALE = 1.006
 
 def build(source: Source, neutral: Floats, rig: Rig, lite: bool) -> list[Part]:
     """The eyeballs (turned by the eye bones) and the shell before them (which stays with the head)."""
-    rings, sectors = (10, 20) if lite else (22, 40)
+    rings, sectors = (10, 20) if lite else (18, 36)
     balls, shells = [], []
     for side, bone in (("l", "leftEye"), ("r", "rightEye")):
         vertices = neutral[source.groups[f"helper-{side}-eye"]]
@@ -26,7 +26,7 @@ def build(source: Source, neutral: Floats, rig: Rig, lite: bool) -> list[Part]:
         radius = np.linalg.norm(vertices - centre, axis=1).mean() * _BALL_SCALE
         balls.append(_cap(centre, radius, 0.62 * np.pi, rings, sectors, len(rig.joints), rig.index(bone)))
         shells.append(
-            _cap(centre, radius * _SHELL_SCALE, 0.36 * np.pi, rings // 2, sectors, len(rig.joints), rig.index("head"))
+            _cap(centre, radius * _SHELL_SCALE, 0.3 * np.pi, rings // 3, sectors, len(rig.joints), rig.index("head"))
         )
     return [_join("eyes", "eyes", balls), _join("eyeLight", "eyeLight", shells)]
 

@@ -19,31 +19,40 @@ MACRO = {
 }
 HEAD = {
     "eyes/*-eye-scale-incr": 1.0,
-    "eyes/*-eye-height1-incr": 0.25,
-    "eyes/*-eye-height2-incr": 0.45,
+    "eyes/*-eye-height1-incr": 0.15,
+    "eyes/*-eye-height2-incr": 0.25,
     "eyes/*-eye-height3-incr": 0.25,
     "eyes/*-eye-corner2-up": 0.25,
     "eyes/*-eye-bag-decr": 0.5,
+    "eyes/*-eye-trans-out": 0.08,
     "eyebrows/eyebrows-trans-up": 0.3,
-    "chin/chin-width-decr": 0.5,
+    "chin/chin-width-decr": 0.6,
     "chin/chin-bones-decr": 0.5,
-    "chin/chin-triangle": 0.35,
-    "chin/chin-height-decr": 0.15,
+    "chin/chin-triangle": 0.45,
+    "chin/chin-jaw-drop-decr": 0.3,
+    "chin/chin-height-decr": 0.4,
     "cheek/*-cheek-bones-decr": 0.2,
-    "cheek/*-cheek-volume-incr": 0.1,
+    "cheek/*-cheek-volume-incr": 0.4,
     "head/head-oval": 0.3,
-    "head/head-age-decr": 0.4,
-    "head/head-scale-horiz-decr": 0.15,
+    "head/head-age-decr": 0.8,
+    "head/head-round": 0.2,
+    "head/head-scale-horiz-decr": 0.3,
     "nose/nose-volume-decr": 0.5,
     "nose/nose-nostrils-width-decr": 0.7,
     "nose/nose-scale-horiz-decr": 0.5,
     "nose/nose-width2-decr": 0.25,
-    "nose/nose-point-up": 0.1,
+    "nose/nose-point-up": 0.15,
+    "nose/nose-point-width-decr": 0.4,
+    "nose/nose-flaring-decr": 0.5,
+    "nose/nose-scale-vert-decr": 0.15,
     "nose/nose-greek-incr": 0.1,
+    "ears/*-ear-scale-decr": 0.5,
+    "ears/*-ear-wing-decr": 0.7,
     "mouth/mouth-cupidsbow-incr": 0.25,
     "mouth/mouth-upperlip-height-decr": 0.3,
     "mouth/mouth-lowerlip-height-decr": 0.4,
-    "mouth/mouth-scale-horiz-decr": 0.4,
+    "mouth/mouth-scale-horiz-decr": 0.5,
+    "mouth/mouth-trans-up": 0.2,
     "mouth/mouth-angles-up": 0.12,
 }
 BODY = {
@@ -59,7 +68,7 @@ BODY = {
 
 # Her eyes are larger than the targets make them: everything within the inner radius grows by this share, fading out
 # to nothing at the outer radius (decimetres from the middle of the eye).
-_EYE_GROWTH, _EYE_INNER, _EYE_OUTER = 0.17, 0.2, 0.55
+_EYE_GROWTH, _EYE_INNER, _EYE_OUTER = 0.24, 0.2, 0.55
 
 
 def shape(source: Source) -> Floats:
@@ -88,8 +97,11 @@ def with_large_eyes(positions: Floats, centres: list[Floats]) -> Floats:
 
 
 def neutral(shaped: Floats, units: dict[str, Floats]) -> Floats:
-    """Her resting face: lips closed, which the base mesh leaves a little open, with a hint of a smile."""
+    """Her resting face: lips closed, which the base mesh leaves a little open, with a hint of a smile and calm lids."""
     smile = units["mouthSmileLeft"] + units["mouthSmileRight"]
     cheeks = units["cheekSquintLeft"] + units["cheekSquintRight"]
-    result: Floats = shaped + 0.07 * units["mouthClose"] + 0.16 * smile + 0.08 * cheeks
+    lids = 0.12 * (units["eyeBlinkLeft"] + units["eyeBlinkRight"]) + 0.04 * (
+        units["eyeSquintLeft"] + units["eyeSquintRight"]
+    )
+    result: Floats = shaped + 0.1 * units["mouthClose"] + 0.28 * smile + 0.08 * cheeks + lids
     return result

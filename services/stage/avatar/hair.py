@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.spatial import ConvexHull
 
 from services.stage.avatar import paint
@@ -100,8 +100,9 @@ def _march(skull: Skull, root: Floats, run: _Run, eye_height: float) -> tuple[Fl
         inward = np.array([-point[0], 0.0, 0.25 - point[2]])
         pull = pull + run.curl * late * inward / max(float(np.linalg.norm(inward)), 1e-6)
         # Hair clings to the head, most so beside the face, until it hangs free below it.
-        cling = np.clip((gap - aim) / 0.12, 0.0, 1.0) * np.clip((away[1] + 0.45) / 0.3, 0.0, 1.0)
-        pull = pull - away * 0.8 * cling
+        cling = float(np.clip((away[1] + 0.45) / 0.35, 0.0, 1.0))
+        point = point - away * 0.22 * cling * max(gap - aim, 0.0)
+        pull = pull - away * 0.5 * cling * min(max(gap - aim, 0.0) / 0.12, 1.0)
         if gap < run.lift * 1.3:  # hair slides on the head, it does not sink in
             pull = pull - away * min(0.0, float(pull @ away))
             heading = heading - away * min(0.0, float(heading @ away))
@@ -109,6 +110,7 @@ def _march(skull: Skull, root: Floats, run: _Run, eye_height: float) -> tuple[Fl
         heading /= np.linalg.norm(heading)
         point = point + heading * _STEP
     line, out = np.array(path), np.array(outward)
+    line = ndimage.gaussian_filter1d(line, 2.0, axis=0, mode="nearest")
     if run.wave and len(line) > 3:
         along = np.linspace(0, 1, len(line))
         side = np.cross(np.gradient(line, axis=0), out)
@@ -118,23 +120,21 @@ def _march(skull: Skull, root: Floats, run: _Run, eye_height: float) -> tuple[Fl
 
 
 def _off_the_face(point: Floats, eye_height: float) -> Floats:
-    """Hair before the face is moved sideways, past brows and cheeks."""
+    """Hair before the face is moved sideways and back, past brows and cheeks."""
     below = eye_height + 0.3 - point[1]
-    if point[2] < 0.8 or below <= 0:
+    if point[2] < 0.75 or below <= 0 or abs(point[0]) < 0.22:
         return point
-    least = 0.52 + 0.16 * min(below / 0.5, 1.0) - 0.1 * np.clip((below - 0.9) / 0.5, 0, 1)
-    short = least - abs(point[0])
-    if short <= 0 or abs(point[0]) < 0.22:
-        return point
-    return point + np.array([np.sign(point[0]) * short * 0.35, 0.0, 0.0])
+    least = 0.56 + 0.16 * min(below / 0.4, 1.0) - 0.08 * np.clip((below - 1.0) / 0.5, 0, 1)
+    short = max(least - abs(point[0]), 0.0)
+    back = 0.07 * (point[2] - 0.75) * min(below / 0.3, 1.0)
+    return point + np.array([np.sign(point[0]) * short * 0.22, 0.0, -back])
 
 
 def build(body: Floats, eye: Floats, rig: Rig, lite: bool) -> list[Part]:
     """The hair as one part."""
     skull = Skull(body, float(eye[1]))
     locks = style(skull, eye)
-    rows, columns = (9, 3) if lite else (16, 5)
-    pieces = [_mesh(lock, rows, columns) for lock in locks]
+    pieces = [_mesh(lock, *_resolution(lock, lite)) for lock in locks]
     starts = np.cumsum([0] + [len(piece[0]) for piece in pieces])
     positions = np.concatenate([piece[0] for piece in pieces])
     head = sparse.csr_matrix(
@@ -170,6 +170,9 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
 
     def add(root: Floats, run: _Run, width: float, variant: int, tip: float, thickness: float = 0.035) -> None:
         path, away = _march(skull, root, run, ey)
+        if variant == _INNER:  # keeps inside the outer locks where all hang free
+            inside = 1 - 0.12 * paint.smooth_step(ey - 0.3, ey - 1.2, path[:, 1])
+            path = path * np.stack([inside, np.ones_like(inside), inside], axis=1)
         if len(path) >= 4:
             locks.append(Lock(path, away, width, thickness, variant, tip))
 
@@ -187,17 +190,20 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
         run = _Run((0.0, -1.0, 0.0), end(azimuth) + vary(0.02, 0.05), vary(0.03, 0.008), 0.5, 0.55, 0.03, vary(0, 3))
         add(root, run, 0.3, _INNER, 0.25, 0.02)
     # Outer layers: over the head from the parting, all around except the face.
-    for layer, (lift, count, width) in enumerate(((0.06, 40, 0.34), (0.09, 46, 0.27), (0.12, 40, 0.2))):
+    for layer, (lift, count, width) in enumerate(((0.05, 36, 0.36), (0.075, 42, 0.29), (0.1, 36, 0.22))):
         for k in range(count):
             azimuth = 0.3 * np.pi + 1.4 * np.pi * (k + 0.5 * (layer % 2) + vary(0.25, 0.2)) / count
             outward = np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
-            root = parting(float(np.clip(0.5 - 0.6 * np.cos(azimuth), 0.1, 1.0))) + 0.015 * outward
+            root = parting(float(np.clip(0.5 - 0.6 * np.cos(azimuth), 0.1, 1.0)))
+            # Towards the face, roots lie further from the parting, so that no lock crosses the eyes.
+            aside = 0.02 + 0.38 * max(0.0, float(np.cos(azimuth)))
+            root = skull.surface(root + [np.sign(outward[0]) * aside, 0.5, 0.0], np.array([0.0, -1.0, 0.0]))
             run = _Run(
                 (float(outward[0]), 0.1, float(outward[2]) * 0.8),
                 end(azimuth) + vary(0.04 * layer, 0.06),
                 vary(lift, 0.012),
-                0.82,
-                0.5,
+                0.8,
+                0.9,
                 0.03,
                 vary(0, 3),
             )
@@ -219,7 +225,8 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
     # Locks in front of the ears that frame the face.
     for sign in (-1.0, 1.0):
         for k, across in enumerate((0.0, 0.35, 0.7, 1.0)):
-            root = parting(0.12 + 0.1 * across) + [0.05 * sign, 0.0, 0.0]
+            root = parting(0.12 + 0.1 * across) + [(0.3 + 0.1 * across) * sign - 0.1, 0.5, 0.0]
+            root = skull.surface(root, np.array([0.0, -1.0, 0.0]))
             run = _Run(
                 (sign, 0.1, 0.75 - 0.35 * across),
                 ey - 0.75 - 0.5 * across + vary(0, 0.05),
@@ -233,8 +240,15 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
     return locks
 
 
+def _resolution(lock: Lock, lite: bool) -> tuple[int, int]:
+    """Rows and columns of a lock's grid: long and wide ones need more."""
+    rows = int(np.clip(len(lock.path) * 0.42, 8, 15))
+    columns = 3 if lock.variant == _INNER or lock.width < 0.16 else 5
+    return (max(rows * 6 // 10, 6), 3) if lite else (rows, columns)
+
+
 def _mesh(lock: Lock, rows: int, columns: int) -> tuple[Floats, Floats, Floats, Ints]:
-    at = np.linspace(0, 1, rows)
+    at = np.linspace(0, 1, rows) ** 1.15
     source = np.linspace(0, 1, len(lock.path))
     path = np.stack([np.interp(at, source, lock.path[:, k]) for k in range(3)], axis=1)
     away = np.stack([np.interp(at, source, lock.away[:, k]) for k in range(3)], axis=1)
@@ -306,7 +320,7 @@ def _strands(size: int) -> tuple[Image, Image]:
     root, body, tip = rgb(30, 24, 32), rgb(62, 47, 56), rgb(58, 70, 88)
     color = blend(np.broadcast_to(np.array(root), (size, size, 3)), body, smooth_step(0.02, 0.45, v))
     color = blend(color, tip, 0.6 * smooth_step(0.62, 1.0, v))
-    inner = blend(np.broadcast_to(np.array(rgb(18, 40, 54)), color.shape), rgb(60, 172, 188), smooth_step(0.35, 1.0, v))
+    inner = blend(np.broadcast_to(np.array(rgb(18, 40, 54)), color.shape), rgb(52, 150, 168), smooth_step(0.4, 1.0, v))
     color = np.where((column == _INNER)[..., None], inner, color)
     color = color * (1 + 0.16 * np.clip(height, -2, 2))[..., None]
     streak = smooth_step(1.0, 2.0, height) * smooth_step(0.1, 0.4, v)

@@ -13,7 +13,7 @@ _BAND = 40  # columns of the dark line along the lid
 def hairs(grid: LashGrid, strip: str, vertex_count: int, lite: bool) -> tuple[sparse.csr_matrix, Ints]:
     """Rows of base-vertex weights and triangles (both sides seen) for one strip."""
     upper = strip == UPPER
-    count = (14 if lite else 26) if upper else (0 if lite else 16)
+    count = (14 if lite else 34) if upper else (0 if lite else 16)
     pieces = [_line(grid, vertex_count, 0.16 if upper else 0.05)]
     generator = np.random.default_rng(11 if upper else 12)
     for k in range(count):
@@ -23,7 +23,7 @@ def hairs(grid: LashGrid, strip: str, vertex_count: int, lite: bool) -> tuple[sp
         reach = (0.55 + 0.95 * root**1.1 if upper else 0.5 + 0.25 * root) * generator.uniform(0.88, 1.12)
         lean = (0.06 * (root - 0.35) + generator.uniform(-0.008, 0.008)) * (1.0 if upper else 0.6)
         pieces.append(
-            _hair(grid, vertex_count, root, reach * (0.95 if upper else 0.4), lean, 0.015 if upper else 0.008)
+            _hair(grid, vertex_count, root, reach * (0.95 if upper else 0.4), lean, 0.011 if upper else 0.007)
         )
     starts = np.cumsum([0] + [piece[0].shape[0] for piece in pieces])
     matrix = sparse.vstack([piece[0] for piece in pieces]).tocsr()

@@ -114,7 +114,7 @@ def paint_skin(source: Source, neutral: Floats, texels: SkinMap, lip_mask: Float
     ex, ey = eye["l"][0], eye["l"][1]
     front = smooth_step(0.55, 0.85, z)
 
-    tone = np.array(rgb(247, 216, 201))
+    tone = np.array(rgb(250, 216, 198))
     color = np.broadcast_to(tone, (*p.shape[:2], 3)).copy()
     color *= (1 + 0.008 * paint.noise(p.shape[:2], 1.2 * size / 2048, 1) + 0.008 * paint.noise(p.shape[:2], 14, 2))[
         ..., None
@@ -190,7 +190,7 @@ def _paint_brows(p: Floats, color: Floats, ex: float, ey: float, front: Floats) 
     for sign in (1.0, -1.0):
         line = (spine + [0, ey]) * [sign, 1]
         base.polygon(ribbon(line, lambda t: width(t) * 0.8), 1.0)
-        for _ in range(190):
+        for _ in range(320):
             t = generator.uniform(0, 1) ** 0.9
             root = (np.array([np.interp(t, np.linspace(0, 1, 80), spine[:, k]) for k in (0, 1)])) + [0, ey]
             offset = generator.uniform(-0.5, 0.5)
@@ -199,8 +199,8 @@ def _paint_brows(p: Floats, color: Floats, ex: float, ey: float, front: Floats) 
             length = generator.uniform(0.03, 0.055) * (1 - 0.35 * t)
             tip = root + length * np.array([np.cos(angle), np.sin(angle)])
             stroke = np.linspace(root, tip, 5) * [sign, 1]
-            hairs.polygon(ribbon(stroke, lambda s: 0.0052 * (1 - 0.8 * s)), 1.0)
-    color = blend(color, rgb(120, 86, 80), 0.45 * base.sample(p, 0.012) * front)
+            hairs.polygon(ribbon(stroke, lambda s: 0.0038 * (1 - 0.8 * s)), 1.0)
+    color = blend(color, rgb(120, 86, 80), 0.6 * base.sample(p, 0.012) * front)
     return blend(color, rgb(58, 40, 40), 0.62 * hairs.sample(p, 0.0016) * front)
 
 
