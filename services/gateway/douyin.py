@@ -19,7 +19,7 @@ from services.core.telemetry import Telemetry
 from services.gateway import fields as read
 from services.gateway.douyin_items import ALIASES, KNOWN, PLATFORM
 from services.gateway.platform import Adapter, BadItem, Incoming, Unreadable
-from services.gateway.service import Gateway, RoomsFull
+from services.gateway.service import Gateway, Refused, RoomsFull, not_now
 
 SIGNED = ("x-msg-type", "x-nonce-str", "x-roomid", "x-timestamp")
 _ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -41,15 +41,6 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
     """Whether `x-signature` is right, compared in constant time. Raises KeyError like `sign`."""
     by_name = {name.lower(): value for name, value in headers.items()}
     return hmac.compare_digest(by_name.get("x-signature", "").encode(), sign(by_name, body, secret).encode())
-
-
-class Refused(Exception):
-    """A request that is not taken; `reason` is one of a fixed few words, the text tells how to mend it."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +143,7 @@ class Receiver:
                 await self._state.apply(Drop(nonce))  # the platform may send the very same request again
             if isinstance(error, asyncio.CancelledError):
                 raise
-            if isinstance(error, RoomsFull):
-                raise Refused(503, "rooms_full", str(error)) from None
-            raise Refused(503, "unavailable", "the events could not be stored in time") from None
+            raise not_now(error) from None
 
     async def _take(self, push: Push, body: bytes) -> Taken:
         incoming = Incoming(push.room_id, body, self._clock.now_ms(), push.message_type)

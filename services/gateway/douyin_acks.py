@@ -18,6 +18,7 @@ from services.core.worker import Verdict, Worker
 from services.gateway.douyin_api import Ack, AckType, DouyinApi
 from services.gateway.douyin_calls import DouyinError
 from services.gateway.douyin_items import PLATFORM, TYPE_OF_KIND
+from services.gateway.service import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -26,47 +27,59 @@ BATCH = 50
 """Douyin does not say how many lines a report may have."""
 WAITING = 10_000
 """Overflow drops the oldest."""
-TURNS = 10_000
-SERVICE = "gateway-acks"
+REMEMBERED = 10_000
+"""Turns, and events, that may still be performed."""
 
 
 class Acks:
-    """Gathers reports and sends them every second, by room and kind of report."""
+    """Gathers reports and sends them every second, by room and kind of report.
 
-    def __init__(self, api: DouyinApi, bus: Bus, clock: Clock, telemetry: Telemetry) -> None:
+    Of several gateways each reports what it received itself. They follow the bus without a group, so a gateway that
+    is gone leaves nothing behind that would hold records back.
+    """
+
+    def __init__(self, api: DouyinApi, gateway: Gateway, bus: Bus, clock: Clock, telemetry: Telemetry) -> None:
         self._api = api
         self._clock = clock
         self._metrics = telemetry.metrics
-        self._worker = Worker(bus, telemetry, service=SERVICE)
+        self._worker = Worker(bus, telemetry, service="gateway")
         self._waiting: deque[tuple[str, AckType, Ack]] = deque()
+        self._received: OrderedDict[str, None] = OrderedDict()
         self._turns: OrderedDict[str, Sequence[AudienceEvent]] = OrderedDict()
+        gateway.listen(self._note_received)
 
     async def run(self) -> None:
-        """Follows what is received, turned into turns and performed, until cancelled."""
+        """Follows turns and their performances, and sends, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
-                self._worker.run(topics.AUDIENCE, topics.TURNS, topics.PERFORMED, handle=self._note, start="latest"),
+                self._worker.run(topics.TURNS, topics.PERFORMED, handle=self._note, group=None, start="latest"),
                 name="douyin acks: notes",
             )
             tasks.create_task(self._send(), name="douyin acks: reports")
 
-    async def _note(self, event: AudienceEvent | Turn | Performed, _: Delivery) -> Verdict:
-        match event:
-            case AudienceEvent():
-                self._add([event], AckType.RECEIVED, event.received_at_ms)
-            case Turn():
+    def _note_received(self, events: Sequence[AudienceEvent]) -> None:
+        ours = [event for event in events if event.platform == PLATFORM]
+        self._received.update(dict.fromkeys(event.event_id for event in ours))
+        while len(self._received) > REMEMBERED:
+            self._received.popitem(last=False)
+        self._add(ours, AckType.RECEIVED, self._clock.now_ms())
+
+    async def _note(self, event: Turn | Performed, _: Delivery) -> Verdict:
+        if isinstance(event, Turn):
+            if any(caused.event_id in self._received for caused in event.audience.events):
+                # All of them: which viewer a segment thanks is counted over the whole turn.
                 self._turns[event.turn_id] = event.audience.events
-                while len(self._turns) > TURNS:
-                    self._turns.popitem(last=False)
-            case Performed(state=Performed.STATE_FINISHED | Performed.STATE_STOPPED):
-                events = self._turns.pop(event.turn_id, ())
-                self._add(_performed(events, event), AckType.PROCESSED, event.at_ms)
+            while len(self._turns) > REMEMBERED:
+                self._turns.popitem(last=False)
+        elif event.state in (Performed.STATE_FINISHED, Performed.STATE_STOPPED):
+            heard = _performed(self._turns.pop(event.turn_id, ()), event)
+            self._add([one for one in heard if one.event_id in self._received], AckType.PROCESSED, event.at_ms)
         return Verdict.DONE
 
     def _add(self, events: Iterable[AudienceEvent], ack_type: AckType, at_ms: int) -> None:
         for event in events:
-            if event.platform == PLATFORM and (message_type := TYPE_OF_KIND.get(event.WhichOneof("kind") or "")):
-                self._waiting.append((event.room_id, ack_type, Ack(event.message_id, message_type, at_ms)))
+            message_type = TYPE_OF_KIND[event.WhichOneof("kind") or ""]
+            self._waiting.append((event.room_id, ack_type, Ack(event.message_id, message_type, at_ms)))
         while len(self._waiting) > WAITING:
             self._waiting.popleft()
             self._metrics.acks.labels("dropped").inc()

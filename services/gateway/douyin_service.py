@@ -49,7 +49,7 @@ class _Outward:
         self.api = DouyinApi(calls, tokens, app_id=settings.app_id, url=settings.api_url)
         self.tasks = PushTasks(self.api, telemetry, types=sorted(settings.push_secrets))
         self.recovery = Recovery(self.api, gateway, items, state, clock, telemetry)
-        self.acks = Acks(self.api, bus, clock, telemetry)
+        self.acks = Acks(self.api, gateway, bus, clock, telemetry) if settings.acks else None
 
     async def keep(self, room_id: str) -> None:
         """Keeps one room pushed and recovered until cancelled."""
@@ -117,7 +117,7 @@ class Douyin:
             if outward is not None:
                 for room_id in settings.rooms:
                     tasks.create_task(outward.keep(room_id), name=f"douyin room {room_id}")
-                if settings.acks:
+                if outward.acks is not None:
                     tasks.create_task(outward.acks.run(), name="douyin acks")
             launched = None
             if outward is not None and settings.launch_token is not None and not settings.rooms:

@@ -15,9 +15,9 @@ from services.core.bus.port import BusUnavailable
 from services.core.clock import Clock
 from services.core.telemetry import Telemetry
 from services.gateway.direct import Direct
-from services.gateway.douyin import Receiver, Refused
+from services.gateway.douyin import Receiver
 from services.gateway.platform import Incoming, Unreadable
-from services.gateway.service import Gateway, RoomsFull
+from services.gateway.service import Gateway, Refused, RoomsFull, not_now
 
 PUSH_PATH = "/platforms/douyin/push"
 MAX_PUSH_BYTES = 4 * 1024 * 1024
@@ -35,10 +35,10 @@ def router(
     clock: Clock,
     telemetry: Telemetry,
     *,
-    douyin: Receiver | None = None,
+    douyin: Receiver,
     message_token: str | None = None,
 ) -> APIRouter:
-    """The gateway's routes. Without `douyin` a push is answered 404; with `message_token` messages must carry it."""
+    """The gateway's routes. With `message_token` messages must carry it as a bearer token."""
     routes = APIRouter()
 
     async def answer(platform: str, work: Callable[[], Awaitable[Response]]) -> Response:
@@ -66,8 +66,6 @@ def router(
     @routes.post(PUSH_PATH, summary="Douyin pushes a batch of events")
     async def push(request: Request) -> Response:
         async def work() -> Response:
-            if douyin is None:
-                raise Refused(404, "not_configured", "no data secret is configured: set douyin.push_secrets")
             checked = douyin.check(request.headers)
             taken = await douyin.receive(checked, await _body(request, MAX_PUSH_BYTES))
             return JSONResponse(
@@ -97,10 +95,8 @@ def router(
                 raise Refused(400, "bad_message", parsed.bad[0].reason)
             try:
                 await gateway.accept(parsed.events)
-            except RoomsFull as error:
-                raise Refused(503, "rooms_full", str(error)) from None
-            except BusUnavailable:
-                raise Refused(503, "unavailable", "the message could not be stored in time") from None
+            except (BusUnavailable, RoomsFull) as error:
+                raise not_now(error) from None
             return JSONResponse({"event_id": parsed.events[0].event_id}, 202)
 
         return await answer("direct", work)

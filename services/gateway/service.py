@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from services.core.bus.port import Bus, BusUnavailable, Record
 from services.core.clock import Clock
 from services.core.envelope import MAX_VALUE_BYTES, seal
 from services.core.events import AudienceEvent
+from services.core.state.port import StateUnavailable
 from services.core.telemetry import Telemetry
 from services.gateway.platform import BadItem
 
@@ -25,9 +26,27 @@ REMEMBERED = 100_000
 """Ids of the newest events. Older repetitions pass, and the audience drops them by the same id."""
 ROOM_IDLE_S = 1800.0
 
+Listener = Callable[[Sequence[AudienceEvent]], None]
+
 
 class RoomsFull(Exception):
     """There are as many rooms as allowed, and this event would open another one."""
+
+
+class Refused(Exception):
+    """A request that is not taken; `reason` is one of a fixed few words, the text tells how to mend it."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+def not_now(error: BusUnavailable | StateUnavailable | RoomsFull) -> Refused:
+    """The refusal of what may be tried again later."""
+    if isinstance(error, RoomsFull):
+        return Refused(503, "rooms_full", str(error))
+    return Refused(503, "unavailable", "the events could not be stored in time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,11 @@ class Gateway:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._under_way: dict[str, asyncio.Future[bool]] = {}
         self._rooms: OrderedDict[str, float] = OrderedDict()
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """`listener` is called with what was newly accepted, after the bus has it; it must not fail or wait."""
+        self._listeners.append(listener)
 
     async def accept(self, events: Sequence[AudienceEvent]) -> Receipt:
         """Publishes the events that are new, in order, and returns when the bus has all of them.
@@ -178,5 +202,7 @@ class Gateway:
         kinds = Counter((event.platform, event.WhichOneof("kind") or "unknown") for event in events)
         for labels, number in kinds.items():
             self._telemetry.metrics.events.labels(*labels).inc(number)
+        for listener in self._listeners:
+            listener(events)
         while len(self._known) > self._remembered:
             self._known.popitem(last=False)

@@ -102,6 +102,7 @@ class Pusher:
             if self.online:
                 break
             await asyncio.sleep(PROBE_EVERY_S)
+        log.info("%s answers: the audience begins", self._options.target)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._perform(audience), name="simulated audience")
             tasks.create_task(self._flush(tasks), name="simulated pushes")

@@ -73,7 +73,7 @@ class Show:
     async def lydia(self) -> AsyncIterator[Douyin]:
         """Lydia's gateway from start to end; a second one takes over bus and state, as after a crash."""
         telemetry = Telemetry("gateway")
-        gateway = Gateway(self.bus, self.clock, telemetry)
+        gateway = self.gateway = Gateway(self.bus, self.clock, telemetry)
         room = self.options.room_id
         douyin = Douyin(self.settings, gateway, self.bus, self.state, self.clock, telemetry, self.http, room_id=room)
         app = FastAPI()

@@ -207,7 +207,9 @@ class Reports:
         self.show = show
         self.numbers = count()
 
-    async def turn(self, turn_id: str, *events: AudienceEvent) -> None:
+    async def turn(self, turn_id: str, *events: AudienceEvent, received: bool = True) -> None:
+        if received:
+            await self.show.gateway.accept(events)
         turn = Turn(turn_id=turn_id, room_id="r", audience=AudienceCause(events=events))
         record = seal(topics.TURNS, turn, event_id=turn_id, room_id="r", source="test", now_ms=0)
         await self.show.bus.publish(record)
@@ -231,7 +233,13 @@ class Reports:
 
 
 def event(message_id: str, viewer: str, *, text: str = "", platform: str = "douyin") -> AudienceEvent:
-    known = AudienceEvent(message_id=message_id, platform=platform, room_id=Options().room_id, viewer=Viewer(id=viewer))
+    known = AudienceEvent(
+        event_id=message_id,
+        message_id=message_id,
+        platform=platform,
+        room_id=Options().room_id,
+        viewer=Viewer(id=viewer),
+    )
     if text:
         known.chat.CopyFrom(Chat(text=text))
     else:
@@ -259,6 +267,7 @@ async def test_what_was_performed_is_reported_as_processed() -> None:
         await asyncio.sleep(1)
         await reports.turn("whole", event("1", "a", text="hi"), event("2", "b", text="hi"))
         await reports.turn("direct", event("3", "a", text="hi", platform="direct"))
+        await reports.turn("received elsewhere", event("10", "a", text="hi"), received=False)
         await reports.turn("cut off", event("4", "a", text="hi"))
         await reports.turn("never heard", event("5", "a", text="hi"))
         await reports.turn("thanks", event("6", "a"), event("7", "a"), event("8", "b"), event("9", "c"))
@@ -266,6 +275,7 @@ async def test_what_was_performed_is_reported_as_processed() -> None:
         await reports.performed("whole", Performed.STATE_FINISHED)
         await reports.performed("whole", Performed.STATE_FINISHED)
         await reports.performed("direct", Performed.STATE_FINISHED)
+        await reports.performed("received elsewhere", Performed.STATE_FINISHED)
         await reports.performed("cut off", Performed.STATE_STOPPED, heard_segments=1)
         await reports.performed("never heard", Performed.STATE_STOPPED)
         await reports.performed("thanks", Performed.STATE_STOPPED, heard_segments=2)
