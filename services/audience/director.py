@@ -64,7 +64,6 @@ class Director:
         self._viewers = Viewers(self._show.viewers)
         self._queues = Queues(policy)
         self._idle = IdleTalk(room_id, self._show, quiet_s=policy.quiet_s, seed=policy.seed)
-        self._given_up: Floor | None = None
         self._due: Choice | _StopFloor | None = None
         """Waits for the epoch that was asked for."""
         self._arrived: PendingEvent | None = None
@@ -72,6 +71,8 @@ class Director:
         self._show_changed = False
         pending = {found.event.event_id: found for found in snapshot.pending}
         self._floor = restored(self._show.floor, pending, now_ms) if self._show.HasField("floor") else None
+        self._given_up = restored(self._show.given_up, pending, now_ms) if self._show.HasField("given_up") else None
+        """Thanks that may have been heard without the stage's having been able to say so yet."""
         for event_id, found in pending.items():
             self._show.next_order = max(self._show.next_order, found.order + 1)
             if self._floor is None or not self._floor.thanks(event_id):
@@ -110,7 +111,7 @@ class Director:
         if self._due is None:
             self._expire(now_ms)
             self._watch_floor(now_ms)
-        if self._due is None and (self._floor is None or self._floor.alive()):
+        if self._due is None:
             self._due = choose(self._show, self._floor, self._queues, self._idle, now_ms)
         self._tell_newcomer(now_ms)
         self._keep()
@@ -380,7 +381,7 @@ class Director:
                 else:
                     pending.not_before_ms = retry_at(pending.attempt, now_ms)
                     self._again(pending, now_ms)
-        if not floor.skipped:
+        if floor.heard < len(floor.thanked) and not floor.skipped:
             self._given_up = floor
 
     def _leave_superseded(self, floor: Floor, now_ms: int) -> None:
@@ -451,6 +452,9 @@ class Director:
             show.ClearField("floor")
             if self._floor is not None:
                 show.floor.CopyFrom(self._floor.state())
+            show.ClearField("given_up")
+            if self._given_up is not None:
+                show.given_up.CopyFrom(self._given_up.state())
             del show.viewers[:]
             show.viewers.extend(self._viewers.states())
             self._ledger.keep_show(show)

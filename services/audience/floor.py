@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import ClassVar
 
 from services.audience.chats import Question
-from services.core.events import LANE_AMBIENT, LANE_CHAT, FloorState, PendingEvent, Turn
+from services.core.events import LANE_AMBIENT, LANE_CHAT, LANE_PAID, FloorState, PendingEvent, Turn
 
 START_MS = 8000
 """A turn that is not heard so long after it was opened is given up."""
@@ -70,13 +71,9 @@ class Floor:
 def restored(state: FloorState, pending: dict[str, PendingEvent], now_ms: int) -> Floor:
     """The floor after a restart. Whoever performs the turn has START_MS to say so."""
     floor = Floor(state.turn, phase=state.phase, heard=state.heard_segments, skipped=state.skipped)
-    for event in state.turn.audience.events:
-        found = pending.get(event.event_id)
-        if found is None:
-            continue
-        if floor.thanked and floor.thanked[-1][0].event.viewer.id == event.viewer.id:
-            floor.thanked[-1].append(found)
-        else:
-            floor.thanked.append([found])
+    if state.turn.lane == LANE_PAID:
+        # One list for each segment, the empty ones of those that have been heard too.
+        for _, events in groupby(state.turn.audience.events, key=lambda event: event.viewer.id):
+            floor.thanked.append([pending[event.event_id] for event in events if event.event_id in pending])
     floor.since_ms = now_ms - (SILENT_MS - START_MS if state.phase == FloorState.PHASE_SPEAKING else 0)
     return floor

@@ -94,7 +94,7 @@ class SimilarIndex(Generic[T]):
             return None
         shared: Counter[T] = Counter()
         for pair in form.pairs:
-            shared.update(self._by_pair.get(pair, ()))
+            shared.update(list(self._by_pair.get(pair, ())))
         best: tuple[int, T] | None = None
         for item, common in shared.items():
             other = self._forms[item]

@@ -61,7 +61,7 @@ class ViewerState(_message.Message):
     def __init__(self, viewer_id: _Optional[str] = ..., answered_at_ms: _Optional[int] = ..., given_fen: _Optional[int] = ...) -> None: ...
 
 class ShowState(_message.Message):
-    __slots__ = ("floor", "epoch", "mode", "muted", "panic", "says", "control_ids", "withdrawn", "rundown_index", "idle_streak", "quiet_since_ms", "wrote_at_ms", "remarked_at_ms", "viewers", "next_order")
+    __slots__ = ("floor", "epoch", "mode", "muted", "panic", "says", "control_ids", "withdrawn", "rundown_index", "idle_streak", "quiet_since_ms", "wrote_at_ms", "remarked_at_ms", "viewers", "next_order", "given_up")
     FLOOR_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +77,7 @@ class ShowState(_message.Message):
     REMARKED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     VIEWERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_ORDER_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_UP_FIELD_NUMBER: _ClassVar[int]
     floor: FloorState
     epoch: int
     mode: _control_pb2.Mode
@@ -92,7 +93,8 @@ class ShowState(_message.Message):
     remarked_at_ms: int
     viewers: _containers.RepeatedCompositeFieldContainer[ViewerState]
     next_order: int
-    def __init__(self, floor: _Optional[_Union[FloorState, _Mapping]] = ..., epoch: _Optional[int] = ..., mode: _Optional[_Union[_control_pb2.Mode, str]] = ..., muted: _Optional[bool] = ..., panic: _Optional[bool] = ..., says: _Optional[_Iterable[_Union[_control_pb2.Control, _Mapping]]] = ..., control_ids: _Optional[_Iterable[str]] = ..., withdrawn: _Optional[_Iterable[str]] = ..., rundown_index: _Optional[int] = ..., idle_streak: _Optional[int] = ..., quiet_since_ms: _Optional[int] = ..., wrote_at_ms: _Optional[int] = ..., remarked_at_ms: _Optional[int] = ..., viewers: _Optional[_Iterable[_Union[ViewerState, _Mapping]]] = ..., next_order: _Optional[int] = ...) -> None: ...
+    given_up: FloorState
+    def __init__(self, floor: _Optional[_Union[FloorState, _Mapping]] = ..., epoch: _Optional[int] = ..., mode: _Optional[_Union[_control_pb2.Mode, str]] = ..., muted: _Optional[bool] = ..., panic: _Optional[bool] = ..., says: _Optional[_Iterable[_Union[_control_pb2.Control, _Mapping]]] = ..., control_ids: _Optional[_Iterable[str]] = ..., withdrawn: _Optional[_Iterable[str]] = ..., rundown_index: _Optional[int] = ..., idle_streak: _Optional[int] = ..., quiet_since_ms: _Optional[int] = ..., wrote_at_ms: _Optional[int] = ..., remarked_at_ms: _Optional[int] = ..., viewers: _Optional[_Iterable[_Union[ViewerState, _Mapping]]] = ..., next_order: _Optional[int] = ..., given_up: _Optional[_Union[FloorState, _Mapping]] = ...) -> None: ...
 
 class RoomSnapshot(_message.Message):
     __slots__ = ("show", "pending")

@@ -1,0 +1,234 @@
+"""The operator wins: mode, mute, panic, skip, say, approve, withdraw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from services.core.events import (
+    LANE_MODERATION,
+    MODE_APPROVE,
+    MODE_AUTO,
+    MODE_TAKEOVER,
+    Approve,
+    Chat,
+    Control,
+    Mute,
+    Panic,
+    Performed,
+    Say,
+    SetMode,
+    Skip,
+    Stop,
+    Withdraw,
+)
+from services.core.settings import Audience as Policy
+from tests.unit.audience.room_in_hand import RoomInHand
+
+
+def test_an_operators_words_are_the_next_turn_and_cut_off_chat() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.control(Control(say=Say(text="欢迎各位")))
+    assert room.turn.operator.text == "欢迎各位"
+    assert room.turn.lane == LANE_MODERATION
+    assert room.controls[-1].supersede.turn_id == room.turn.turn_id
+
+
+def test_an_operators_words_wait_for_thanks_to_end() -> None:
+    room = RoomInHand()
+    room.gift()
+    room.start()
+    room.control(Control(say=Say(text="欢迎各位")))
+    assert len(room.turns) == 1
+    room.finish()
+    assert room.turn.operator.text == "欢迎各位"
+
+
+def test_what_was_said_once_is_not_said_again_after_a_second_delivery_or_a_restart() -> None:
+    room = RoomInHand()
+    control = room.control(Control(say=Say(text="欢迎各位")))
+    room.step(control)
+    room.finish()
+    room.restart()
+    room.step(control)
+    assert len(room.turns) == 1
+
+
+def test_stop_ends_the_running_turn_and_the_next_one_follows() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    waiting = room.chat("你最喜欢什么季节？", "ben")
+    room.control(Control(stop=Stop()), cuts=True)
+    assert room.causes() == [waiting.event_id]
+
+
+def test_skip_of_a_waiting_event_drops_it() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    event = room.chat("你最喜欢什么季节？", "ben")
+    room.control(Control(skip=Skip(event_id=event.event_id)))
+    assert room.outcome(event) == ("DROPPED", "SKIPPED")
+    room.finish()
+    assert len(room.turns) == 1
+
+
+def test_skip_of_one_of_several_who_ask_leaves_the_others() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    first = room.chat("你最喜欢什么季节？", "ben")
+    second = room.chat("你最喜欢什么季节", "cat")
+    room.control(Control(skip=Skip(event_id=first.event_id)))
+    room.finish()
+    assert room.causes() == [second.event_id]
+
+
+def test_muted_she_opens_no_turn_and_gifts_wait() -> None:
+    room = RoomInHand()
+    room.control(Control(mute=Mute(muted=True)), cuts=True)
+    gift, chat = room.gift(), room.chat("你好呀Lydia")
+    room.wait(100)
+    assert not room.turns
+    assert room.outcome(chat) == ("DROPPED", "HELD")
+    room.control(Control(mute=Mute(muted=False)))
+    assert room.causes() == [gift.event_id]
+
+
+def test_panic_silences_until_released_and_keeps_what_was_paid() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.control(Control(say=Say(text="欢迎各位")))
+    room.start()
+    room.control(Control(say=Say(text="再说一句")))
+    room.control(Control(panic=Panic()), cuts=True)
+    gift = room.gift(5000)
+    room.control(Control(say=Say(text="欢迎各位")))
+    room.wait(300)
+    assert len(room.turns) == 2
+    room.restart()
+    room.wait(300)
+    assert len(room.turns) == 2
+    room.control(Control(panic=Panic(released=True)))
+    assert room.turn.operator.text == "欢迎各位"
+    room.finish()
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_turn_opened_while_the_panic_was_on_its_way_is_stopped() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    running = room.turn
+    room.control(Control(panic=Panic()), epoch=running.epoch - 1)
+    assert room.controls[-1].WhichOneof("action") == "stop"
+    assert room.controls[-1].epoch > running.epoch
+    room.chat("还在吗？", "ben")
+    assert len(room.turns) == 1
+
+
+def test_in_approve_mode_only_what_was_approved_is_answered() -> None:
+    room = RoomInHand()
+    room.control(Control(set_mode=SetMode(mode=MODE_APPROVE)))
+    first, second = room.chat("第一个问题是什么？"), room.chat("你最喜欢什么季节？", "ben")
+    gift = room.gift(5000)
+    assert not room.turns
+    room.control(Control(approve=Approve(event_id=second.event_id)))
+    assert room.causes() == [second.event_id]
+    assert room.outcome(second) == ("CHOSEN", "APPROVED")
+    room.finish()
+    assert len(room.turns) == 1
+    room.control(Control(approve=Approve(event_id=gift.event_id)))
+    assert room.causes() == [gift.event_id]
+    room.finish()
+    room.control(Control(set_mode=SetMode(mode=MODE_AUTO)))
+    assert room.causes() == [first.event_id]
+
+
+def test_an_approved_event_comes_next_in_auto_mode_too() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.gift()
+    event = room.chat("嗯", "ben")
+    room.control(Control(approve=Approve(event_id=event.event_id)))
+    room.finish()
+    assert room.causes() == [event.event_id]
+
+
+def test_an_approval_outlives_a_restart() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.start()
+    room.gift(10, "ann")
+    event = room.chat("嗯", "ben")
+    room.control(Control(approve=Approve(event_id=event.event_id)))
+    room.restart()
+    room.finish()
+    assert room.causes() == [event.event_id]
+
+
+def test_in_takeover_she_says_only_what_the_operator_says() -> None:
+    room = RoomInHand()
+    room.watched()
+    room.control(Control(set_mode=SetMode(mode=MODE_TAKEOVER)), cuts=True)
+    room.chat("你好呀Lydia")
+    gift = room.gift(5000)
+    room.enter("cat")
+    room.wait(100)
+    assert not room.turns
+    room.control(Control(say=Say(text="我来说几句")))
+    assert room.turn.operator.text == "我来说几句"
+    room.finish()
+    room.control(Control(set_mode=SetMode(mode=MODE_AUTO)))
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_withdrawn_message_is_not_answered_even_when_it_comes_later() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    event = room.chat("你最喜欢什么季节？", "ben")
+    room.control(Control(withdraw=Withdraw(message_ids=[event.message_id, "message-later"])))
+    assert room.outcome(event) == ("DROPPED", "WITHDRAWN")
+    later = room.event("cat", chat=Chat(text="这句话也要撤回吗？"))
+    later.message_id = "message-later"
+    room.hear(later)
+    assert room.outcome(later) == ("DROPPED", "WITHDRAWN")
+
+
+def test_the_answer_to_a_withdrawn_message_stops() -> None:
+    room = RoomInHand()
+    event = room.chat("开始聊天吧大家")
+    room.start()
+    room.control(Control(withdraw=Withdraw(message_ids=[event.message_id])))
+    assert room.controls[-1].WhichOneof("action") == "stop"
+    waiting = room.chat("你最喜欢什么季节？", "ben")
+    assert room.causes() == [waiting.event_id]
+
+
+def test_her_own_controls_coming_back_change_nothing() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.gift(1000)
+    own = room.controls[-1]
+    room.step(own)
+    room.perform(Performed.STATE_STARTED)
+    assert room.outcome(room.chat("还在吗？", "ben"))[0] == "WAITING"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda gone: Control(skip=Skip(event_id=gone)), lambda gone: Control(approve=Approve(event_id=gone))]
+)
+def test_a_control_for_an_event_that_is_gone_is_ignored(make: Callable[[str], Control]) -> None:
+    room = RoomInHand()
+    event = room.chat("开始聊天吧大家")
+    room.start()
+    room.control(make(event.event_id))
+    room.finish()
+    assert len(room.turns) == 1

@@ -1,0 +1,325 @@
+"""Every gift is thanked by name, once, and none is lost."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from services.audience import keys
+from services.core.events import LANE_PAID, Control, FansClub, Performed, Skip, Stop
+from services.core.settings import Audience as Policy
+from tests.unit.audience.room_in_hand import ROOM, RoomInHand
+
+
+def test_a_gift_is_thanked_at_once_when_the_floor_is_free() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    assert room.causes() == [gift.event_id]
+    assert room.turn.lane == LANE_PAID
+    assert room.outcome(gift) == ("CHOSEN", "PAID")
+
+
+def test_a_free_gift_and_a_test_gift_are_thanked_too() -> None:
+    room = RoomInHand()
+    free = room.gift(0)
+    assert room.causes() == [free.event_id]
+    room.finish()
+    event = room.event("tom")
+    event.gift.gift_id, event.gift.count, event.test = "rose", 1, True
+    room.hear(event)
+    assert room.causes() == [event.event_id]
+
+
+def test_a_small_gift_waits_for_the_running_turn_and_comes_before_chat() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.chat("Lydia你最喜欢什么？", "ann")
+    gift = room.gift(10)
+    assert len(room.turns) == 1
+    assert room.outcome(gift) == ("WAITING", "PAID")
+    room.finish()
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_large_gift_cuts_in_on_a_chat_turn() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    room.chat("开始聊天吧大家")
+    room.start()
+    old = room.turn
+    gift = room.gift(1000)
+    assert room.causes() == [gift.event_id]
+    supersede = room.controls[-1]
+    assert supersede.supersede.turn_id == room.turn.turn_id
+    assert supersede.epoch == room.turn.epoch > old.epoch
+    room.perform(Performed.STATE_STOPPED, turn=old, reason="superseded")
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_question_cut_off_before_a_word_was_heard_waits_again() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    question = room.chat("开始聊天吧大家，好吗？")
+    room.gift(1000)
+    assert room.outcome(question)[0] == "WAITING"
+    first = room.turns[0]
+    room.finish()
+    assert room.causes() == [question.event_id]
+    assert room.turn.turn_id != first.turn_id
+
+
+def test_a_large_gift_does_not_cut_off_another_thanks() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    room.gift(10, "ann")
+    room.start()
+    gift = room.gift(5000, "ben")
+    assert len(room.turns) == 1
+    room.finish()
+    assert room.causes() == [gift.event_id]
+
+
+def test_several_viewers_are_thanked_together_the_events_of_each_in_a_row() -> None:
+    room = RoomInHand(Policy(thanks_at_once=2))
+    room.chat("开始聊天吧大家")
+    room.start()
+    a1, b1, c1 = room.gift(10, "ann"), room.gift(30, "ben"), room.gift(10, "cat")
+    a2 = room.gift(10, "ann")
+    room.finish()
+    assert room.causes() == [b1.event_id, a1.event_id, a2.event_id]
+    assert room.outcome(a2) == ("MERGED", "PAID")
+    room.finish()
+    assert room.causes() == [c1.event_id]
+
+
+def test_a_larger_gift_comes_first_but_nobody_waits_without_end() -> None:
+    room = RoomInHand(Policy(thanks_at_once=1))
+    room.gift(10, "zoe")
+    room.start()
+    small = room.gift(10, "ann")
+    for i in range(5):
+        room.gift(500, f"rich{i}")
+    room.wait(21)
+    room.gift(500, "rich5")
+    room.finish()
+    assert room.causes() == [small.event_id]
+
+
+def test_a_combo_is_thanked_once_when_nothing_is_added_for_a_moment() -> None:
+    room = RoomInHand()
+    first = room.gift(10, combo="c1")
+    room.wait(1)
+    second = room.gift(10, combo="c1")
+    room.wait(1)
+    third = room.gift(10, combo="c1")
+    assert not room.turns
+    room.wait(1.4)
+    assert not room.turns
+    room.wait(0.2)
+    assert room.causes() == [first.event_id, second.event_id, third.event_id]
+
+
+def test_an_endless_combo_is_thanked_after_a_while() -> None:
+    room = RoomInHand()
+    for _ in range(7):
+        room.gift(10, combo="c1")
+        room.wait(1)
+    assert len(room.turns) == 1
+    assert len(room.causes()) >= 6
+
+
+def test_a_combo_that_has_become_large_cuts_in() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.gift(600, combo="c1")
+    assert len(room.turns) == 1
+    room.gift(600, combo="c1")
+    assert len(room.causes()) == 2
+
+
+def test_after_an_interruption_only_those_not_heard_are_thanked_again() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.start()
+    a, b, c = room.gift(10, "ann"), room.gift(10, "ben"), room.gift(10, "cat")
+    room.finish()
+    first = room.turn
+    room.start()
+    room.perform(Performed.STATE_HEARD, heard=1)
+    room.control(Control(stop=Stop()), cuts=True)
+    assert room.turn is first
+    room.perform(Performed.STATE_STOPPED, heard=2)
+    assert room.outcome(a) == ("CHOSEN", "PAID")
+    assert room.outcome(b) == ("CHOSEN", "PAID")
+    assert room.outcome(c) == ("WAITING", "PAID")
+    assert room.turn is first
+    room.wait(1.1)
+    assert room.causes() == [c.event_id]
+    assert room.turn.turn_id != first.turn_id
+
+
+def test_thanks_killed_without_a_report_are_said_again_after_a_moment() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    room.control(Control(stop=Stop()), cuts=True)
+    room.wait(1.9)
+    assert len(room.turns) == 1
+    room.wait(1.2)
+    assert room.causes() == [gift.event_id]
+    assert len(room.turns) == 2
+
+
+def test_a_late_report_of_thanks_given_up_ends_their_waiting() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    old = room.turn
+    room.control(Control(stop=Stop()), cuts=True)
+    room.wait(2.1)
+    assert room.outcome(gift)[0] == "WAITING"
+    room.perform(Performed.STATE_STOPPED, turn=old, heard=1)
+    assert room.outcome(gift) == ("CHOSEN", "PAID")
+    room.wait(60)
+    assert len(room.thanks) == 1
+    assert not room.pending_ids()
+
+
+def test_a_late_report_counts_after_a_restart_too() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.start()
+    first, second, third = room.gift(10, "ann"), room.gift(10, "ben"), room.gift(10, "cat")
+    room.finish()
+    old = room.turn
+    room.start()
+    room.perform(Performed.STATE_HEARD, heard=1)
+    room.control(Control(stop=Stop()), cuts=True)
+    room.wait(2.1)
+    room.restart()
+    room.perform(Performed.STATE_STOPPED, turn=old, heard=2)
+    assert room.outcome(first) == room.outcome(second) == ("CHOSEN", "PAID")
+    room.wait(2)
+    assert room.causes() == [third.event_id]
+
+
+def test_thanks_that_never_start_are_tried_again_with_growing_pauses_and_new_ids() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    room.wait(100)
+    assert len(room.thanks) >= 4
+    assert len({turn.turn_id for turn in room.thanks}) == len(room.thanks)
+    assert all(room.causes(turn) == [gift.event_id] for turn in room.thanks)
+    gaps = [b.opened_at_ms - a.opened_at_ms for a, b in pairwise(room.thanks)]
+    assert gaps == sorted(gaps)
+    assert len(set(gaps)) > 1
+
+
+def test_chat_is_answered_while_thanks_wait_for_their_next_attempt() -> None:
+    room = RoomInHand()
+    room.gift()
+    room.perform(Performed.STATE_FAILED)
+    event = room.chat("还在吗，你好？")
+    assert room.causes() == [event.event_id]
+
+
+def test_an_operator_who_skips_thanks_does_not_hear_them_again() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    room.start()
+    room.control(Control(skip=Skip()), cuts=True)
+    room.perform(Performed.STATE_STOPPED, reason="skipped")
+    assert room.outcome(gift) == ("DROPPED", "SKIPPED")
+    room.wait(120)
+    assert len(room.thanks) == 1
+
+
+def test_a_super_chat_with_a_text_is_answered_alone() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.start()
+    sc = room.super_chat("你最想去哪里？", 3000, "ann")
+    room.gift(10, "ben")
+    room.finish()
+    assert room.causes() == [sc.event_id]
+    assert room.turn.audience.events[0].super_chat.text == "你最想去哪里？"
+
+
+def test_a_super_chat_with_refused_words_is_thanked_without_them() -> None:
+    room = RoomInHand()
+    event = room.event("ann")
+    event.super_chat.text, event.super_chat.value_fen = "bad words", 3000
+    room.hear(event, refused_by="insult")
+    assert room.causes() == [event.event_id]
+    assert room.turn.audience.events[0].super_chat.text == ""
+
+
+def test_joining_the_fans_club_is_thanked_leaving_it_is_not() -> None:
+    room = RoomInHand()
+    joined = room.fans_club()
+    assert room.causes() == [joined.event_id]
+    room.finish()
+    left = room.fans_club(FansClub.REASON_LEFT)
+    assert room.outcome(left) == ("DROPPED", "NOT_SPEAKABLE")
+
+
+def test_events_of_one_turn_are_of_one_kind() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.start()
+    for who in ("ann", "ben"):
+        room.gift(10, who)
+        room.fans_club(who=who)
+    kinds = []
+    for _ in range(2):
+        room.finish()
+        kinds.append({event.WhichOneof("kind") for event in room.turn.audience.events})
+    assert kinds == [{"gift"}, {"fans_club"}]
+
+
+def test_a_gift_is_forgotten_only_when_its_thanks_were_heard() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    assert room.pending_ids() == {gift.event_id}
+    room.start()
+    assert room.pending_ids() == {gift.event_id}
+    room.perform(Performed.STATE_FINISHED, heard=1)
+    assert not room.pending_ids()
+    assert room.hashes[keys.ROOMS] == {}
+
+
+def test_a_restart_in_the_middle_of_thanks_waits_for_their_end_and_loses_nothing() -> None:
+    room = RoomInHand()
+    first, second = room.gift(10, "ann"), room.gift(10, "ben")
+    room.start()
+    assert room.hashes[keys.ROOMS] == {ROOM: b"1"}
+    room.restart()
+    assert len(room.turns) == 1
+    room.perform(Performed.STATE_FINISHED, heard=1)
+    assert room.causes() == [second.event_id]
+    assert room.outcome(first) == ("CHOSEN", "PAID")
+
+
+def test_a_restarted_turn_that_nobody_performs_is_said_anew() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    room.start()
+    room.restart()
+    room.wait(8.1 + 2 + 1.1)
+    assert len(room.turns) == 2
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_turn_of_many_gifts_stays_small_enough_for_the_bus() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.start()
+    events = []
+    for _ in range(60):
+        event = room.event("ann")
+        event.gift.count, event.gift.value_fen = 1, 1
+        event.viewer.avatar_url = "https://example.com/" + "a" * 10_000
+        room.hear(event)
+        events.append(event.event_id)
+    thanked: list[str] = []
+    for _ in range(2):
+        room.finish()
+        assert room.turn.ByteSize() < 500_000
+        thanked += room.causes()
+    assert sorted(thanked) == sorted(events)
