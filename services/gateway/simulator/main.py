@@ -98,7 +98,14 @@ async def serve(options: Options, *, clock: Clock | None = None, ids: Ids | None
         piping = tasks.create_task(pipe.run(), name="simulated plugin") if pipe is not None else None
         app = build(platform, pusher, ids)
         server = uvicorn.Server(
-            uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                host=options.host,
+                port=options.port,
+                log_level="warning",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
         )
         await server.serve()
         pushing.cancel()
