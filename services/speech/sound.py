@@ -24,6 +24,10 @@ QUIET = 0.003
 LEAD = 480
 """Samples that stay before a first sound, so that it does not begin cut off."""
 
+_SMALL = 280_000
+"""Multiplications that BLAS does in one thread. For more it takes several, which wait for each other in busy loops:
+measured, that costs ten times as much as the work itself.
+"""
 _HALF_WIDTH = 32
 """Zero crossings of the resampling filter on each side."""
 _BETA = 8.0
@@ -71,7 +75,9 @@ class Resampler:
         windows = np.lib.stride_tricks.sliding_window_view(self._held, len(self._matrix))[:: self._down][:blocks]
         self._held = self._held[blocks * self._down :]
         self._given += blocks * self._up
-        return np.ascontiguousarray(windows @ self._matrix).reshape(-1)
+        rows = max(1, _SMALL // self._matrix.size)
+        products = [windows[at : at + rows] @ self._matrix for at in range(0, blocks, rows)]
+        return np.concatenate(products).reshape(-1)
 
     def finish(self) -> Samples:
         """What is left of the output."""

@@ -16,11 +16,13 @@ from services.speech.espeak.protocol import (
     LENGTH,
     MAX_REPLY_BYTES,
     BadFrame,
+    Line,
+    Reply,
     Request,
     Sound,
     pack_request,
     unpack_hello,
-    unpack_sound,
+    unpack_reply,
 )
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class _Worker:
         self.sample_rate = sample_rate
         self.alive = True
         self.answered = False
-        self.waiting: dict[int, asyncio.Future[Sound]] = {}
+        self.waiting: dict[int, asyncio.Future[Reply]] = {}
 
     def fail(self, reason: str) -> None:
         """Nobody waits any longer for a process that is gone."""
@@ -74,12 +76,12 @@ class EspeakClient:
         """The worker processes."""
         return [worker.process.pid for worker in self._running]
 
-    async def speak(self, text: str, *, voice: str, rate: int, pitch: int, pitch_range: int) -> tuple[Sound, int]:
-        """The sound of a run of text, and its sample rate (see `protocol.Request` for units).
+    async def speak(self, lines: Sequence[Line]) -> tuple[Sequence[Sound], int]:
+        """The sound of each line, and the sample rate of all.
 
         Cancelling it leaves the worker usable: a late reply is thrown away. Raises EspeakFailed.
         """
-        request = Request(next(self._numbers), text, voice, rate, pitch, pitch_range)
+        request = Request(next(self._numbers), tuple(lines))
         try:
             frame = pack_request(request)
             async with asyncio.timeout(self._timeout_s):
@@ -89,22 +91,22 @@ class EspeakClient:
         except TimeoutError:
             raise EspeakFailed("no worker is up") from None
         try:
-            sound = await self._ask(worker, request.request_id, frame)
+            reply = await self._ask(worker, request.request_id, frame)
         finally:
             if worker.alive:
                 self._idle.put_nowait(worker)
-        if sound.error:
-            raise EspeakFailed(sound.error)
-        return sound, worker.sample_rate
+        if reply.error:
+            raise EspeakFailed(reply.error)
+        return reply.sounds, worker.sample_rate
 
     async def _take(self) -> _Worker:
         while not (worker := await self._idle.get()).alive:
             pass
         return worker
 
-    async def _ask(self, worker: _Worker, request_id: int, frame: bytes) -> Sound:
+    async def _ask(self, worker: _Worker, request_id: int, frame: bytes) -> Reply:
         assert worker.process.stdin is not None
-        future: asyncio.Future[Sound] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         worker.waiting[request_id] = future
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -146,11 +148,11 @@ class EspeakClient:
             self._running.add(worker)
             self._idle.put_nowait(worker)
             while True:
-                sound = unpack_sound(await _frame(process.stdout))
+                reply = unpack_reply(await _frame(process.stdout))
                 worker.answered = True
-                future = worker.waiting.get(sound.request_id)
+                future = worker.waiting.get(reply.request_id)
                 if future is not None and not future.done():
-                    future.set_result(sound)
+                    future.set_result(reply)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except TimeoutError:

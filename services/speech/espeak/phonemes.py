@@ -41,7 +41,10 @@ MANDARIN = {"a": "a"}
 MANDARIN_VOWELS = frozenset("ɑaeoɤəɚiuyʅɿʊ")
 """What the vowel of a Mandarin syllable begins with."""
 
-STOPS = frozenset(("p", "t", "k", "b", "d", "ɡ", "pʰ", "tʰ", "kʰ", "ts", "tsʰ", "ʈʂ", "ʈʂʰ", "tɕ", "tɕʰ", "tʃ", "dʒ"))
+CLOSED = frozenset(
+    ("p", "t", "k", "b", "d", "ɡ", "pʰ", "tʰ", "kʰ", "ts", "tsʰ", "ʈʂ", "ʈʂʰ", "tɕ", "tɕʰ", "tʃ", "dʒ", "m", "n", "ŋ")
+)
+"""Sounds that the mouth closes for."""
 MAX_CLOSURE_S = 0.07
 SILENT = 0.01
 """Amplitude below which a closure is silent, relative to the loudest sample of the run."""
@@ -63,8 +66,8 @@ def timed(
 ) -> list[Sounding]:
     """The phonemes of a run, in order, without gaps between them, and without the pauses around them.
 
-    espeak-ng counts the silent closure of a stop to the phoneme before it. One hears it as part of the stop, and lips
-    show it, so the boundary is moved to where the sound falls silent.
+    espeak-ng counts the silence in which a closure is made to the phoneme before it. One hears it as part of the stop,
+    and lips show it, so the boundary is moved to where the sound falls silent.
     """
     closed = np.abs(sound) < SILENT * max(float(np.abs(sound).max(initial=0.0)), 1e-9)
     longest = int(MAX_CLOSURE_S * sample_rate)
@@ -76,7 +79,7 @@ def timed(
         if end <= start or not (ipa or found):
             continue
         stress = {PRIMARY: 2, SECONDARY: 1}.get(name[:1], 0)
-        if ipa in STOPS:
+        if ipa in CLOSED:
             before = found.pop() if found else Sounding("", 0, start, 0)
             start = _closure_start(closed, before.start, start, longest)
             if found or before.ipa:

@@ -27,8 +27,11 @@ from services.speech.espeak.protocol import (
     MAX_SOUND_S,
     BadFrame,
     Hello,
+    Line,
+    Reply,
     Request,
     Sound,
+    pack_hello,
     pack_reply,
     unpack_request,
 )
@@ -50,6 +53,10 @@ MAX_CPU_S = 10
 
 class Unavailable(Exception):
     """There is no usable espeak-ng on this machine."""
+
+
+class Refused(Exception):
+    """A request that gets an error instead of sound."""
 
 
 class _Name(ctypes.Union):
@@ -99,27 +106,40 @@ class Library:
         )
         if hasattr(self._lib, "espeak_ng_SetRandSeed"):  # since 1.52
             self._lib.espeak_ng_SetRandSeed(ctypes.c_long(SEED))
+        self._room = MAX_SOUND_S * self.sample_rate * 2
         self._pcm = bytearray()
         self._events: list[tuple[str, int]] = []
         self._callback = _Callback(self._take)  # kept alive as long as the library may call it
         self._lib.espeak_SetSynthCallback(self._callback)
 
-    def speak(self, request: Request) -> Sound:
-        """Synthesises a request to its end, or up to MAX_SOUND_S. To be called once in the life of a process."""
-        voice = VOICES / Path(request.voice).name
+    def speak(self, request: Request) -> Reply:
+        """Synthesises a request. To be called once in the life of a process."""
+        sounds = []
+        try:
+            for line in request.lines:
+                sounds.append(self._line(line))
+                self._room -= len(sounds[-1].pcm_s16le)
+        except Refused as error:
+            return Reply(request.request_id, (), str(error))
+        return Reply(request.request_id, tuple(sounds), "")
+
+    def _line(self, line: Line) -> Sound:
+        self._pcm.clear()
+        self._events.clear()
+        voice = VOICES / Path(line.voice).name
         if not voice.is_file() or self._lib.espeak_SetVoiceByFile(os.fsencode(voice)) != 0:
-            return Sound(request.request_id, (), b"", f"no voice {request.voice!r}")
-        for parameter, value in ((RATE, request.rate), (PITCH, request.pitch), (RANGE, request.pitch_range)):
+            raise Refused(f"no voice {line.voice!r}")
+        for parameter, value in ((RATE, line.rate), (PITCH, line.pitch), (RANGE, line.pitch_range)):
             self._lib.espeak_SetParameter(parameter, value, 0)
-        text = request.text.encode("utf-8", "replace")
+        text = line.text.encode("utf-8", "replace")
         if b"\0" in text:
-            return Sound(request.request_id, (), b"", "the text holds a null character")
+            raise Refused("the text holds a null character")
         result = self._lib.espeak_Synth(text, len(text) + 1, 0, 0, 0, CHARS_UTF8 | PHONEMES, None, None)
         if result != 0:
-            return Sound(request.request_id, (), b"", f"espeak-ng answered {result}")
-        if self._is_too_long():
-            return Sound(request.request_id, (), b"", f"speech of more than {MAX_SOUND_S} s")
-        return Sound(request.request_id, tuple(self._events), bytes(self._pcm), "")
+            raise Refused(f"espeak-ng answered {result}")
+        if len(self._pcm) > self._room:
+            raise Refused(f"speech of more than {MAX_SOUND_S} s")
+        return Sound(tuple(self._events), bytes(self._pcm))
 
     def _take(self, wave: Any, samples: int, events: Any) -> int:
         """espeak-ng's callback; anything but 0 breaks the synthesis off."""
@@ -131,10 +151,7 @@ class Library:
             if event.type == EVENT_PHONEME:
                 self._events.append((_name(event), event.sample))
             index += 1
-        return int(self._is_too_long())
-
-    def _is_too_long(self) -> bool:
-        return len(self._pcm) > MAX_SOUND_S * self.sample_rate * 2
+        return int(len(self._pcm) > self._room)
 
 
 def _name(event: _Event) -> str:
@@ -165,16 +182,16 @@ def _die_with(parent: int) -> None:
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
     """Answers requests until the input ends or breaks the protocol."""
 
-    def send(reply: Hello | Sound) -> None:
-        sink.write(pack_reply(reply))
+    def send(frame: bytes) -> None:
+        sink.write(frame)
         sink.flush()
 
     try:
         library = Library()
     except Unavailable as error:
-        send(Hello(0, str(error)))
+        send(pack_hello(Hello(0, str(error))))
         return
-    send(Hello(library.sample_rate, ""))
+    send(pack_hello(Hello(library.sample_rate, "")))
     while len(head := source.read(LENGTH.size)) == LENGTH.size:
         (length,) = LENGTH.unpack(head)
         if length > MAX_REQUEST_BYTES:
@@ -185,7 +202,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         if copy == 0:
             _die_with(parent)
             resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
-            send(library.speak(request))
+            send(pack_reply(library.speak(request)))
             os._exit(0)
         _, status = os.waitpid(copy, 0)
         if status != 0:  # it may have died in the middle of a reply: only a new worker is sure to be understood

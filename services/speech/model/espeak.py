@@ -10,6 +10,7 @@ from services.core.events import Phoneme, TextSegment, VoiceChunk
 from services.core.inference import ModelFailed
 from services.speech.espeak.client import EspeakClient, EspeakFailed
 from services.speech.espeak.phonemes import Sounding, stressed, timed
+from services.speech.espeak.protocol import Line, Sound
 from services.speech.espeak.voice import english, in_mood, mandarin
 from services.speech.mandarin import words
 from services.speech.sound import SAMPLE_RATE, Samples, faded, from_s16le, limited, resample, silence, to_s16le
@@ -50,13 +51,21 @@ class EspeakSpeech:
     async def _part(
         self, part: list[Phrase], request: TextSegment, *, ends_turn: bool
     ) -> tuple[Samples, list[Sounding]]:
-        """Several phrases with their pauses."""
+        """Several phrases with their pauses. Raises ModelFailed."""
+        runs = [
+            _Run(run, phrase.mark if run is phrase.runs[-1] else ",", request) for phrase in part for run in phrase.runs
+        ]
+        try:
+            sounds, rate = await self._client.speak([run.line for run in runs])
+        except EspeakFailed as error:
+            raise ModelFailed(str(error)) from None
+        heard = (run.heard(sound, rate) for run, sound in zip(runs, sounds, strict=True))
         pieces: list[Samples] = []
         phonemes: list[Sounding] = []
         at = 0
         for phrase in part:
-            for run in phrase.runs:
-                piece, soundings = await self._run(run, phrase.mark if run is phrase.runs[-1] else ",", request)
+            for _ in phrase.runs:
+                piece, soundings = next(heard)
                 phonemes += [Sounding(s.ipa, at + s.start, at + s.end, s.stress) for s in soundings]
                 pieces.append(piece)
                 at += len(piece)
@@ -66,33 +75,32 @@ class EspeakSpeech:
             at += len(pause)
         return np.concatenate(pieces), phonemes
 
-    async def _run(self, run: Run, mark: str, request: TextSegment) -> tuple[Samples, list[Sounding]]:
-        """One run without the silence around it. `mark` shapes its melody. Nothing when no word of it can be read."""
+
+class _Run:
+    """One run on its way through espeak-ng. `mark` shapes its melody."""
+
+    def __init__(self, run: Run, mark: str, request: TextSegment) -> None:
         voice = in_mood(run.language, request.emotion, request.intensity)
         spoken = words(run.text) if run.language == "zh" else []
         text = mandarin(spoken) if run.language == "zh" else english(run.text)
-        try:
-            heard, rate = await self._client.speak(
-                text + mark.replace("…", ","),
-                voice=voice.name,
-                rate=voice.rate,
-                pitch=voice.pitch,
-                pitch_range=voice.pitch_range,
-            )
-        except EspeakFailed as error:
-            raise ModelFailed(str(error)) from None
-        raw = from_s16le(heard.pcm_s16le)
-        soundings = timed(heard.events, raw, rate, mandarin=run.language == "zh")
-        if run.language == "zh":
-            soundings = stressed(soundings, [syllable for word in spoken for syllable in word])
+        self.line = Line(text + mark.replace("…", ","), voice.name, voice.rate, voice.pitch, voice.pitch_range)
+        self._language = run.language
+        self._gain = voice.gain
+        self._syllables = [syllable for word in spoken for syllable in word]
+
+    def heard(self, sound: Sound, rate: int) -> tuple[Samples, list[Sounding]]:
+        """Its sound at SAMPLE_RATE, without the silence around it; nothing when no word of it can be read."""
+        raw = from_s16le(sound.pcm_s16le)
+        soundings = timed(sound.events, raw, rate, mandarin=self._language == "zh")
+        if self._language == "zh":
+            soundings = stressed(soundings, self._syllables)
         if not soundings:
             return silence(0), []
-        begin = soundings[0].start
-        at = [round((s.start - begin) * SAMPLE_RATE / rate) for s in soundings]
-        at.append(round((soundings[-1].end - begin) * SAMPLE_RATE / rate))
-        sound = faded(resample(raw[begin : soundings[-1].end] * voice.gain, rate)[: at[-1]])
-        return sound, [
-            Sounding(s.ipa, start, end, s.stress) for s, start, end in zip(soundings, at, at[1:], strict=False)
+        begin, end = soundings[0].start, soundings[-1].end
+        at = [round((edge - begin) * SAMPLE_RATE / rate) for edge in (*(s.start for s in soundings), end)]
+        samples = faded(resample(raw[begin:end] * self._gain, rate)[: at[-1]])
+        return samples, [
+            Sounding(s.ipa, start, stop, s.stress) for s, start, stop in zip(soundings, at, at[1:], strict=False)
         ]
 
 

@@ -1,0 +1,150 @@
+"""How well she speaks, in numbers: `python -m services.speech.evaluate`.
+
+Loudness and pitch of both languages, whether phonemes lie where their sound is, and how soon the first chunk is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.events import Phoneme, TextSegment, VoiceChunk
+from services.speech.chunks import Position, SegmentCutter
+from services.speech.espeak.client import espeak_client
+from services.speech.model.espeak import EspeakSpeech
+from services.speech.sound import SAMPLE_RATE, Samples, from_s16le
+from services.speech.speak import speak
+
+SENTENCES = {
+    "zh": (
+        "爸爸妈妈陪宝宝跑步。",
+        "我们明白朋友的宝贝怕猫。",
+        "别怕，慢慢爬到半坡，面包便宜。",
+        "大伯买了八百八十八本漂亮的书。",
+        "你好，我是李星澜，欢迎来到我的直播间。",
+        "谢谢你送的礼物，我特别喜欢，比心。",
+        "每天抱一抱小熊猫，心情就会变好。",
+        "今天的天气很不错，我们一起去公园散步吧？",
+    ),
+    "en": (
+        "People buy big apples at the market.",
+        "My mama baked a bumpy apple pie.",
+        "A puppy jumped above the map, Bob.",
+        "Maybe somebody remembers my umbrella.",
+        "Hello everyone, I am Lydia, and I come from the year twenty one twelve.",
+        "Thank you so much for the beautiful gift!",
+        "Pop music makes a happy evening better.",
+        "Would you like to hear a bedtime story about a bear?",
+    ),
+}
+BILABIALS = frozenset(("p", "b", "m", "pʰ"))
+VOWELS = frozenset("ɑaeoɤəɚiuyʅɿʊɪɛæɐʌɔɝ")
+
+
+@dataclass(frozen=True, slots=True)
+class Dip:
+    """A bilabial between two vowels: where its label is, and where the sound is softest. Samples."""
+
+    ipa: str
+    start: int
+    end: int
+    softest: int
+
+
+def joined(chunks: Sequence[VoiceChunk]) -> tuple[Samples, list[Phoneme]]:
+    """Sound and phonemes of a turn of one segment of up to one piece."""
+    return from_s16le(b"".join(chunk.pcm_s16le for chunk in chunks)), list(chunks[0].phonemes)
+
+
+def loudness(sound: Samples) -> float:
+    """Integrated loudness in LUFS (ITU-R BS.1770-4, mono), with the K filter's analogue prototype as its response."""
+    s = 2j * np.pi * np.fft.rfftfreq(2 * len(sound), 1 / SAMPLE_RATE)
+    shelf, w, q = 10 ** (3.999843853973347 / 20), 2 * np.pi * 1681.974450955533, 0.7071752369554196
+    k = (shelf * s**2 + shelf**0.4996667741545416 * w / q * s + w**2) / (s**2 + w / q * s + w**2)
+    w, q = 2 * np.pi * 38.13547087602444, 0.5003270373238773
+    k *= s**2 / (s**2 + w / q * s + w**2)
+    heard = np.fft.irfft(np.fft.rfft(sound, 2 * len(sound)) * k)[: len(sound)]
+    block, hop = round(0.4 * SAMPLE_RATE), round(0.1 * SAMPLE_RATE)
+    padded = np.pad(heard, (0, max(0, block - len(heard))))
+    power = np.square(np.lib.stride_tricks.sliding_window_view(padded, block)[::hop]).mean(axis=1)
+    power = power[power > 10 ** ((-70 + 0.691) / 10)]
+    if not power.size:
+        return -np.inf
+    power = power[power > 0.1 * power.mean()]
+    return float(-0.691 + 10 * np.log10(power.mean()))
+
+
+def pitch(sound: Samples) -> Samples:
+    """Hertz of the voiced frames, 50 a second, by the autocorrelation's peak between 80 and 500 Hz."""
+    found = []
+    for begin in range(0, len(sound) - 1_200, 480):
+        window = sound[begin : begin + 1_200]
+        if np.sqrt(np.square(window).mean()) < 0.03:
+            continue
+        spectrum = np.fft.rfft(window - window.mean(), 4_096)
+        similar = np.fft.irfft(np.abs(spectrum) ** 2)[: SAMPLE_RATE // 80]
+        lag = SAMPLE_RATE // 500 + int(similar[SAMPLE_RATE // 500 :].argmax())
+        if similar[lag] > 0.6 * similar[0]:
+            found.append(SAMPLE_RATE / lag)
+    return np.array(found, dtype=np.float32)
+
+
+def dips(sound: Samples, phonemes: Sequence[Phoneme]) -> Iterator[Dip]:
+    """Bilabials between vowels, each with the softest moment between the middles of those vowels."""
+    width = round(0.01 * SAMPLE_RATE)
+    level = np.convolve(np.square(sound), np.ones(width) / width, mode="same")
+    for before, own, after in zip(phonemes, phonemes[1:], phonemes[2:], strict=False):
+        if own.ipa in BILABIALS and before.ipa[:1] in VOWELS and after.ipa[:1] in VOWELS:
+            begin = (before.start_sample + before.end_sample) // 2
+            end = (after.start_sample + after.end_sample) // 2
+            softest = begin + int(level[begin:end].argmin())
+            yield Dip(own.ipa, own.start_sample, own.end_sample, softest)
+
+
+def longest_pause(sound: Samples) -> float:
+    """Seconds of the longest stretch without anything to hear, except at the ends."""
+    loud = np.flatnonzero(np.abs(sound) > 0.01)
+    return float(np.diff(loud).max(initial=0) / SAMPLE_RATE)
+
+
+async def first_chunk_s(model: EspeakSpeech, text: str) -> float:
+    """Seconds from a turn's first segment to its first chunk."""
+    begun = time.perf_counter()
+    segment = TextSegment(text=text)
+    cutter = SegmentCutter(segment, Position())
+    async for piece in model.stream(segment):
+        if cutter.push(piece):
+            break
+    return time.perf_counter() - begun
+
+
+async def _report() -> None:
+    async with espeak_client() as client:
+        model = EspeakSpeech(client)
+        for language, texts in SENTENCES.items():
+            spoken = [joined(await speak(text, model=model)) for text in texts]
+            sound = np.concatenate([sound for sound, _ in spoken])
+            found = [dip for sound, phonemes in spoken for dip in dips(sound, phonemes)]
+            inside = sum(dip.start <= dip.softest < dip.end for dip in found)
+            low, middle, high = np.percentile(pitch(sound), (5, 50, 95))
+            sys.stdout.write(
+                f"{language}: {loudness(sound):.1f} LUFS, peak {20 * np.log10(np.abs(sound).max()):.1f} dBFS, "
+                f"pitch {low:.0f} {middle:.0f} {high:.0f} Hz (5 %, median, 95 %), "
+                f"softest moment inside its bilabial {inside} of {len(found)}\n"
+            )
+        everything = [text for texts in SENTENCES.values() for text in texts]
+        times = sorted([await first_chunk_s(model, text) * 1000 for text in everything for _ in range(10)])
+        sys.stdout.write(
+            f"first chunk of {len(times)}: median {statistics.median(times):.1f} ms, "
+            f"95 % {times[round(0.95 * (len(times) - 1))]:.1f} ms\n"
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(_report())
