@@ -13,6 +13,9 @@ the eyes are on the partner three quarters of the time (Lee and Badler 2002). Br
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from services.motion.frames import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, Frames,
 
 Array = NDArray[Any]
 
+MASK = 2**64 - 1
 DRIFT, BLINK, GLANCE, FIXATION, STANCE = range(5)
 """Kinds of happenings, each with its own random numbers."""
 
@@ -34,7 +38,7 @@ DOUBLE_BLINKS, DOUBLE_BLINK_S = 0.12, 0.34
 GLANCE_CELL_S, GLANCE_LONGEST_S = 5.3, 1.8
 GLANCES, READS, BLINKS_FROM = 0.67, 0.33, 0.17
 """Share of the cells with a glance, share of these that read messages, size in radians from which one has a blink."""
-MESSAGES = np.array([[0.19], [-0.12]])
+MESSAGES = (0.19, -0.12)
 """Where messages are read: yaw (of one sign or the other, by room) and pitch."""
 FIXATION_CELL_S, FIXATION_S = 0.9, 0.03
 FIXATION_SPREAD = (0.020, 0.012)
@@ -83,7 +87,6 @@ DRIFT_CHANNELS = np.array([channel for channel, _, _ in DRIFTS])
 DRIFT_AMOUNTS = np.array([[amount] for _, amount, _ in DRIFTS]) * (0.55, 0.28, 0.17)
 BREATH_WAVERS_HZ = 0.031
 DRIFT_TURNS = 2 * np.pi * np.array([[hertz] for _, _, hertz in DRIFTS] + [[BREATH_WAVERS_HZ]]) * (1.0, 2.17, 3.41)
-DRIFT_CELLS = np.arange(len(DRIFTS) + 1)
 
 BREATH = np.zeros(CHANNELS)
 """From the middle to the top of a breath: the chest lifts and widens, neck and arms make up for it."""
@@ -144,30 +147,28 @@ def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
     return of_rows(rows)
 
 
-def _random(seed: int, kind: int, cells: Array, width: int) -> Array:
-    """`width` numbers from [0, 1) for each cell, always the same ones (splitmix64, Steele et al. 2014)."""
-    start = (seed * 0x9E3779B97F4A7C15 + kind * 0xD1B54A32D192ED03) & 0xFFFF_FFFF_FFFF_FFFF
-    z: NDArray[np.uint64] = cells.astype(np.uint64)[:, None] * _CELL_STEP + _PLACES[:width] + np.uint64(start)
-    z = (z ^ (z >> _30)) * _MIX
-    z = (z ^ (z >> _27)) * _MIX_AGAIN
-    numbers: Array = ((z ^ (z >> _31)) >> _11) * 2.0**-53
-    return numbers
+@lru_cache(maxsize=8192)
+def _random(seed: int, kind: int, cell: int) -> tuple[float, ...]:
+    """Seven numbers from [0, 1), always the same ones (splitmix64, Steele et al. 2014)."""
+    state = (seed * 0x9E3779B97F4A7C15 + kind * 0xD1B54A32D192ED03 + cell * 0x2545F4914F6CDD1D) & MASK
+    numbers = []
+    for _ in range(7):
+        state = (state + 0x9E3779B97F4A7C15) & MASK
+        z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        numbers.append(((z ^ (z >> 31)) >> 11) * 2.0**-53)
+    return tuple(numbers)
 
 
-_PLACES = np.arange(1, 17, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-_CELL_STEP, _MIX, _MIX_AGAIN = map(np.uint64, (0x2545F4914F6CDD1D, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-_11, _27, _30, _31 = map(np.uint64, (11, 27, 30, 31))
-
-
-def _cells(t: Array, length: float, before: int) -> Array:
+def _cells(t: Array, length: float, before: int = 1) -> range:
     """The cells that the span touches, and `before` more that may reach into it."""
-    return np.arange(int(t[0] // length) - before, int(t[-1] // length) + 1)
+    return range(int(t[0] // length) - before, int(t[-1] // length) + 1)
 
 
 def _drift(seed: int, t: Array) -> Array:
     """Slow wandering of all channels in DRIFTS, three sines each, and breath: [n, CHANNELS]."""
-    random = _random(seed, DRIFT, DRIFT_CELLS, 6)
-    waves = np.sin(DRIFT_TURNS * (0.9 + 0.2 * random[:, :3]) * t[:, None, None] + 2 * np.pi * random[:, 3:])
+    random = np.array([_random(seed, DRIFT, row) for row in range(len(DRIFTS) + 1)])
+    waves = np.sin(DRIFT_TURNS * (0.9 + 0.2 * random[:, :3]) * t[:, None, None] + 2 * np.pi * random[:, 3:6])
     move = np.zeros((len(t), CHANNELS))
     move[:, DRIFT_CHANNELS] = (waves[:, :-1] * DRIFT_AMOUNTS).sum(-1)
     # The last row of waves is the breath's: its pace wavers, so no two breaths take the same time.
@@ -177,13 +178,15 @@ def _drift(seed: int, t: Array) -> Array:
     return move
 
 
-def _lids(seed: int, t: Array, more: Array) -> Array:
+def _lids(seed: int, t: Array, more: Sequence[float]) -> Array:
     """How far the lids are shut, [n]: one blink a cell, some twice, and `more` that begin at these times."""
-    cells = _cells(t, BLINK_CELL_S, 1)
-    random = _random(seed, BLINK, cells, 2)
-    start = cells * BLINK_CELL_S + random[:, 0] * (BLINK_CELL_S - BLINK_GAP_S)
-    again = start[random[:, 1] < DOUBLE_BLINKS] + DOUBLE_BLINK_S
-    since = t[:, None] - np.concatenate([start, again, more])
+    starts = list(more)
+    for cell in _cells(t, BLINK_CELL_S):
+        random = _random(seed, BLINK, cell)
+        starts.append(cell * BLINK_CELL_S + random[0] * (BLINK_CELL_S - BLINK_GAP_S))
+        if random[1] < DOUBLE_BLINKS:
+            starts.append(starts[-1] + DOUBLE_BLINK_S)
+    since = t[:, None] - np.array(starts)
     # Down 90 ms, closed 30 ms, up 200 ms.
     lids: Array = np.minimum(ease(since / 0.09), 1 - ease((since - 0.12) / 0.2)).max(1)
     return lids
@@ -193,33 +196,45 @@ def _wander(seed: int, t: Array) -> Array:
     """Values in [-1, 1] that move, now and then, from one rest to another, [n, 4]: two of stance, two of fixation."""
     ways = []
     for kind, cell_s, move_s in ((STANCE, STANCE_CELL_S, STANCE_S), (FIXATION, FIXATION_CELL_S, FIXATION_S)):
-        cells = _cells(t, cell_s, 2)
-        random = _random(seed, kind, cells, 3)
-        rests = 2 * random[:, 1:] - 1
-        moved = ease((t[:, None] - (cells + random[:, 0])[1:] * cell_s) / move_s)
+        cells = _cells(t, cell_s, before=2)
+        random = np.array([_random(seed, kind, cell) for cell in cells])
+        rests = 2 * random[:, 1:3] - 1
+        moved = ease((t[:, None] - cell_s * (cells + random[:, 0])[1:]) / move_s)
         ways.append(rests[0] + np.einsum("nc,cv->nv", moved, rests[1:] - rests[:-1]))
     return np.concatenate(ways, 1)
 
 
-def _glances(seed: int, t: Array) -> tuple[Array, Array]:
+def _glances(seed: int, t: Array) -> tuple[Array, list[float]]:
     """Looks away from the camera, [n, 4]: gaze and head (yaw, pitch; radians); and when these come with a blink.
 
-    Two in three cells have one. Every third goes to where the room's messages are read, always the same place, and
-    stays longer; the head goes the same way, later and slower.
+    The head goes the same way as the eyes, later and slower.
     """
-    cells = _cells(t, GLANCE_CELL_S, 1)
-    random = _random(seed, GLANCE, cells, 7)
-    start = cells * GLANCE_CELL_S + random[:, 0] * (GLANCE_CELL_S - GLANCE_LONGEST_S - 0.7)
-    reads = random[:, 1] < READS
-    stays = np.where(reads, 0.8 + random[:, 2], 0.35 + 0.9 * random[:, 2] ** 2)
-    size = np.minimum(0.05 - 0.10 * np.log1p(-random[:, 3]), 0.24)
-    along = np.floor(4 * random[:, 4]) * (np.pi / 2) + (random[:, 5] - 0.5) * 0.9
-    target = size * np.array([np.cos(along), 0.6 * np.sin(along)])
-    target = np.where(reads, MESSAGES * np.array([[1 if seed % 2 else -1], [1]]), target) * (random[:, 6] < GLANCES)
-    far = np.hypot(*target)
-    saccade_s = 0.025 + 0.1375 * far
+    glances = [_glance(seed, cell) for cell in _cells(t, GLANCE_CELL_S)]
+    start, stays, yaw, pitch, saccade_s = np.array(glances).T
     since = t[:, None] - start
     there = np.stack([since / saccade_s, (since - 0.06) / HEAD_FOLLOWS_S])
     back = np.stack([(since - stays) / saccade_s, (since - stays - 0.06) / HEAD_FOLLOWS_S])
-    away = np.einsum("knc,vc->nkv", ease(there) - ease(back), target).reshape(len(t), 4)
-    return away, start[far > BLINKS_FROM] - 0.02
+    away = np.einsum("knc,vc->nkv", ease(there) - ease(back), np.array([yaw, pitch])).reshape(len(t), 4)
+    return away, [begins - 0.02 for begins, _, *target, _ in glances if math.hypot(*target) > BLINKS_FROM]
+
+
+@lru_cache(maxsize=1024)
+def _glance(seed: int, cell: int) -> tuple[float, float, float, float, float]:
+    """A cell's glance: when it begins, how long it stays, yaw, pitch, how long the eyes take.
+
+    Two in three cells have one. Every third goes to where the room's messages are read, always the same place, and
+    stays longer.
+    """
+    when, kind, how_long, how_far, where, aside, whether = _random(seed, GLANCE, cell)
+    start = cell * GLANCE_CELL_S + when * (GLANCE_CELL_S - GLANCE_LONGEST_S - 0.7)
+    if whether > GLANCES:
+        return start, 1.0, 0.0, 0.0, 0.025
+    if kind < READS:
+        stays, (yaw, pitch) = 0.8 + how_long, MESSAGES
+        yaw *= 1 if seed % 2 else -1
+    else:
+        stays = 0.35 + 0.9 * how_long**2
+        size = min(0.05 - 0.10 * math.log1p(-how_far), 0.24)
+        along = int(4 * where) * (math.pi / 2) + (aside - 0.5) * 0.9
+        yaw, pitch = size * math.cos(along), 0.6 * size * math.sin(along)
+    return start, stays, yaw, pitch, 0.025 + 0.1375 * math.hypot(yaw, pitch)
