@@ -200,10 +200,12 @@ async def espeak_client(
     The workers start in the background: entering does not wait for them, and it works without espeak-ng too.
     """
     client = EspeakClient(timeout_s=timeout_s)
-    async with asyncio.TaskGroup() as tasks:
-        keepers = [tasks.create_task(client.keep(command), name="espeak-ng worker") for _ in range(processes)]
-        try:
-            yield client
-        finally:
-            for keeper in keepers:
-                keeper.cancel()
+    keepers = [asyncio.create_task(client.keep(command), name="espeak-ng worker") for _ in range(processes)]
+    try:
+        yield client
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        for ended in await asyncio.gather(*keepers, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError):
+                log.error("an espeak-ng worker had been left alone", exc_info=ended)

@@ -3,8 +3,9 @@
 espeak-ng is under GPL-3, so nothing else of Lydia loads it or depends on it. The process reads requests from its
 standard input and writes sounds to its standard output (see `protocol`), until the input ends or its parent dies.
 
-Every request is spoken by a copy (fork) of the process as it was after loading. espeak-ng carries random and filter
-state from one text to the next; a fresh copy gives the same samples for the same request, always and in any worker.
+Every request is spoken by a copy (fork) of the process as it was after loading, made before the request comes.
+espeak-ng carries random and filter state from one text to the next; a fresh copy gives the same samples for the same
+request, always and in any worker.
 
 The C interface is that of espeak-ng's `speak_lib.h`:
 https://github.com/espeak-ng/espeak-ng/blob/1.52.0/src/include/espeak-ng/speak_lib.h
@@ -18,14 +19,14 @@ import os
 import resource
 import signal
 import sys
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from services.speech.espeak.protocol import (
     LENGTH,
     MAX_REQUEST_BYTES,
     MAX_SOUND_S,
-    BadFrame,
     Hello,
     Line,
     Reply,
@@ -47,6 +48,8 @@ PR_SET_PDEATHSIG = 1
 VOICES = Path(__file__).parent / "voices"
 """Voice files of our own; their attributes are described in espeak-ng's docs/voices.md."""
 SEED = 2112
+INPUT_ENDED, BROKEN = 3, 4
+"""Exit codes of a copy."""
 MAX_CPU_S = 10
 """A copy that computes for longer is ended by the system."""
 
@@ -179,41 +182,59 @@ def _die_with(parent: int) -> None:
         os._exit(0)
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answers requests until the input ends or breaks the protocol."""
-
-    def send(frame: bytes) -> None:
-        sink.write(frame)
-        sink.flush()
-
+def serve(source: FileIO, sink: FileIO) -> None:
+    """Answers requests until the input ends. Both streams are unbuffered: copies share them."""
     try:
         library = Library()
     except Unavailable as error:
-        send(pack_hello(Hello(0, str(error))))
+        sink.write(pack_hello(Hello(0, str(error))))
         return
-    send(pack_hello(Hello(library.sample_rate, "")))
-    while len(head := source.read(LENGTH.size)) == LENGTH.size:
-        (length,) = LENGTH.unpack(head)
-        if length > MAX_REQUEST_BYTES:
-            raise BadFrame(f"a request of {length} bytes")
-        request = unpack_request(source.read(length))
-        parent = os.getpid()
+    sink.write(pack_hello(Hello(library.sample_rate, "")))
+    parent = os.getpid()
+    while True:
         copy = os.fork()
         if copy == 0:
             _die_with(parent)
-            resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
-            send(pack_reply(library.speak(request)))
-            os._exit(0)
+            os._exit(_serve_one(library, source, sink))
         _, status = os.waitpid(copy, 0)
+        if os.waitstatus_to_exitcode(status) == INPUT_ENDED:
+            return
         if status != 0:  # it may have died in the middle of a reply: only a new worker is sure to be understood
-            sys.exit(f"the copy ended with status {status}")
+            sys.exit(f"a copy ended with status {status}")
+
+
+def _serve_one(library: Library, source: FileIO, sink: FileIO) -> int:
+    """The life of a copy, which was made before its request came. Returns its exit code."""
+    head = _read(source, LENGTH.size)
+    if not head:
+        return INPUT_ENDED
+    (length,) = LENGTH.unpack(head)
+    if length > MAX_REQUEST_BYTES:
+        return BROKEN
+    request = unpack_request(_read(source, length))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
+    reply = memoryview(pack_reply(library.speak(request)))
+    while reply:
+        reply = reply[sink.write(reply) :]
+    return 0
+
+
+def _read(source: FileIO, size: int) -> bytes:
+    """So many bytes; none when the input has ended before."""
+    found = b""
+    while len(found) < size:
+        more = source.read(size - len(found))
+        if not more:
+            return b""
+        found += more
+    return found
 
 
 def main() -> None:
     """Serves the parent process. Interrupts are the parent's business."""
     _die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(FileIO(0, "r", closefd=False), FileIO(1, "w", closefd=False))
 
 
 if __name__ == "__main__":
