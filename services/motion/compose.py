@@ -13,6 +13,8 @@ from services.motion.frames import Frames
 
 Array = NDArray[Any]
 
+HEAD_AXES = np.array([(0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)])
+"""Axes of yaw (+ to her left), pitch (+ up), roll (+ to her left shoulder)."""
 EYE_YAW_LIMIT, EYE_PITCH_LIMIT = 0.55, 0.35
 """How far the eyes turn in the head, radians."""
 LOOK_SIDEWAYS, LOOK_UP_DOWN = 0.44, 0.35
@@ -66,10 +68,6 @@ def head_quaternion(angles: Array) -> Array:
     """Quaternions [n, 4] of the head's yaw, pitch, roll [n, 3]."""
     yaw, pitch, roll = (joints.quaternion(angles[:, i, None] * axis) for i, axis in enumerate(HEAD_AXES))
     return joints.multiply(joints.multiply(yaw, pitch), roll)
-
-
-HEAD_AXES = np.array([(0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)])
-"""Axes of yaw (+ to her left), pitch (+ up), roll (+ to her left shoulder)."""
 
 
 def _heading(head: Array, turned: Array) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from services.core.events import Phoneme
 from services.motion import face
 from services.motion.curves import ease, soft_limit
-from services.motion.face import INDEX, Floats
+from services.motion.face import INDEX
 from services.motion.frames import SAMPLE_RATE
 from services.motion.visemes import ARTICULATORS, PAUSE, Kind, Viseme, visemes
 
@@ -53,6 +53,19 @@ STRESS_JAW = (0.84, 1.0, 1.12)
 """What stress 0, 1, 2 does to a vowel's jaw."""
 FOLLOW_ON_S = np.array([0.13] * len(ARTICULATORS) + [0.06] * 3)
 """A new segment takes this long to leave the last shape of the one before, and what must happen comes sooner."""
+
+SHUT_BEFORE_S = 0.045
+"""After a pause the lips are shut so long before a stop is heard."""
+FULL_FOR = 0.6
+"""Share of a sound for which lips are fully shut, or touch, or teeth meet; the rest is the opening."""
+AT_LEAST_S = 0.04
+"""Two frames: it must be seen."""
+COMES_S, GOES_S, QUICKEST_S = 0.07, 0.06, 0.045
+
+JAW_LIMIT = 0.9
+HISS_JAW, TOUCH_JAW = 0.16, 0.08
+"""The jaw opens no farther while teeth meet, and while the lower lip meets the teeth."""
+STRETCH = (INDEX["MouthStretchLeft"], INDEX["MouthStretchRight"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +151,12 @@ def _windows(sounds: Sequence[_Sound], kind: Kind) -> Array:
         if sound.viseme.kind is not kind:
             continue
         lasts = sound.end - sound.start
-        # Before a stop the lips are shut in silence.
         full = max(sound.start - SHUT_BEFORE_S, before.start) if before.viseme.kind is Kind.PAUSE else sound.start
-        ends = max(sound.start + HOLDS_FOR * lasts, full + AT_LEAST_S)
-        comes_s = min(COMES_S, max(0.45 * (before.end - before.start), 0.045))
-        goes_s = min(GOES_S, max(0.45 * (after.end - after.start), 0.045))
+        ends = max(sound.start + FULL_FOR * lasts, full + AT_LEAST_S)
+        comes_s = min(COMES_S, max(0.45 * (before.end - before.start), QUICKEST_S))
+        goes_s = min(GOES_S, max(0.45 * (after.end - after.start), QUICKEST_S))
         found.append((full - comes_s, full, ends, ends + goes_s))
     return np.array(found).reshape(-1, 4)
-
-
-HOLDS_FOR = 0.6
-"""Share of the sound; the rest is the opening."""
-SHUT_BEFORE_S = 0.045
-AT_LEAST_S = 0.04
-"""Two frames: it must be seen."""
-COMES_S, GOES_S = 0.07, 0.06
 
 
 def _within(t: Array, windows: Array) -> Array:
@@ -163,7 +167,7 @@ def _within(t: Array, windows: Array) -> Array:
     return most
 
 
-def mouth(values: Floats, articulation: Array, jaw_gain: Array) -> None:
+def mouth(values: Array, articulation: Array, jaw_gain: Array) -> None:
     """Adds an articulation [n, WIDTH] to faces [n, 61], which hold the mood's share of the mouth already.
 
     The mood gives way where it would keep lips from meeting, teeth from showing or a vowel from its shape. `jaw_gain`
@@ -196,9 +200,3 @@ def mouth(values: Floats, articulation: Array, jaw_gain: Array) -> None:
     values[:, INDEX["TongueOut"]] += parts[:, TONGUE] * apart
     values[:, face.JAW_OPEN] = jaw
     values[:, face.MOUTH_CLOSE] = jaw * closed
-
-
-STRETCH = (INDEX["MouthStretchLeft"], INDEX["MouthStretchRight"])
-JAW_LIMIT = 0.9
-HISS_JAW, TOUCH_JAW = 0.16, 0.08
-"""The jaw opens no farther while teeth meet, and while the lower lip meets the teeth."""

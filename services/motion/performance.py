@@ -100,6 +100,8 @@ class Performance:
     def __init__(self, turn_id: str) -> None:
         self._random = random.Random(turn_id)
         self._moves: list[Move] = []
+        self._acts: list[Move] = []
+        """Those of the moves that are the last gesture and beats: the next gesture ends them."""
         self._mood: tuple[int, float] | None = None
         self._mood_move: Move | None = None
         self._gesture_ends = 0.0
@@ -112,12 +114,11 @@ class Performance:
         """A segment's voice begins at `at`: its mood and its gesture come."""
         self._set_mood(at, emotion, intensity)
         if gesture in GESTURES:
-            for move in self._moves:
-                if move.pose[FIRST_ARM:].any():
-                    move.end_by(at)
-            added = [part.move(at) for part in GESTURES[gesture]]
-            self._moves += added
-            self._gesture_ends = max(move.until for move in added)
+            for move in self._acts:
+                move.end_by(at)
+            self._acts = [part.move(at) for part in GESTURES[gesture]]
+            self._moves += self._acts
+            self._gesture_ends = max(move.until for move in self._acts)
 
     def say(self, now: float, phonemes: Sequence[Phoneme], text: str) -> None:
         """Plans what goes with these phonemes of `text`. Nothing begins before `now`."""
@@ -143,18 +144,20 @@ class Performance:
         begins, which = time - BEAT_APEX_S, self._random.choice(BEATS)
         wanted = self._random.random() < BEATS_TOO * emphasis
         if wanted and time >= self._next_beat and begins >= max(now, self._gesture_ends):
-            self._moves += [part.move(begins) for part in which]
+            beat = [part.move(begins) for part in which]
+            self._moves += beat
+            self._acts += beat
             self._next_beat = time + BEAT_EVERY_S
 
     def rows(self, t: Array) -> Array:
         """The moves at times [n]: [n, CHANNELS]. Moves that are over are forgotten, so time only goes forward."""
-        self._moves = [move for move in self._moves if move.end > t[0]]
+        self._moves, self._acts = ([m for m in moves if m.end > t[0]] for moves in (self._moves, self._acts))
         return rows(self._moves, t)
 
     def settles(self, voice_end: float) -> tuple[float, float]:
         """When, after the voice has ended, she begins to come to rest, and when she is there."""
         begins = max(voice_end, min(self._gesture_ends, voice_end + LINGERS_S))
-        arms_up = any(move.pose[FIRST_ARM:].any() and move.start < begins and move.end > begins for move in self._moves)
+        arms_up = any(move.pose[FIRST_ARM:].any() and move.start < begins and move.end > begins for move in self._acts)
         return begins, begins + (ARMS_SETTLE_S if arms_up else SETTLES_S)
 
     def _set_mood(self, at: float, emotion: int, intensity: float) -> None:
