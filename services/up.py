@@ -88,7 +88,7 @@ async def up(settings: Settings, ready: Callable[[Addresses], None]) -> None:
         async with _services(settings) as (app, tasks, rungs):
             server = _Server(
                 uvicorn.Config(
-                    app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, ws="websockets"
+                    app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, ws="websockets-sansio"
                 )
             )
             serving = tasks.add(server.serve(sockets=[listener]), "http")
