@@ -135,11 +135,14 @@ async def test_panic_is_for_operators_and_silences_at_once(running: Running) -> 
 
 
 EDGES = (
-    ("process lydia.audience", "process lydia.turns"),
+    ("receive direct", "process lydia.audience"),
+    ("process lydia.audience", "open turn"),
+    ("open turn", "process lydia.turns"),
     ("process lydia.turns", "process lydia.text"),
-    ("process lydia.text", "process lydia.voice"),
+    ("process lydia.text", "infer speech.espeak"),
+    ("infer speech.espeak", "process lydia.voice"),
     ("process lydia.voice", "process lydia.frames"),
-    ("process lydia.voice", "perform first frame"),
+    ("infer speech.espeak", "perform first frame"),
 )
 
 
@@ -154,9 +157,7 @@ async def test_one_message_is_one_trace_from_the_gateway_to_the_first_frame(runn
         await asyncio.sleep(0.1)
     by_id = {span.span_id: span for span in spans}
     edges = {(by_id[span.parent_span_id].name, span.name) for span in spans if span.parent_span_id in by_id}
-    assert (roots[0].name, "process lydia.audience") in edges
-    for edge in EDGES:
-        assert edge in edges
+    assert set(EDGES) <= edges
     written = " ".join(str(span) for span in spans)
     assert "Mei" not in written
     assert "唱歌" not in written
