@@ -27,6 +27,7 @@ from services.speech.espeak.protocol import (
     LENGTH,
     MAX_REQUEST_BYTES,
     MAX_SOUND_S,
+    BadFrame,
     Hello,
     Line,
     Reply,
@@ -211,7 +212,10 @@ def _serve_one(library: Library, source: FileIO, sink: FileIO) -> int:
     (length,) = LENGTH.unpack(head)
     if length > MAX_REQUEST_BYTES:
         return BROKEN
-    request = unpack_request(_read(source, length))
+    try:
+        request = unpack_request(_read(source, length))
+    except BadFrame:
+        return BROKEN
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
     reply = memoryview(pack_reply(library.speak(request)))
     while reply:
