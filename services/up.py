@@ -177,7 +177,7 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
                 Direct(ids),
                 clock,
                 telemetry,
-                douyin=douyin.receiver if settings.douyin.push_secrets else None,
+                douyin=douyin.receiver,
                 message_token=token.get_secret_value() if token else None,
             )
         )
