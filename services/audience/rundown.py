@@ -49,12 +49,13 @@ class IdleTalk:
         self._show.quiet_since_ms = now_ms
 
     def next_ms(self, now_ms: int) -> int | None:
-        """When she speaks next if nothing happens; None while nobody is there. Unix time."""
-        watched = now_ms < self._watched_until_ms
-        if not watched and not (self._show.wrote_at_ms and now_ms < self._show.wrote_at_ms + WROTE_MS):
-            return None
-        quiet_until = self._show.quiet_since_ms + self._gap_ms()
-        return max(quiet_until, self._opened_ms + GREETING_MS) if watched else quiet_until
+        """When she speaks next if nothing happens; None when nobody will be there. Unix time."""
+        due = self._show.quiet_since_ms + self._gap_ms()
+        if now_ms < self._watched_until_ms:
+            due = max(due, self._opened_ms + GREETING_MS)
+        wrote_ms = self._show.wrote_at_ms
+        there_until = max(self._watched_until_ms, wrote_ms + WROTE_MS if wrote_ms else 0)
+        return due if max(due, now_ms) < there_until else None
 
     def take(self) -> int:
         """The entry of the rundown that is due now; the next one is due later."""

@@ -50,8 +50,8 @@ from services.core.worker import BACK_OFF_S, TRANSIENT, Rejected, Verdict, Worke
 log = logging.getLogger(__name__)
 
 SERVICE = "audience"
-REST_S = 60.0
-"""A room where nothing waits and nobody watches is unloaded after so long."""
+REST_S = 180.0
+"""A room where nothing waits and nobody watches is unloaded after so long; longer than a report of presence holds."""
 
 
 class Audience:

@@ -1,0 +1,90 @@
+"""A stage that performs turns in virtual time without words or voice, and knows what was really heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from services.core import topics
+from services.core.bus.port import Bus
+from services.core.clock import LoopClock
+from services.core.envelope import seal, unseal
+from services.core.events import LANE_PAID, Control, Performed, Turn
+from services.core.ids import derived
+
+SEGMENT_S = 0.4
+
+
+class FakeStage:
+    """Performs each turn once, however often it comes, and stops when a newer epoch is seen."""
+
+    def __init__(self, bus: Bus, clock: LoopClock) -> None:
+        self.heard: Counter[str] = Counter()
+        """How often each event's thanks or answer was heard to its end."""
+        self.turns: list[Turn] = []
+        self._bus = bus
+        self._clock = clock
+        self._epoch = 0
+        self._running: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        async with (
+            asyncio.TaskGroup() as tasks,
+            self._bus.consume(topics.TURNS, topics.CONTROL, group="stage") as consumer,
+        ):
+            async for delivery in consumer:
+                if delivery.record.topic == topics.CONTROL:
+                    self._see(unseal(delivery.record, Control).epoch)
+                else:
+                    turn = unseal(delivery.record, Turn)
+                    if all(turn.turn_id != known.turn_id for known in self.turns):
+                        self.turns.append(turn)
+                        self._see(turn.epoch)
+                        if turn.epoch == self._epoch:
+                            self._running = tasks.create_task(self._perform(turn))
+                delivery.done()
+
+    def _see(self, epoch: int) -> None:
+        if epoch > self._epoch:
+            self._epoch = epoch
+            if self._running is not None:
+                self._running.cancel()
+
+    async def _perform(self, turn: Turn) -> None:
+        segments: dict[str, list[str]] = {}
+        for event in turn.audience.events:
+            viewer = event.viewer.id if turn.lane == LANE_PAID else ""
+            segments.setdefault(viewer, []).append(event.event_id)
+        heard = 0
+        try:
+            await asyncio.sleep(0.05)
+            await self._report(turn, Performed.STATE_STARTED, 0)
+            for events in segments.values():
+                await asyncio.sleep(SEGMENT_S)
+                self.heard.update(events)
+                heard += 1
+                await self._report(turn, Performed.STATE_HEARD, heard)
+            await self._report(turn, Performed.STATE_FINISHED, heard)
+        except asyncio.CancelledError:
+            await self._report(turn, Performed.STATE_STOPPED, heard)
+
+    async def _report(self, turn: Turn, state: Performed.State, heard: int) -> None:
+        event = Performed(
+            performed_id=derived("performed", turn.turn_id, state, heard),
+            room_id=turn.room_id,
+            turn_id=turn.turn_id,
+            epoch=turn.epoch,
+            state=state,
+            heard_segments=heard,
+            at_ms=self._clock.now_ms(),
+        )
+        await self._bus.publish(
+            seal(
+                topics.PERFORMED,
+                event,
+                event_id=event.performed_id,
+                room_id=turn.room_id,
+                source="stage",
+                now_ms=self._clock.now_ms(),
+            )
+        )

@@ -1,0 +1,237 @@
+"""The service carries out what the director decides, in order, on time, and goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from services.audience import keys
+from services.audience.service import REST_S
+from services.core import topics
+from services.core.bus.port import BusUnavailable, Record
+from services.core.envelope import seal
+from services.core.events import AudienceEvent, Control, Decision, Panic, Performed, Presence
+from services.core.settings import Audience as Policy
+from services.core.state.port import Change, StateUnavailable
+from services.core.virtual_time import virtual_time
+from tests.unit.audience.house import House
+
+
+@virtual_time
+async def test_a_message_is_answered_without_any_delay() -> None:
+    house = House()
+    async with house.running(stage=False):
+        await asyncio.sleep(1)
+        event = await house.chat("你好呀Lydia")
+        before = house.clock.now_ms()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        turns = await house.turns()
+    assert house.clock.now_ms() == before
+    assert [e.event_id for e in turns[0].audience.events] == [event.event_id]
+
+
+@virtual_time
+async def test_every_event_has_its_turn_and_its_fate_on_the_bus() -> None:
+    house = House()
+    async with house.running():
+        events = [await house.chat(f"这是第{i}个问题，对吗？", f"viewer{i}") for i in range(5)]
+        gifts = [await house.gift(10, f"giver{i}") for i in range(5)]
+        await asyncio.sleep(20)
+    assert all(house.stage.heard[event.event_id] == 1 for event in (*events, *gifts))
+    fates = {d.event_id: d.outcome for d in await house.decisions()}
+    assert all(fates[e.event_id] in (Decision.OUTCOME_CHOSEN, Decision.OUTCOME_MERGED) for e in (*events, *gifts))
+    turns = await house.turns()
+    assert [turn.epoch for turn in turns] == sorted({turn.epoch for turn in turns})
+
+
+@virtual_time
+async def test_rooms_do_not_hear_each_other() -> None:
+    house = House()
+    async with house.running():
+        one, other = await house.chat("你好呀Lydia", room="a"), await house.gift(room="b")
+        await asyncio.sleep(5)
+    rooms = {turn.room_id: [e.event_id for e in turn.audience.events] for turn in await house.turns()}
+    assert rooms == {"a": [one.event_id], "b": [other.event_id]}
+
+
+@virtual_time
+async def test_harmful_words_are_not_answered_and_harmful_names_not_passed_on() -> None:
+    house = House()
+    async with house.running():
+        bad = await house.chat("傻 逼")
+        named = await house.chat("你好呀Lydia", name="加V信 abc123")
+        await asyncio.sleep(3)
+    decisions = {d.event_id: d for d in await house.decisions()}
+    assert decisions[bad.event_id].reason == Decision.REASON_MODERATED
+    assert decisions[bad.event_id].detail == "refused by the rule insult"
+    turn = (await house.turns())[0]
+    assert turn.audience.events[0].event_id == named.event_id
+    assert turn.audience.events[0].viewer.name == ""
+
+
+@virtual_time
+async def test_a_second_delivery_is_counted_and_left_alone() -> None:
+    house = House()
+    async with house.running():
+        event = await house.gift()
+        await asyncio.sleep(5)
+        await house.publish(event)
+        await asyncio.sleep(5)
+    assert len(await house.turns()) == 1
+    assert house.stage.heard[event.event_id] == 1
+    assert house.telemetry.metrics.registry.get_sample_value("lydia_audience_repeated_total") == 1
+
+
+@virtual_time
+async def test_timers_run_without_further_records() -> None:
+    house = House(Policy(quiet_s=20))
+    async with house.running():
+        await house.control(Control(presence=Presence(renderers=1)))
+        await asyncio.sleep(60)
+    assert [turn.silence.rundown_index for turn in await house.turns()] == [0, 1]
+
+
+@virtual_time
+async def test_a_turn_goes_on_in_the_trace_of_its_event_and_links_the_others() -> None:
+    house = House()
+    async with house.running():
+        await house.chat("开始聊天吧大家", "zoe")
+        await asyncio.sleep(0.1)
+        first = await house.chat("你叫什么名字？", "ann")
+        await house.chat("你叫什么名字呀", "ben")
+        await asyncio.sleep(5)
+    spans = house.spans.get_finished_spans()
+    opened = [span for span in spans if span.name == "open turn"][1]
+    processed = {
+        span.attributes["messaging.message.id"]: span
+        for span in spans
+        if span.attributes and span.name == f"process {topics.AUDIENCE}"
+    }
+    parent = processed[first.event_id]
+    assert opened.parent is not None
+    assert parent.context is not None
+    assert opened.parent.span_id == parent.context.span_id
+    assert opened.context is not None
+    assert opened.context.trace_id == parent.context.trace_id
+    assert len(opened.links) == 1
+    assert opened.links[0].context.trace_id != opened.context.trace_id
+
+
+@virtual_time
+async def test_a_room_at_rest_is_unloaded_and_remembers_when_it_comes_back() -> None:
+    house = House()
+    audience = house.audience()
+    async with house.running(audience):
+        event = await house.gift()
+        await asyncio.sleep(5 + 300 + 2 * REST_S)
+        assert not audience._rooms
+        await house.publish(event)
+        await house.chat("你好呀Lydia", "ben")
+        await asyncio.sleep(5)
+        assert len(audience._rooms) == 1
+    turns = await house.turns()
+    assert len(turns) == 2
+    assert turns[1].epoch > turns[0].epoch
+
+
+@virtual_time
+async def test_a_panic_outlives_the_process() -> None:
+    house = House()
+    async with house.running():
+        await house.control(Control(panic=Panic()))
+        await asyncio.sleep(1)
+        gift = await house.gift()
+        await asyncio.sleep(5)
+    async with house.running():
+        await asyncio.sleep(60)
+        assert not await house.turns()
+        await house.control(Control(panic=Panic(released=True)))
+        await asyncio.sleep(5)
+    assert house.stage.heard[gift.event_id] == 1
+
+
+@virtual_time
+async def test_more_rooms_than_allowed_are_refused_with_a_reason() -> None:
+    house = House()
+    async with house.running(house.audience(max_rooms=2)):
+        for room in "abc":
+            await house.gift(room=room)
+        await asyncio.sleep(3)
+    assert await house.dead(topics.AUDIENCE) == ["audience has its 2 rooms"]
+
+
+@virtual_time
+async def test_a_record_under_a_wrong_key_or_without_an_id_becomes_a_dead_letter() -> None:
+    house = House()
+    async with house.running():
+        nameless = seal(topics.AUDIENCE, AudienceEvent(room_id="a"), event_id="", room_id="a", source="x", now_ms=0)
+        strange = Record(topics.AUDIENCE, "b", nameless.value, nameless.headers)
+        await house.bus.publish(nameless, strange)
+        await asyncio.sleep(3)
+    assert sorted(await house.dead(topics.AUDIENCE)) == ["has no event id", "its room is not its key"]
+
+
+class Flaky:
+    """Fails two of five calls of the state and the bus."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._random = random.Random(1)
+
+    def _fail(self, error: type[Exception]) -> None:
+        if self._random.random() < 0.4:
+            raise error("away")
+
+    async def apply(self, *changes: Change) -> None:
+        self._fail(StateUnavailable)
+        await self._house.state.apply(*changes)
+
+    async def increment(self, key: str, *, at_least: int = 0) -> int:
+        self._fail(StateUnavailable)
+        return await self._house.state.increment(key, at_least=at_least)
+
+    async def publish(self, *records: Record) -> None:
+        self._fail(BusUnavailable)
+        await self._house.bus.publish(*records)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._house.bus if hasattr(self._house.bus, name) else self._house.state, name)
+
+
+@virtual_time
+async def test_a_bus_and_a_state_that_fail_now_and_then_delay_but_change_nothing() -> None:
+    house = House()
+    flaky = Flaky(house)
+    async with house.running(house.audience(flaky, flaky)):  # type: ignore[arg-type]
+        gifts = [await house.gift(10, f"giver{i}") for i in range(10)]
+        await asyncio.sleep(200)
+    assert all(house.stage.heard[gift.event_id] == 1 for gift in gifts)
+    ids = [turn.turn_id for turn in await house.turns()]
+    assert len(ids) == len(set(ids))
+
+
+@virtual_time
+async def test_what_a_director_cannot_take_becomes_a_dead_letter_and_the_room_goes_on() -> None:
+    house = House()
+    async with house.running():
+        broken = AudienceEvent(event_id="broken", room_id="a", received_at_ms=-(2**62))
+        broken.chat.text = "这个时间太早了吧？"
+        await house.publish(broken)
+        await asyncio.sleep(3)
+        event = await house.chat("你好呀Lydia")
+        await asyncio.sleep(3)
+    assert house.stage.heard[event.event_id] == 1
+
+
+@virtual_time
+async def test_reports_for_a_room_that_is_not_known_are_left_alone() -> None:
+    house = House()
+    async with house.running():
+        report = Performed(performed_id="p", room_id="a", turn_id="gone", state=Performed.STATE_FINISHED)
+        await house.bus.publish(
+            seal(topics.PERFORMED, report, event_id="p", room_id="a", source="stage", now_ms=house.clock.now_ms())
+        )
+        await asyncio.sleep(3)
+    assert not await house.turns()
+    assert keys.ROOMS not in house.state._values
