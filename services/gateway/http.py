@@ -35,10 +35,10 @@ def router(
     clock: Clock,
     telemetry: Telemetry,
     *,
-    douyin: Receiver,
+    douyin: Receiver | None,
     message_token: str | None = None,
 ) -> APIRouter:
-    """The gateway's routes. With `message_token` messages must carry it as a bearer token."""
+    """The gateway's routes. Without `douyin` a push is answered 404; with `message_token` messages must carry it."""
     routes = APIRouter()
 
     async def answer(platform: str, work: Callable[[], Awaitable[Response]]) -> Response:
@@ -66,6 +66,8 @@ def router(
     @routes.post(PUSH_PATH, summary="Douyin pushes a batch of events")
     async def push(request: Request) -> Response:
         async def work() -> Response:
+            if douyin is None:
+                raise Refused(404, "not_configured", "Douyin is not configured: set douyin.push_secrets")
             checked = douyin.check(request.headers)
             taken = await douyin.receive(checked, await _body(request, MAX_PUSH_BYTES))
             return JSONResponse(

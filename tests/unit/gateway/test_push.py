@@ -132,6 +132,13 @@ async def test_a_known_type_without_a_secret_says_which_setting_is_missing() -> 
 
 
 @virtual_time
+async def test_without_any_secret_the_push_address_says_what_to_set() -> None:
+    answer = await World(secrets={}).push("live_gift", [gift(1)])
+    assert refusal(answer) == (404, "not_configured")
+    assert "douyin.push_secrets" in answer.json()["message"]
+
+
+@virtual_time
 async def test_an_unknown_type_is_answered_with_success_counted_and_otherwise_ignored() -> None:
     for world, unknown in ((World(), 1), (World(secrets={"live_team": "default"}), 2)):
         answer = await world.push("live_team", [{"anything": 1}, {}])

@@ -99,7 +99,7 @@ class World:
                 Direct(self.ids),
                 self.clock,
                 self.telemetry,
-                douyin=self.receiver,
+                douyin=self.receiver if secrets else None,
                 message_token=message_token,
             )
         )
