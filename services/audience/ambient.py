@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import chain, takewhile
 
 from services.core.events import PendingEvent
 
@@ -58,7 +59,8 @@ class AmbientLane:
 
     def expired(self, now_ms: int) -> list[PendingEvent]:
         """Events nobody remembers any more."""
-        return [p for p in self.events() if now_ms - p.arrived_at_ms >= LIFETIME_MS]
+        old = [takewhile(lambda p: now_ms - p.arrived_at_ms >= LIFETIME_MS, e.values()) for e in self._kinds.values()]
+        return list(chain.from_iterable(old))
 
     def next_due_ms(self, now_ms: int, remarked_ms: int) -> int | None:
         """When to look again: the next remark or the first expiry. Unix time; None while nothing is gathered."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
-from services.audience.selection import LOWEST, Worth, moving, terms, worth
+from services.audience.selection import LOWEST, Worth, company, moving, terms, worth
 from services.audience.similar import Form, SimilarIndex, form_of
 from services.audience.viewers import Viewer
 from services.core.events import PendingEvent, ScoreTerm
@@ -30,7 +31,11 @@ class Question:
     fixed_total: float
     viewer: Viewer
     arrived_ms: int
-    viewers: int = 1
+    company: float = 0.0
+
+    def count_viewers(self) -> None:
+        """To be called when `asked` has changed."""
+        self.company = company(len({pending.event.viewer.id for pending in self.asked}))
 
 
 class ChatLane:
@@ -84,7 +89,7 @@ class ChatLane:
             self._similar.add(question, form)
         else:
             question.asked.append(pending)
-            question.viewers = len({asked.event.viewer.id for asked in question.asked})
+            question.count_viewers()
         self._questions[event.event_id] = question
         self._by_viewer[event.viewer.id] += 1
         viewer.wrote_ms.append(pending.arrived_at_ms)
@@ -108,7 +113,7 @@ class ChatLane:
             if pending.event.event_id == event_id:
                 self._forget(pending)
         question.asked = [pending for pending in question.asked if pending.event.event_id != event_id]
-        question.viewers = len({asked.event.viewer.id for asked in question.asked})
+        question.count_viewers()
 
     def answer(self, question: Question, now_ms: int) -> None:
         """Takes a question out because it gets its answer now."""
@@ -119,13 +124,14 @@ class ChatLane:
             self._answered.popitem(last=False)
 
     def score(self, question: Question, now_ms: int) -> float:
-        moved = moving(question.viewer, question.viewers, question.arrived_ms, self._lifetime_ms, now_ms)
-        return question.fixed_total + sum(moved)
+        age = (now_ms - question.arrived_ms) / self._lifetime_ms
+        freshness, waiting, fairness = moving(question.viewer, age, now_ms)
+        return question.fixed_total + freshness + waiting + fairness + question.company
 
     def terms(self, question: Question, now_ms: int) -> list[ScoreTerm]:
         """Why the score is what it is."""
-        moved = moving(question.viewer, question.viewers, question.arrived_ms, self._lifetime_ms, now_ms)
-        return terms(question.fixed, moved)
+        age = (now_ms - question.arrived_ms) / self._lifetime_ms
+        return terms(question.fixed, moving(question.viewer, age, now_ms), question.company)
 
     def best(self, now_ms: int) -> Question | None:
         """The question to answer now; of equals, the one that came first. None when none is worth it."""
@@ -140,7 +146,9 @@ class ChatLane:
         """The question that must leave because too many wait; None while there is room."""
         if len(self._questions) <= self._size:
             return None
-        return min(self._order, key=lambda question: self.score(question, now_ms))
+        scores = [self.score(question, now_ms) for question in self._order]
+        lowest = scores.index(min(scores))
+        return next(islice(self._order, lowest, None))
 
     def expired(self, now_ms: int) -> list[Question]:
         """Questions older than their lifetime."""

@@ -69,6 +69,7 @@ class Director:
         self._arrived: PendingEvent | None = None
         """The newcomer of which nothing has been told yet."""
         self._show_changed = False
+        self._viewers_changed = False
         pending = {found.event.event_id: found for found in snapshot.pending}
         self._floor = restored(self._show.floor, pending, now_ms) if self._show.HasField("floor") else None
         self._given_up = restored(self._show.given_up, pending, now_ms) if self._show.HasField("given_up") else None
@@ -137,15 +138,22 @@ class Director:
             reason, detail = refusal
             self._drop(pending, reason, now_ms, detail=detail)
             return
-        if lane == LANE_PAID and heard.refused_by:
-            pending.event.super_chat.text = ""
-        if not event.test:
-            self._viewers.meet(event.viewer.id).given_fen += value_fen(event)
+        if lane == LANE_PAID:
+            self._take_payment(pending, refused=bool(heard.refused_by))
         if lane != LANE_AMBIENT:
             self._idle.wrote(now_ms)
         if self._queue(pending, now_ms):
             self._arrived = pending
             self._ledger.keep(pending)
+
+    def _take_payment(self, pending: PendingEvent, *, refused: bool) -> None:
+        """What was paid is thanked even when its words are refused."""
+        event = pending.event
+        if refused:
+            event.super_chat.text = ""
+        if not event.test:
+            self._viewers.meet(event.viewer.id).given_fen += value_fen(event)
+            self._viewers_changed = True
 
     def _refusal(
         self, pending: PendingEvent, lane: Lane | None, refused_by: str, now_ms: int
@@ -292,6 +300,7 @@ class Director:
             del self._show.says[0]
         if choice.question is not None:
             self._queues.chats.answer(choice.question, now_ms)
+            self._viewers_changed = True
             for pending in choice.question.asked:
                 self._viewers.meet(pending.event.viewer.id).answered_ms = now_ms
                 self._queues.approved.pop(pending.event.event_id, None)
@@ -455,8 +464,10 @@ class Director:
             show.ClearField("given_up")
             if self._given_up is not None:
                 show.given_up.CopyFrom(self._given_up.state())
-            del show.viewers[:]
-            show.viewers.extend(self._viewers.states())
+            if self._viewers_changed:
+                self._viewers_changed = False
+                del show.viewers[:]
+                show.viewers.extend(self._viewers.states())
             self._ledger.keep_show(show)
         if self._registered != self.busy:
             self._registered = self.busy

@@ -24,6 +24,8 @@ class Floor:
     turn: Turn
     thanked: list[list[PendingEvent]] = field(default_factory=list)
     """Paid events by viewer, in the order of the turn's segments."""
+    ids: frozenset[str] = field(init=False)
+    """Of the thanked events."""
     question: Question | None = None
     phase: FloorState.Phase = FloorState.PHASE_OPEN
     heard: int = 0
@@ -38,6 +40,9 @@ class Floor:
         FloorState.PHASE_SPEAKING: SILENT_MS,
         FloorState.PHASE_ENDING: REPORT_MS,
     }
+
+    def __post_init__(self) -> None:
+        self.ids = frozenset(pending.event.event_id for group in self.thanked for pending in group)
 
     def deadline_ms(self) -> int:
         """When patience with it ends. Unix time."""
@@ -62,7 +67,7 @@ class Floor:
 
     def thanks(self, event_id: str) -> bool:
         """Whether it is thanking for this event."""
-        return any(pending.event.event_id == event_id for group in self.thanked for pending in group)
+        return event_id in self.ids
 
     def state(self) -> FloorState:
         return FloorState(turn=self.turn, phase=self.phase, heard_segments=self.heard, skipped=self.skipped)
@@ -70,10 +75,11 @@ class Floor:
 
 def restored(state: FloorState, pending: dict[str, PendingEvent], now_ms: int) -> Floor:
     """The floor after a restart. Whoever performs the turn has START_MS to say so."""
-    floor = Floor(state.turn, phase=state.phase, heard=state.heard_segments, skipped=state.skipped)
+    thanked: list[list[PendingEvent]] = []
     if state.turn.lane == LANE_PAID:
         # One list for each segment, the empty ones of those that have been heard too.
         for _, events in groupby(state.turn.audience.events, key=lambda event: event.viewer.id):
-            floor.thanked.append([pending[event.event_id] for event in events if event.event_id in pending])
+            thanked.append([pending[event.event_id] for event in events if event.event_id in pending])
+    floor = Floor(state.turn, thanked, phase=state.phase, heard=state.heard_segments, skipped=state.skipped)
     floor.since_ms = now_ms - (SILENT_MS - START_MS if state.phase == FloorState.PHASE_SPEAKING else 0)
     return floor

@@ -87,30 +87,38 @@ def _spam(text: str, form: Form, viewer: Viewer, now_ms: int) -> float:
     return found - 0.4 * max(lately - FREE_MESSAGES, 0)
 
 
-def moving(
-    viewer: Viewer, viewers: int, arrived_ms: int, lifetime_ms: float, now_ms: int
-) -> tuple[float, float, float, float]:
-    """Freshness, waiting, fairness and company of a message that `viewers` viewers sent.
+def company(viewers: int) -> float:
+    """What it counts that several viewers say the same."""
+    return min(0.6 * (viewers - 1), 1.8)
+
+
+def moving(viewer: Viewer, age: float, now_ms: int) -> tuple[float, float, float]:
+    """Freshness, waiting and fairness of a message. `age` is 0 on arrival and 1 at the end of its lifetime.
 
     Fresh messages come first because they are still on the screen; waiting long counts again, so that nobody
     starves. Fairness is highest for who was never answered.
     """
-    aged = min((now_ms - arrived_ms) / lifetime_ms, 1.0)
-    fresh = 1.0 - aged
-    since = max(now_ms - viewer.answered_ms, 0) / (FAIR_S * 1000)
-    fairness = 1.0 - 2.5 / (1.0 + since) if viewer.answered_ms else 1.0
-    return fresh * fresh, 0.8 * aged * aged, fairness, min(0.6 * (viewers - 1), 1.8)
+    fairness = 1.0
+    if viewer.answered_ms and now_ms > viewer.answered_ms:
+        fairness -= 2.5 / (1.0 + (now_ms - viewer.answered_ms) / (FAIR_S * 1000))
+    elif viewer.answered_ms:
+        fairness -= 2.5
+    return (1.0 - age) * (1.0 - age), 0.8 * age * age, fairness
 
 
-def terms(fixed: Worth, moved: tuple[float, float, float, float]) -> list[ScoreTerm]:
+def terms(fixed: Worth, moved: tuple[float, float, float], together: float) -> list[ScoreTerm]:
     """The terms that are not zero, by name."""
-    named = {
-        "question": fixed.question,
-        "addressed": fixed.addressed,
-        "value": fixed.value,
-        "meaning": fixed.meaning,
-        "spam": fixed.spam,
-        "repeated": fixed.repeated,
-        **dict(zip(("freshness", "waiting", "fairness", "company"), moved, strict=True)),
-    }
-    return [ScoreTerm(name=name, value=round(value, 4)) for name, value in named.items() if round(value, 4)]
+    freshness, waiting, fairness = moved
+    named = (
+        ("question", fixed.question),
+        ("addressed", fixed.addressed),
+        ("value", fixed.value),
+        ("meaning", fixed.meaning),
+        ("spam", fixed.spam),
+        ("repeated", fixed.repeated),
+        ("freshness", freshness),
+        ("waiting", waiting),
+        ("fairness", fairness),
+        ("company", together),
+    )
+    return [ScoreTerm(name=name, value=value) for name, exact in named if (value := round(exact, 4))]

@@ -96,7 +96,8 @@ class SimilarIndex(Generic[T]):
         for pair in form.pairs:
             shared.update(list(self._by_pair.get(pair, ())))
         best: tuple[int, T] | None = None
-        for item, common in shared.items():
+        enough = len(form.pairs) - MAX_DIFFERENT_PAIRS
+        for item, common in [found for found in shared.items() if found[1] >= enough]:
             other = self._forms[item]
             different = len(form.pairs) + len(other.pairs) - 2 * common
             if different > MAX_DIFFERENT_PAIRS or len(other.pairs) < MIN_PAIRS or other.digits != form.digits:

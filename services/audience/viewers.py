@@ -10,7 +10,7 @@ from services.core.events import ViewerState
 
 REMEMBERED = 2000
 """Viewers kept in memory; who was met longest ago is forgotten first."""
-KEPT = 200
+KEPT = 100
 """Of them, so many are kept in the state: those that were answered or gave something."""
 
 
