@@ -44,6 +44,6 @@ async def answered(timeout_s: float, failure: type[Exception]) -> AsyncIterator[
     except TimeoutError as error:
         raise failure(f"Redis did not answer within {timeout_s:g} s") from error
     except (RedisError, OSError) as error:
-        if str(error).startswith("WRONGTYPE"):
+        if "WRONGTYPE" in str(error):
             raise TypeError(str(error)) from error
         raise failure(f"Redis: {error}") from error

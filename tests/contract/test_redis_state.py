@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.core.embedded_redis import embedded_redis
-from services.core.state import DropField, Put, PutField, State, StateUnavailable
+from services.core.state import Drop, DropField, Put, PutField, State, StateUnavailable
 from services.core.state.redis_state import RedisState
 from tests.contract.state_contract import PassTime, StateContract
 
@@ -59,7 +59,7 @@ async def test_the_state_survives_a_restart_of_the_server(tmp_path: Path) -> Non
         assert not await state.first_time("d", ttl_s=600)
 
 
-async def test_a_full_server_refuses_changes_and_forgets_nothing(tmp_path: Path) -> None:
+async def test_a_full_server_refuses_changes_forgets_nothing_and_takes_removals(tmp_path: Path) -> None:
     async with embedded_redis(tmp_path, max_memory_mb=4) as url, RedisState(url) as state:
         taken = 0
         with pytest.raises(StateUnavailable, match="maxmemory"):
@@ -68,6 +68,12 @@ async def test_a_full_server_refuses_changes_and_forgets_nothing(tmp_path: Path)
                 taken += 1
         assert taken > 10
         assert [len(await state.get(f"key {number}") or b"") for number in range(taken)] == [100_000] * taken
+        with pytest.raises(StateUnavailable):
+            await state.apply(Put("too much", b"x" * 100_000), Drop("key 0"))
+        assert await state.get("key 0") is not None, "all changes or none"
+        await state.apply(*(Drop(f"key {number}") for number in range(taken // 2)), DropField("none", "field"))
+        await state.apply(Put("fits again", b"x"))
+        assert await state.get("fits again") == b"x"
 
 
 async def test_a_state_that_hangs_is_unavailable_after_the_time_out(url: str) -> None:

@@ -14,8 +14,9 @@ Keys, for a topic, a partition `p` and a group:
 | `bus:member` | string | number of the newest member |
 
 When its memory is used up, Redis stops a script at its first command that could need more, unless the script has
-already written something. PUBLISH must be stopped, so its first write is one that can be; the others must not, because
-what they do is what frees memory, so they begin with a removal.
+already written something. PUBLISH must be stopped, so its first write is one that can be. SYNC and TRIM must not be,
+because they are what frees memory, so they begin with a removal. For the same reason nothing here is a MULTI: Redis
+then refuses even to read.
 """
 
 LOWEST_UNFINISHED = """
@@ -76,6 +77,16 @@ for _, log in ipairs(redis.call('HKEYS', KEYS[1])) do
 end
 """
 )
+
+BOUNDS = """
+-- Returns, of each log, its first offset and the one that the next record will get. KEYS: bus:last, then the logs.
+local answer = {}
+for i = 2, #KEYS do
+    local next = (redis.call('HGET', KEYS[1], KEYS[i]) or 0) + 1
+    answer[i - 1] = {next - redis.call('XLEN', KEYS[i]), next}
+end
+return answer
+"""
 
 SYNC = """
 -- A member's call for one topic: commits and hands back what it says, renews its membership, takes what is due to it.

@@ -20,7 +20,7 @@ from services.core import topics as topic_names
 from services.core.bus.partitions import partition_of
 from services.core.bus.port import BusUnavailable, Record
 from services.core.bus.redis_consumer import READ_COUNT, Membership, RedisConsumer, log_prefix, offset_of, record_of
-from services.core.bus.redis_scripts import PUBLISH, TRIM
+from services.core.bus.redis_scripts import BOUNDS, PUBLISH, TRIM
 from services.core.redis_client import answered, connect
 
 CONNECTIONS = 16
@@ -71,6 +71,7 @@ class RedisBus:
         self._redis = connect(url, connections=CONNECTIONS)
         self._publish_script = self._redis.register_script(PUBLISH)
         self._trim_script = self._redis.register_script(TRIM)
+        self._bounds_script = self._redis.register_script(BOUNDS)
 
     async def __aenter__(self) -> Self:
         async with answered(self._timeout_s, BusUnavailable):
@@ -102,7 +103,7 @@ class RedisBus:
             try:
                 await self._publish_script(keys, arguments)
             except ResponseError as error:
-                if not str(error).startswith("OOM"):
+                if "OOM command not allowed" not in str(error):
                     raise
                 await self._trim_script(["bus:last"], [GROUP_AWAY_MS])
                 await self._publish_script(keys, arguments)
@@ -167,14 +168,7 @@ class RedisBus:
 
     async def _bounds(self, topic: str) -> list[tuple[int, int]]:
         """Of each partition, the first offset retained and the one that the next record will get."""
-        pipeline = self._redis.pipeline()
-        for partition in range(self._partitions):
-            pipeline.hget("bus:last", f"{log_prefix(topic)}{partition}")
-            pipeline.xlen(f"{log_prefix(topic)}{partition}")
+        logs = [f"{log_prefix(topic)}{partition}" for partition in range(self._partitions)]
         async with answered(self._timeout_s, BusUnavailable):
-            answers = await pipeline.execute()
-        bounds = []
-        for last, length in zip(answers[::2], answers[1::2], strict=True):
-            end = int(last or 0) + 1
-            bounds.append((end - length, end))
-        return bounds
+            bounds: Any = await self._bounds_script(["bus:last", *logs])
+        return [(first, end) for first, end in bounds]

@@ -12,6 +12,17 @@ from services.core.state.port import DAY_S, Change, Drop, DropField, Put, PutFie
 CONNECTIONS = 16
 COUNTER_LIFE_S = 7 * DAY_S
 
+APPLY = """
+-- ARGV: for each command its name, how many arguments it has, and these. A script instead of a MULTI, because a server
+-- without memory refuses every MULTI, removals too, but a script only at its first command that needs memory.
+local at = 1
+while at <= #ARGV do
+    local last = at + 1 + ARGV[at + 1]
+    redis.call(ARGV[at], unpack(ARGV, at + 2, last))
+    at = last + 1
+end
+"""
+
 INCREMENT = """
 -- KEYS: the counter. ARGV: at least, life in seconds.
 local number = math.max(redis.call('GET', KEYS[1]) or 0, ARGV[1]) + 1
@@ -31,6 +42,7 @@ class RedisState:
     def __init__(self, url: str, *, timeout_s: float = 2.0) -> None:
         self._timeout_s = timeout_s
         self._redis = connect(url, connections=CONNECTIONS)
+        self._apply = self._redis.register_script(APPLY)
         self._increment = self._redis.register_script(INCREMENT)
 
     async def __aenter__(self) -> Self:
@@ -52,20 +64,19 @@ class RedisState:
         return {name.decode(): value for name, value in found.items()}
 
     async def apply(self, *changes: Change) -> None:
-        pipeline = self._redis.pipeline(transaction=True)
+        commands: list[str | bytes | int] = []
         for change in changes:
             match change:
                 case Put(key, value, ttl_s):
-                    pipeline.set(key, value, ex=ttl_s)
+                    commands += ("SET", 4, key, value, "EX", ttl_s)
                 case PutField(key, field, value, ttl_s):
-                    pipeline.hset(key, field, value)
-                    pipeline.expire(key, ttl_s)
+                    commands += ("HSET", 3, key, field, value, "EXPIRE", 2, key, ttl_s)
                 case DropField(key, field):
-                    pipeline.hdel(key, field)
+                    commands += ("HDEL", 2, key, field)
                 case Drop(key):
-                    pipeline.delete(key)
+                    commands += ("DEL", 1, key)
         async with answered(self._timeout_s, StateUnavailable):
-            await pipeline.execute()
+            await self._apply([], commands)
 
     async def increment(self, key: str, *, at_least: int = 0) -> int:
         async with answered(self._timeout_s, StateUnavailable):

@@ -8,8 +8,8 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,15 @@ from services.core.embedded_redis import RedisFailed, embedded_redis
 from services.core.redis_client import connect
 from tests.contract.bus_contract import PATIENCE_S, listening, numbered, until, values_of
 
-PUBLISHER = Path(__file__).with_name("publisher.py")
-CONSUMER = Path(__file__).with_name("consumer.py")
+PUBLISHER = "tests.integration.core.publisher"
+CONSUMER = "tests.integration.core.consumer"
 
 
 @asynccontextmanager
 async def program(*arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """One of the programs beside this file; it is killed at the end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
+        sys.executable, "-m", *map(str, arguments), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
     )
     try:
         yield process
@@ -63,6 +63,16 @@ async def client(url: str) -> AsyncIterator[Redis]:
 async def server_of(url: str) -> int:
     async with client(url) as redis:
         return int((await redis.info("server"))["process_id"])
+
+
+@contextmanager
+def ends(process: int) -> Iterator[None]:
+    """Leaves no process behind when a test fails."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def alive(process: int) -> bool:
@@ -100,6 +110,23 @@ async def test_its_memory_is_bounded_and_nothing_is_evicted(tmp_path: Path) -> N
     async with embedded_redis(tmp_path, max_memory_mb=64) as url, client(url) as redis:
         assert (await redis.config_get("maxmemory"))["maxmemory"] == str(64 * 1024 * 1024)
         assert (await redis.config_get("maxmemory-policy"))["maxmemory-policy"] == "noeviction"
+
+
+async def test_it_writes_before_it_answers_and_lydia_syncs_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(module, "_sync", synced.append)
+    monkeypatch.setattr(module, "SYNC_S", 0.01)
+    async with embedded_redis(tmp_path) as url, client(url) as redis:
+        # "everysec" would hold answered changes back while it syncs.
+        assert (await redis.config_get("append*")) == {"appendonly": "yes", "appendfsync": "no"}
+
+        async def several() -> bool:
+            return len(synced) > 3
+
+        await until(several)
+    assert set(synced) == {tmp_path / "redis" / "appendonly.aof"}
 
 
 @pytest.mark.parametrize("name", ["with space 和 'quotes' %20", "x" * 120], ids=["odd", "too long for a socket"])
@@ -176,9 +203,9 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, also_redis:
 async def test_the_server_ends_with_a_killed_lydia(tmp_path: Path) -> None:
     async with program(PUBLISHER, tmp_path) as process:
         server = int(await line_of(process))
-        assert alive(server)
-        process.kill()
-        await gone(server)
+        with ends(server):
+            process.kill()
+            await gone(server)
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["running", "hanging"])
@@ -189,12 +216,13 @@ async def test_a_server_left_behind_is_stopped_at_the_next_start(
     async with program(PUBLISHER, tmp_path, "forgetful") as process:
         server = int(await line_of(process))
         await line_of(process)
-    assert alive(server)
-    if hangs:
-        os.kill(server, signal.SIGSTOP)
-    async with embedded_redis(tmp_path) as url:
-        assert await server_of(url) != server
-        assert not alive(server)
+    with ends(server):
+        assert alive(server)
+        if hangs:
+            os.kill(server, signal.SIGSTOP)
+        async with embedded_redis(tmp_path) as url:
+            assert await server_of(url) != server
+            assert not alive(server)
 
 
 async def test_a_server_that_is_killed_is_started_again_and_consumers_go_on(tmp_path: Path) -> None:
