@@ -101,7 +101,12 @@ class OpenAI(Section):
     model: str = Field("", description="the server's name of the model")
     first_s: float = Field(3.0, gt=0, le=60, description="how long to wait for its first piece before stepping down")
     total_s: float = Field(20.0, gt=0, le=120, description="how long one answer may take in all")
-    voice: str = Field("", description="speech only: the server's name of the voice")
+
+
+class Speech(OpenAI):
+    """An OpenAI-compatible server for her voice. Unset: the fast voice speaks."""
+
+    voice: str = Field("", description="the server's name of the voice")
 
 
 class Stage(Section):
@@ -133,7 +138,7 @@ class Settings(Section):
     douyin: Douyin = Douyin()
     audience: Audience = Audience()
     chat: OpenAI = OpenAI()
-    speech: OpenAI = OpenAI()
+    speech: Speech = Speech()
     stage: Stage = Stage()
     telemetry: Telemetry = Telemetry()
 

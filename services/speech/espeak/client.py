@@ -63,9 +63,12 @@ class EspeakClient:
 
     def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # as many entries as there are processes
+        self._idle: list[_Worker] = []  # never more than there are processes
+        self._news = asyncio.Event()
         self._numbers = itertools.count()
         self._running: set[_Worker] = set()
+        self._broken = ""
+        """Why workers cannot be started, for as long as they cannot."""
 
     @property
     def ready(self) -> bool:
@@ -93,16 +96,26 @@ class EspeakClient:
         try:
             reply = await self._ask(worker, request.request_id, frame)
         finally:
-            if worker.alive:
-                self._idle.put_nowait(worker)
+            self._free(worker)
         if reply.error:
             raise EspeakFailed(reply.error)
         return reply.sounds, worker.sample_rate
 
     async def _take(self) -> _Worker:
-        while not (worker := await self._idle.get()).alive:
-            pass
-        return worker
+        """A worker that is free, as soon as there is one. Raises EspeakFailed when none can be started."""
+        while True:
+            while self._idle:
+                if (worker := self._idle.pop()).alive:
+                    return worker
+            if self._broken and not self._running:
+                raise EspeakFailed(self._broken)
+            self._news.clear()
+            await self._news.wait()
+
+    def _free(self, worker: _Worker) -> None:
+        if worker.alive:
+            self._idle.append(worker)
+            self._news.set()
 
     async def _ask(self, worker: _Worker, request_id: int, frame: bytes) -> Reply:
         assert worker.process.stdin is not None
@@ -123,19 +136,29 @@ class EspeakClient:
         """Keeps one worker process alive until cancelled; then ends it."""
         failures = 0
         while True:
+            worker, reason = await self._live(command)
+            if worker is None:
+                self._broken = reason
+                self._news.set()
+            failures = 0 if worker is not None and worker.answered else min(failures + 1, len(BACK_OFF_S) - 1)
+            log.warning("an espeak-ng worker ended: %s", reason)
+            await asyncio.sleep(BACK_OFF_S[failures])
+
+    async def _live(self, command: Sequence[str]) -> tuple[_Worker | None, str]:
+        """The life of one process. Returns the worker it was, if it got that far, and why it ended."""
+        try:
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=MAX_REPLY_BYTES, start_new_session=True
             )
-            try:
-                worker, reason = await self._serve(process)
-            finally:
-                await _end(process)
-            failures = 0 if worker is not None and worker.answered else min(failures + 1, len(BACK_OFF_S) - 1)
-            log.warning("espeak-ng worker %d ended: %s", process.pid, reason)
-            await asyncio.sleep(BACK_OFF_S[failures])
+        except OSError as error:
+            return None, f"cannot be started: {error}"
+        try:
+            return await self._serve(process)
+        finally:
+            await _end(process)
 
     async def _serve(self, process: Process) -> tuple[_Worker | None, str]:
-        """Reads a process's replies until it ends. Returns the worker it was, if it got that far, and why it ended."""
+        """Reads a process's replies until it ends. Returns as `_live` does."""
         assert process.stdout is not None
         worker: _Worker | None = None
         reason = "exited"
@@ -146,7 +169,8 @@ class EspeakClient:
                 return None, hello.error
             worker = _Worker(process, hello.sample_rate)
             self._running.add(worker)
-            self._idle.put_nowait(worker)
+            self._broken = ""
+            self._free(worker)
             while True:
                 reply = unpack_reply(await _frame(process.stdout))
                 worker.answered = True

@@ -16,7 +16,7 @@ import numpy as np
 
 from services.core.events import TextSegment, VoiceChunk
 from services.core.inference import ModelFailed
-from services.core.settings import OpenAI as Settings
+from services.core.settings import Speech as Settings
 from services.speech.sound import SAMPLE_RATE, Resampler, Samples, Trimmer, from_s16le, limited, to_s16le
 from services.speech.text import PAUSE_S, phrases, written
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.speech.espeak.client import WORKER, EspeakClient, EspeakFailed, espeak_client
-from services.speech.espeak.protocol import LENGTH, MAX_REQUEST_BYTES, Line
+from services.speech.espeak.protocol import LENGTH, MAX_REQUEST_BYTES, Hello, Line, pack_hello
 
 HELLO = Line("Hello there.", "lydia-en", 170, 50, 50)
 LONG = Line("people " * 60, "lydia-en", 80, 50, 50)
@@ -215,12 +215,20 @@ async def test_no_process_is_left_when_lydia_is_killed_in_the_middle_of_a_word(t
         ("/no/such/program",),
         (sys.executable, "-c", "raise SystemExit(1)"),
         (sys.executable, "-c", "print('not the protocol at all')"),
-        (sys.executable, "-c", "import time; time.sleep(60)"),
+        (sys.executable, "-c", f"import os; os.write(1, {pack_hello(Hello(0, 'no library'))!r})"),
     ],
-    ids=["missing", "exits", "talks nonsense", "silent"],
+    ids=["missing", "exits", "talks nonsense", "finds no library"],
 )
-async def test_without_espeak_lydia_starts_and_is_told_so(command: tuple[str, ...]) -> None:
-    async with espeak_client(timeout_s=0.5, command=command) as client:
+async def test_without_espeak_lydia_starts_and_every_request_fails_at_once(command: tuple[str, ...]) -> None:
+    async with espeak_client(timeout_s=20, command=command) as client:
+        for _ in range(3):
+            async with asyncio.timeout(15):
+                with pytest.raises(EspeakFailed):
+                    await client.speak([HELLO])
         assert not client.ready
-        with pytest.raises(EspeakFailed):
+
+
+async def test_a_worker_that_never_says_hello_is_not_waited_for() -> None:
+    async with espeak_client(timeout_s=0.3, command=(sys.executable, "-c", "import time; time.sleep(60)")) as client:
+        with pytest.raises(EspeakFailed, match="no worker is up"):
             await client.speak([HELLO])

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from services.core.events import TextSegment, VoiceChunk
 from services.core.inference import ModelFailed
-from services.core.settings import OpenAI as Settings
+from services.core.settings import Speech as Settings
 from services.core.virtual_time import virtual_time
 from services.speech.model.openai import OpenAISpeech
 from services.speech.sound import Samples, from_s16le, to_s16le
