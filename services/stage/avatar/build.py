@@ -33,9 +33,10 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     shaped = face.with_large_eyes(plain, centres)
     units = {
         name: face.with_large_eyes(plain + offsets, centres) - shaped
-        for name, offsets in blendshapes.build(source).items()
+        for name, offsets in blendshapes.source_shapes(source).items()
     }
     neutral = face.neutral(shaped, units)
+    units = blendshapes.with_closing_lids(source, neutral, units)
     skeleton = rig.build(source, neutral)
     ground = float(neutral[source.groups["joint-ground"]].mean(axis=0)[1])
 
@@ -100,7 +101,7 @@ def _hidden(middle: Floats, islands: NDArray[np.str_], skeleton: Rig) -> NDArray
     """Skin triangles that are never seen: eye sockets behind the eyes, the scalp under the hair."""
     eye = skeleton.position("leftEye")
     socket = (islands == "sockets") & (middle[:, 2] < eye[2] + 0.02)
-    scalp = (middle[:, 2] < 0.55) & (middle[:, 1] > eye[1] + 0.35)
+    scalp = (middle[:, 2] < 0.5) & (middle[:, 1] > eye[1] + 0.1) & (middle[:, 1] < eye[1] + 0.7)
     return socket | scalp
 
 

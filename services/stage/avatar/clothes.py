@@ -68,10 +68,11 @@ def _skirt(source: Source, neutral: Floats, rig: Rig) -> Sheet:
 
 
 def _hull(source: Source, neutral: Floats, rig: Rig, *, fine: bool) -> Sheet:
-    """The tights hull, refined over chest and arms."""
+    """The tights hull, refined over chest and shoulders."""
     mesh = source.mesh
     faces = mesh.in_group("helper-tights")
-    upper = faces[neutral[mesh.quads[faces]].mean(axis=1)[:, 1] > 1.0] if fine else faces[:0]
+    x, y, _ = neutral[mesh.quads[faces]].mean(axis=1).T
+    upper = faces[(y > 1.9) & (np.abs(x) < 1.6)] if fine else faces[:0]
     refined = refine(mesh, faces, upper)
     return compact(Sheet(refined.matrix @ neutral, (refined.matrix @ rig.weights).tocsr(), refined.triangles))
 

@@ -62,6 +62,7 @@ class Lock:
     thickness: float
     variant: int
     tip: float  # share of the length over which it tapers to its end
+    blunt: float  # width of the very end, of the full width
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,14 @@ class _Run:
 
 def _march(skull: Skull, root: Floats, run: _Run, eye_height: float) -> tuple[Floats, Floats]:
     """The path of a lock (steps, 3) and the directions out of the head along it."""
-    point = root.copy()
+    point = root - 0.07 * skull.distance(root[None])[1][0]
     heading = np.array(run.heading) / np.linalg.norm(run.heading)
     path, outward = [], []
     drop = max(root[1] - run.end_height, 0.1)
     for step in range(int(run.longest / _STEP)):
         distance, directions = skull.distance(point[None])
         gap, away = float(distance[0]), directions[0]
-        aim = run.lift * min(1.0, 0.5 + step / 8)
+        aim = run.lift * min(1.0, 0.15 + step / 7)
         if gap < aim:
             point = point + away * (aim - gap) * 0.6
         point = _off_the_face(point, eye_height)
@@ -168,13 +169,13 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
         above = np.array([0.17 * (1 - t) + 0.04 * t, skull.top + 0.5, 1.08 * (1 - t) + 0.02 * t])
         return skull.surface(above, np.array([0.0, -1.0, 0.0]))
 
-    def add(root: Floats, run: _Run, width: float, variant: int, tip: float, thickness: float = 0.035) -> None:
+    def add(root: Floats, run: _Run, width: float, variant: int, tip: float, blunt: float = 0.0) -> None:
         path, away = _march(skull, root, run, ey)
         if variant == _INNER:  # keeps inside the outer locks where all hang free
             inside = 1 - 0.12 * paint.smooth_step(ey - 0.3, ey - 1.2, path[:, 1])
             path = path * np.stack([inside, np.ones_like(inside), inside], axis=1)
         if len(path) >= 4:
-            locks.append(Lock(path, away, width, thickness, variant, tip))
+            locks.append(Lock(path, away, width, 0.1 * width + 0.01, variant, tip, blunt))
 
     def end(azimuth: float) -> float:
         """Height of the ends of the bob, longer in front; azimuth 0 is the face, π the nape."""
@@ -187,8 +188,8 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
     for azimuth in np.linspace(0.45 * np.pi, 1.55 * np.pi, 32):
         outward = np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
         root = skull.surface(skull.centre + [0.0, 0.15, 0.0] + 3 * outward, -outward)
-        run = _Run((0.0, -1.0, 0.0), end(azimuth) + vary(0.02, 0.05), vary(0.03, 0.008), 0.5, 0.55, 0.03, vary(0, 3))
-        add(root, run, 0.3, _INNER, 0.25, 0.02)
+        run = _Run((0.0, -1.0, 0.0), end(azimuth) + vary(-0.06, 0.04), vary(0.03, 0.008), 0.5, 0.55, 0.03, vary(0, 3))
+        add(root, run, 0.3, _INNER, 0.12, 0.5)
     # Outer layers: over the head from the parting, all around except the face.
     for layer, (lift, count, width) in enumerate(((0.05, 36, 0.36), (0.075, 42, 0.29), (0.1, 36, 0.22))):
         for k in range(count):
@@ -196,7 +197,7 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
             outward = np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
             root = parting(float(np.clip(0.5 - 0.6 * np.cos(azimuth), 0.1, 1.0)))
             # Towards the face, roots lie further from the parting, so that no lock crosses the eyes.
-            aside = 0.02 + 0.38 * max(0.0, float(np.cos(azimuth)))
+            aside = 0.4 * max(0.0, float(np.cos(azimuth))) - 0.04
             root = skull.surface(root + [np.sign(outward[0]) * aside, 0.5, 0.0], np.array([0.0, -1.0, 0.0]))
             run = _Run(
                 (float(outward[0]), 0.1, float(outward[2]) * 0.8),
@@ -207,8 +208,13 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
                 0.03,
                 vary(0, 3),
             )
-            add(root, run, vary(width, 0.04), shade(), 0.2)
-    # Fringe: light locks swept to both sides of the parting, so that brows and eyes stay free.
+            add(root, run, vary(width, 0.04), shade(), 0.16, 0.35 if layer < 2 else 0.12)
+    # Fringe: a base that starts behind the hairline, then light locks swept to both sides of the parting, so that brows and eyes stay free.
+    for k, across in enumerate(np.linspace(-1.0, 1.0, 16)):
+        root = skull.surface(parting(0.34) + [0.16 * across, 0.3, 0.0], np.array([0.0, -1.0, 0.0]))
+        heading = (0.95 * across, 0.25, 1.0)
+        run = _Run(heading, ey + vary(0.4 - 0.5 * abs(across) ** 2, 0.04), 0.05 + 0.012 * (k % 2), 0.86, 0.0, 0.02, k)
+        add(root, run, 0.24, shade(), 0.6)
     for k, across in enumerate(np.linspace(-1.0, 1.0, 26)):
         root = parting(vary(0.08, 0.05)) + [0.10 * across, 0.0, 0.0]
         reach = abs(across)
@@ -221,7 +227,7 @@ def style(skull: Skull, eye: Floats) -> list[Lock]:
             0.035,
             vary(0, 3),
         )
-        add(root, run, vary(0.1 + 0.04 * reach, 0.025), shade(), 0.65, 0.02)
+        add(root, run, vary(0.1 + 0.04 * reach, 0.025), shade(), 0.65)
     # Locks in front of the ears that frame the face.
     for sign in (-1.0, 1.0):
         for k, across in enumerate((0.0, 0.35, 0.7, 1.0)):
@@ -257,7 +263,7 @@ def _mesh(lock: Lock, rows: int, columns: int) -> tuple[Floats, Floats, Floats, 
     side = np.cross(along, away)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     up = np.cross(side, along)
-    width = lock.width * _profile(at, lock.tip)
+    width = lock.width * _profile(at, lock.tip, lock.blunt)
     across = np.linspace(-1, 1, columns)
     bulge = 1 - across**2
     grid = (
@@ -287,10 +293,10 @@ def _mesh(lock: Lock, rows: int, columns: int) -> tuple[Floats, Floats, Floats, 
     return grid.reshape(-1, 3), normals.reshape(-1, 3), uvs.reshape(-1, 2), faces
 
 
-def _profile(at: Floats, tip: float) -> Floats:
+def _profile(at: Floats, tip: float, blunt: float) -> Floats:
     """Relative width from root to end."""
     root = 0.5 + 0.5 * np.clip(at / 0.3, 0, 1)
-    end = np.clip((1 - at) / tip, 0, 1) ** 0.6
+    end = blunt + (1 - blunt) * np.clip((1 - at) / tip, 0, 1) ** 0.6
     return np.maximum(root * end, 0.004)
 
 
@@ -298,12 +304,12 @@ def material(lite: bool) -> Material:
     size = 256 if lite else 1024
     color, bumps = _strands(size)
     extensions: dict[str, Json] = {
-        "KHR_materials_specular": {"specularFactor": 0.6, "specularColorFactor": [1.0, 0.86, 0.8]}
+        "KHR_materials_specular": {"specularFactor": 0.8, "specularColorFactor": [1.0, 0.86, 0.8]}
     }
     if not lite:
         extensions["KHR_materials_anisotropy"] = {"anisotropyStrength": 0.4, "anisotropyRotation": np.pi / 2}
     textures = {"baseColorTexture": color} if lite else {"baseColorTexture": color, "normalTexture": bumps}
-    return Material("hair", roughness=0.46, double_sided=True, textures=textures, extensions=extensions)
+    return Material("hair", roughness=0.42, double_sided=True, textures=textures, extensions=extensions)
 
 
 def _strands(size: int) -> tuple[Image, Image]:

@@ -23,7 +23,7 @@ def hairs(grid: LashGrid, strip: str, vertex_count: int, lite: bool) -> tuple[sp
         reach = (0.55 + 0.95 * root**1.1 if upper else 0.5 + 0.25 * root) * generator.uniform(0.88, 1.12)
         lean = (0.06 * (root - 0.35) + generator.uniform(-0.008, 0.008)) * (1.0 if upper else 0.6)
         pieces.append(
-            _hair(grid, vertex_count, root, reach * (0.95 if upper else 0.4), lean, 0.011 if upper else 0.007)
+            _hair(grid, vertex_count, root, reach * (0.95 if upper else 0.3), lean, 0.011 if upper else 0.007)
         )
     starts = np.cumsum([0] + [piece[0].shape[0] for piece in pieces])
     matrix = sparse.vstack([piece[0] for piece in pieces]).tocsr()

@@ -15,13 +15,13 @@ _TEETH = ("helper-upper-teeth", "helper-lower-teeth")
 
 
 def settle(source: Source, positions: Floats) -> Floats:
-    """Teeth a little back so that they do not touch the lips; the tongue flat behind them."""
+    """Teeth a little back from the lips and low enough to show in a smile; the tongue flat behind them."""
     settled = positions.copy()
     for group in _TEETH:
-        settled[source.groups[group], 2] -= 0.05
+        settled[source.groups[group]] -= [0.0, 0.05, 0.03]
     tongue = source.groups["helper-tongue"]
     low = settled[tongue, 1].min()
-    settled[tongue, 1] = low + (settled[tongue, 1] - low) * 0.72 - 0.03
+    settled[tongue, 1] = low + (settled[tongue, 1] - low) * 0.72 - 0.08
     settled[tongue, 2] -= 0.06
     return settled
 

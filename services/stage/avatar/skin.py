@@ -137,6 +137,7 @@ def paint_skin(source: Source, neutral: Floats, texels: SkinMap, lip_mask: Float
     color = blend(color, rgb(255, 238, 228), 0.35 * spot(0, ey - 0.12, 0.05, 0.2))  # bridge of the nose
     color = _paint_lids(source, neutral, p, color, front)
     color = _paint_brows(p, color, ex, ey, front)
+    color = blend(color, rgb(44, 34, 42), 0.96 * _scalp(x, y - ey, z) * (texels.island == 0))
     color, gloss = _paint_lips(p, color, lip_mask)
     color = _paint_inside(texels, color)
 
@@ -152,6 +153,16 @@ def _chin(neutral: Floats) -> int:
         (np.abs(neutral[:13380, 0]) < 0.03) & (neutral[:13380, 2] > 1.0) & (neutral[:13380, 1] > 5.0)
     )
     return int(middle[np.argmin(neutral[middle, 1])])
+
+
+def _scalp(x: Floats, above_eyes: Floats, z: Floats) -> Floats:
+    """1 where hair grows, fading over the hairline; x without sign."""
+    hairline = 0.84 - 0.9 * x * x
+    front = smooth_step(-0.05, 0.06, above_eyes - hairline)
+    side = smooth_step(0.66, 0.56, z) * smooth_step(-0.35, -0.2, above_eyes)
+    ear = np.exp(-(((z - 0.42) / 0.2) ** 2) - ((above_eyes + 0.2) / 0.3) ** 4) * smooth_step(0.6, 0.64, x)
+    grown: Floats = np.maximum(front, side) * (1 - np.clip(1.5 * ear, 0, 1))
+    return grown
 
 
 def _drawing(ey: float) -> FrontDrawing:
