@@ -1,4 +1,4 @@
-"""A stage that performs turns in virtual time without words or voice, and knows what was really heard."""
+"""A stage that performs turns without words or voice, and knows what was really heard."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections import Counter
 
 from services.core import topics
 from services.core.bus.port import Bus
-from services.core.clock import LoopClock
+from services.core.clock import Clock
 from services.core.envelope import seal, unseal
 from services.core.events import LANE_PAID, Control, Performed, Turn
 from services.core.ids import derived
-
-SEGMENT_S = 0.4
 
 
 class FakeStage:
     """Performs each turn once, however often it comes, and stops when a newer epoch is seen."""
 
-    def __init__(self, bus: Bus, clock: LoopClock) -> None:
+    def __init__(self, bus: Bus, clock: Clock, *, segment_s: float = 0.4) -> None:
         self.heard: Counter[str] = Counter()
         """How often each event's thanks or answer was heard to its end."""
         self.turns: list[Turn] = []
+        self.changed = asyncio.Event()
+        """Set when something was heard."""
         self._bus = bus
         self._clock = clock
+        self._segment_s = segment_s
         self._epoch = 0
         self._running: asyncio.Task[None] | None = None
 
@@ -60,8 +61,9 @@ class FakeStage:
             await asyncio.sleep(0.05)
             await self._report(turn, Performed.STATE_STARTED, 0)
             for events in segments.values():
-                await asyncio.sleep(SEGMENT_S)
+                await asyncio.sleep(self._segment_s)
                 self.heard.update(events)
+                self.changed.set()
                 heard += 1
                 await self._report(turn, Performed.STATE_HEARD, heard)
             await self._report(turn, Performed.STATE_FINISHED, heard)
