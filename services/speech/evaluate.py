@@ -8,16 +8,22 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from services.core import topics
+from services.core.bus import MemoryBus
+from services.core.clock import SystemClock
+from services.core.envelope import seal
 from services.core.events import Phoneme, TextSegment, VoiceChunk
-from services.speech.chunks import Position, SegmentCutter
-from services.speech.espeak.client import espeak_client
+from services.core.inference import InProcess
+from services.core.state import MemoryState
+from services.core.telemetry import Telemetry
+from services.speech.espeak.client import EspeakClient, espeak_client
 from services.speech.model.espeak import EspeakSpeech
+from services.speech.service import ESPEAK, Speech
 from services.speech.sound import SAMPLE_RATE, Samples, from_s16le
 from services.speech.speak import speak
 
@@ -113,15 +119,27 @@ def longest_pause(sound: Samples) -> float:
     return float(np.diff(loud).max(initial=0) / SAMPLE_RATE)
 
 
-async def first_chunk_s(model: EspeakSpeech, text: str) -> float:
-    """Seconds from a turn's first segment to its first chunk."""
-    begun = time.perf_counter()
-    segment = TextSegment(text=text)
-    cutter = SegmentCutter(segment, Position())
-    async for piece in model.stream(segment):
-        if cutter.push(piece):
-            break
-    return time.perf_counter() - begun
+async def first_chunk_times(client: EspeakClient, texts: Sequence[str]) -> list[float]:
+    """Seconds from a turn's first text segment on the bus to its first voice chunk there, turn after turn."""
+    clock = SystemClock()
+    bus, telemetry = MemoryBus(), Telemetry("evaluate")
+    models = InProcess({ESPEAK: EspeakSpeech(client)})
+    speech = Speech(bus, MemoryState(clock), models, clock, telemetry, rungs=(ESPEAK,))
+    times = []
+    async with asyncio.TaskGroup() as tasks, bus.consume(topics.VOICE, group=None) as voice:
+        working = tasks.create_task(speech.run(), name="speech")
+        heard = aiter(voice)
+        for epoch, text in enumerate(texts, 1):
+            segment = TextSegment(room_id="room", turn_id=str(epoch), epoch=epoch, text=text, last=True)
+            record = seal(topics.TEXT, segment, event_id=str(epoch), room_id="room", source="evaluate", now_ms=0)
+            begun = clock.monotonic()
+            await bus.publish(record)
+            chunk = VoiceChunk.FromString((await anext(heard)).record.value)
+            times.append(clock.monotonic() - begun)
+            while not chunk.last:
+                chunk = VoiceChunk.FromString((await anext(heard)).record.value)
+        working.cancel()
+    return times
 
 
 async def _report() -> None:
@@ -139,7 +157,7 @@ async def _report() -> None:
                 f"softest moment inside its bilabial {inside} of {len(found)}\n"
             )
         everything = [text for texts in SENTENCES.values() for text in texts]
-        times = sorted([await first_chunk_s(model, text) * 1000 for text in everything for _ in range(10)])
+        times = sorted(1000 * seconds for seconds in await first_chunk_times(client, everything * 10))
         sys.stdout.write(
             f"first chunk of {len(times)}: median {statistics.median(times):.1f} ms, "
             f"95 % {times[round(0.95 * (len(times) - 1))]:.1f} ms\n"

@@ -40,6 +40,10 @@ class EspeakFailed(Exception):
     """No sound: no worker is up, it died, it did not answer in time, or it refused the text."""
 
 
+class _WorkerDied(EspeakFailed):
+    """The worker ended before it answered."""
+
+
 class _Worker:
     """One running process. Its replies are read by the task that started it."""
 
@@ -55,7 +59,7 @@ class _Worker:
         self.alive = False
         for future in self.waiting.values():
             if not future.done():
-                future.set_exception(EspeakFailed(reason))
+                future.set_exception(_WorkerDied(reason))
 
 
 class EspeakClient:
@@ -82,19 +86,27 @@ class EspeakClient:
     async def speak(self, lines: Sequence[Line]) -> tuple[Sequence[Sound], int]:
         """The sound of each line, and the sample rate of all.
 
-        Cancelling it leaves the worker usable: a late reply is thrown away. Raises EspeakFailed.
+        A request whose worker dies is given to another one, once. Cancelling it leaves the worker usable: a late
+        reply is thrown away. Raises EspeakFailed.
         """
         request = Request(next(self._numbers), tuple(lines))
         try:
             frame = pack_request(request)
-            async with asyncio.timeout(self._timeout_s):
-                worker = await self._take()
         except BadFrame as error:
             raise EspeakFailed(str(error)) from None
-        except TimeoutError:
-            raise EspeakFailed("no worker is up") from None
         try:
-            reply = await self._ask(worker, request.request_id, frame)
+            return await self._attempt(request.request_id, frame)
+        except _WorkerDied:
+            return await self._attempt(request.request_id, frame)
+
+    async def _attempt(self, request_id: int, frame: bytes) -> tuple[Sequence[Sound], int]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                worker = await self._take()
+        except TimeoutError:
+            raise EspeakFailed("no worker is free") from None
+        try:
+            reply = await self._ask(worker, request_id, frame)
         finally:
             self._free(worker)
         if reply.error:

@@ -87,16 +87,25 @@ async def test_a_killed_worker_is_replaced(client: EspeakClient) -> None:
     assert client.pids() != [pid]
 
 
-async def test_a_worker_killed_at_work_fails_its_request_and_is_replaced(client: EspeakClient) -> None:
-    await client.speak([HELLO])
+async def test_a_request_whose_worker_is_killed_is_answered_by_another_one(client: EspeakClient) -> None:
+    expected = await client.speak([HELLO])
     (pid,) = client.pids()
     suspend(pid)
     request = asyncio.create_task(client.speak([HELLO]))
     await asyncio.sleep(0.05)
     os.killpg(pid, signal.SIGKILL)
-    with pytest.raises(EspeakFailed):
-        await request
-    assert (await client.speak([HELLO]))[0]
+    assert await request == expected
+    assert client.pids() != [pid]
+
+
+async def test_a_request_that_kills_every_worker_fails(tmp_path: Path) -> None:
+    script = tmp_path / "worker.py"
+    script.write_text(
+        f"import os, sys; os.write(1, {pack_hello(Hello(22_050, ''))!r}); os.read(0, 1); os.kill(os.getpid(), 9)"
+    )
+    async with espeak_client(timeout_s=5, command=(sys.executable, str(script))) as client:
+        with pytest.raises(EspeakFailed):
+            await client.speak([HELLO])
 
 
 async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
@@ -230,5 +239,5 @@ async def test_without_espeak_lydia_starts_and_every_request_fails_at_once(comma
 
 async def test_a_worker_that_never_says_hello_is_not_waited_for() -> None:
     async with espeak_client(timeout_s=0.3, command=(sys.executable, "-c", "import time; time.sleep(60)")) as client:
-        with pytest.raises(EspeakFailed, match="no worker is up"):
+        with pytest.raises(EspeakFailed, match="no worker is free"):
             await client.speak([HELLO])
