@@ -6,10 +6,11 @@ everything that could differ from one run to the next comes in as an input, so t
 
 from __future__ import annotations
 
-from services.audience.chats import Question
 from services.audience.choosing import Choice, allowed, choose, held, write_turn
+from services.audience.fates import Fates
 from services.audience.floor import Floor, restored
-from services.audience.lanes import lane_of, value_fen
+from services.audience.intake import Intake
+from services.audience.lanes import lane_of
 from services.audience.ledger import Ledger, Outputs
 from services.audience.paid import retry_at
 from services.audience.queues import Queues
@@ -17,8 +18,6 @@ from services.audience.rundown import IdleTalk
 from services.audience.viewers import Viewers
 from services.core.events import (
     LANE_AMBIENT,
-    LANE_CHAT,
-    LANE_PAID,
     MODE_AUTO,
     MODE_UNSPECIFIED,
     Control,
@@ -33,7 +32,6 @@ from services.core.events import (
     Stop,
     Supersede,
     Tick,
-    Turn,
 )
 from services.core.settings import Audience as Policy
 
@@ -56,7 +54,6 @@ class Director:
 
     def __init__(self, room_id: str, policy: Policy, snapshot: RoomSnapshot, now_ms: int) -> None:
         self._room_id = room_id
-        self._policy = policy
         self._show = snapshot.show
         if self._show.mode == MODE_UNSPECIFIED:
             self._show.mode = MODE_AUTO
@@ -64,12 +61,21 @@ class Director:
         self._viewers = Viewers(self._show.viewers)
         self._queues = Queues(policy)
         self._idle = IdleTalk(room_id, self._show, quiet_s=policy.quiet_s, seed=policy.seed)
+        self._fates = Fates(self._queues, self._ledger)
+        self._intake = Intake(
+            self._show,
+            self._queues,
+            self._viewers,
+            self._idle,
+            self._fates,
+            self._ledger,
+            chat_lifetime_s=policy.chat_lifetime_s,
+        )
         self._due: Choice | _StopFloor | None = None
         """Waits for the epoch that was asked for."""
-        self._arrived: PendingEvent | None = None
+        self._newcomer: PendingEvent | None = None
         """The newcomer of which nothing has been told yet."""
         self._show_changed = False
-        self._viewers_changed = False
         pending = {found.event.event_id: found for found in snapshot.pending}
         self._floor = restored(self._show.floor, pending, now_ms) if self._show.HasField("floor") else None
         self._given_up = restored(self._show.given_up, pending, now_ms) if self._show.HasField("given_up") else None
@@ -77,7 +83,7 @@ class Director:
         for event_id, found in pending.items():
             self._show.next_order = max(self._show.next_order, found.order + 1)
             if self._floor is None or not self._floor.thanks(event_id):
-                self._queue(found, now_ms)
+                self._intake.queue(found, now_ms)
                 if found.approved:
                     self._queues.approved[event_id] = None
         self._registered = self.busy
@@ -100,7 +106,8 @@ class Director:
         """Takes one input in. Nothing becomes due before `now_ms` (Unix time, milliseconds) has reached its time."""
         match happened:
             case Heard():
-                self._hear(happened, now_ms)
+                if not happened.repeated_delivery and not self._waits(happened.event.event_id):
+                    self._newcomer = self._intake.hear(happened, now_ms)
             case Performed():
                 self._report(happened, now_ms)
             case Control():
@@ -110,103 +117,13 @@ class Director:
             case Tick():
                 pass
         if self._due is None:
-            self._expire(now_ms)
+            self._intake.expire(now_ms)
             self._watch_floor(now_ms)
         if self._due is None:
             self._due = choose(self._show, self._floor, self._queues, self._idle, now_ms)
         self._tell_newcomer(now_ms)
         self._keep()
         return self._ledger.close(wants_epoch=self._due is not None, wake_at_ms=self._wake(now_ms))
-
-    # --- audience events ----------------------------------------------------------------------------------------------
-
-    def _hear(self, heard: Heard, now_ms: int) -> None:
-        event = heard.event
-        if heard.repeated_delivery or self._waits(event.event_id):
-            return
-        pending = PendingEvent(
-            event=event,
-            traceparent=heard.traceparent,
-            arrived_at_ms=min(event.received_at_ms, now_ms) or now_ms,
-            order=self._show.next_order,
-        )
-        self._show.next_order += 1
-        self._ledger.seen(pending)
-        lane = lane_of(event)
-        refusal = self._refusal(pending, lane, heard.refused_by, now_ms)
-        if refusal is not None:
-            reason, detail = refusal
-            self._drop(pending, reason, now_ms, detail=detail)
-            return
-        if lane == LANE_PAID:
-            self._take_payment(pending, refused=bool(heard.refused_by))
-        if lane != LANE_AMBIENT:
-            self._idle.wrote(now_ms)
-        if self._queue(pending, now_ms):
-            self._arrived = pending
-            self._ledger.keep(pending)
-
-    def _take_payment(self, pending: PendingEvent, *, refused: bool) -> None:
-        """What was paid is thanked even when its words are refused."""
-        event = pending.event
-        if refused:
-            event.super_chat.text = ""
-        if not event.test:
-            self._viewers.meet(event.viewer.id).given_fen += value_fen(event)
-            self._viewers_changed = True
-
-    def _refusal(
-        self, pending: PendingEvent, lane: Lane | None, refused_by: str, now_ms: int
-    ) -> tuple[Decision.Reason, str] | None:
-        """Why an event is not even queued, and the detail."""
-        event = pending.event
-        if event.message_id and event.message_id in self._show.withdrawn:
-            return Decision.REASON_WITHDRAWN, ""
-        if lane is None:
-            return Decision.REASON_NOT_SPEAKABLE, ""
-        if lane != LANE_CHAT:
-            return None
-        if refused_by:
-            return Decision.REASON_MODERATED, f"refused by the rule {refused_by}"
-        if not event.chat.text.strip():
-            return Decision.REASON_NOT_SPEAKABLE, "no words"
-        if now_ms - pending.arrived_at_ms >= self._policy.chat_lifetime_s * 1000:
-            return Decision.REASON_EXPIRED, "came too late"
-        viewer = self._viewers.meet(event.viewer.id)
-        if self._queues.chats.floods(event.viewer.id, viewer, now_ms):
-            viewer.wrote_ms.append(now_ms)
-            return Decision.REASON_FLOODING, ""
-        return None
-
-    def _queue(self, pending: PendingEvent, now_ms: int) -> bool:
-        """Puts an event into its lane; False when it was dropped for lack of room."""
-        lane = lane_of(pending.event)
-        if lane == LANE_PAID:
-            self._queues.paid.arrive(pending, now_ms)
-        elif lane == LANE_CHAT:
-            viewer = self._viewers.meet(pending.event.viewer.id)
-            if self._queues.chats.add(pending, viewer, now_ms) is None:
-                self._drop(pending, Decision.REASON_NEAR_DUPLICATE, now_ms, detail="asked often enough")
-                return False
-            lowest = self._queues.chats.overflow(now_ms)
-            if lowest is not None:
-                self._drop_question(lowest, Decision.REASON_QUEUE_FULL, now_ms)
-                return pending.event.event_id in self._queues
-        else:
-            leaving = self._queues.ambient.add(pending)
-            if leaving is not None:
-                self._drop(leaving, Decision.REASON_QUEUE_FULL, now_ms)
-        return True
-
-    def _waits(self, event_id: str) -> bool:
-        return event_id in self._queues or (self._floor is not None and self._floor.thanks(event_id))
-
-    def _expire(self, now_ms: int) -> None:
-        reason = Decision.REASON_HELD if held(self._show) else Decision.REASON_EXPIRED
-        for question in self._queues.chats.expired(now_ms):
-            self._drop_question(question, reason, now_ms)
-        for pending in self._queues.ambient.expired(now_ms):
-            self._drop(self._queues.remove(pending.event.event_id), reason, now_ms)
 
     # --- the operator -------------------------------------------------------------------------------------------------
 
@@ -219,7 +136,7 @@ class Director:
         self._show_changed = True
         floor = self._floor
         if floor is not None and floor.alive() and control.epoch > floor.turn.epoch:
-            floor.skipped = control.HasField("skip")
+            floor.skipped = control.HasField("skip") and not control.skip.event_id
             self._end_floor(floor, now_ms)
         match control.WhichOneof("action"):
             case "say":
@@ -252,7 +169,7 @@ class Director:
     def _refuse(self, event_id: str, reason: Decision.Reason, now_ms: int) -> None:
         """A person does not want a waiting event answered, not even a paid one."""
         if event_id in self._queues:
-            self._drop(self._queues.remove(event_id), reason, now_ms)
+            self._fates.dropped(self._queues.remove(event_id), reason, now_ms)
 
     def _withdraw(self, message_ids: frozenset[str], now_ms: int) -> None:
         self._show.withdrawn.extend(sorted(message_ids))
@@ -290,9 +207,9 @@ class Director:
             self._leave_superseded(choice.cutting, now_ms)
         self._floor = Floor(turn, thanked=choice.thanked, question=choice.question, since_ms=now_ms)
         self._ledger.open(turn, events)
-        self._tell_chosen(choice, turn, now_ms)
-        if any(pending is self._arrived for pending in events):
-            self._arrived = None
+        self._fates.chosen(choice, turn, now_ms)
+        if any(pending is self._newcomer for pending in events):
+            self._newcomer = None
 
     def _take_out(self, choice: Choice, now_ms: int) -> None:
         """Takes what a turn answers out of the queues. Thanks are kept until they were heard."""
@@ -300,9 +217,8 @@ class Director:
             del self._show.says[0]
         if choice.question is not None:
             self._queues.chats.answer(choice.question, now_ms)
-            self._viewers_changed = True
             for pending in choice.question.asked:
-                self._viewers.meet(pending.event.viewer.id).answered_ms = now_ms
+                self._viewers.answered(pending.event.viewer.id, now_ms)
                 self._queues.approved.pop(pending.event.event_id, None)
                 self._ledger.forget(pending)
         for pending in choice.gathered:
@@ -342,9 +258,7 @@ class Director:
             for pending in group:
                 if pending.event.event_id in self._queues:
                     self._queues.remove(pending.event.event_id)
-                    chosen, reason = Decision.OUTCOME_CHOSEN, Decision.REASON_PAID
-                    self._ledger.tell(pending, chosen, reason, now_ms, turn_id=late.turn.turn_id)
-                    self._ledger.forget(pending)
+                    self._fates.heard_after_all(pending, late.turn, now_ms)
 
     def _watch_floor(self, now_ms: int) -> None:
         floor = self._floor
@@ -370,7 +284,7 @@ class Director:
         """Nothing was heard of the running turn."""
         if not floor.thanked:
             for pending in floor.answered():
-                self._drop(pending, Decision.REASON_NOT_PERFORMED, now_ms)
+                self._fates.dropped(pending, Decision.REASON_NOT_PERFORMED, now_ms)
         self._leave_floor(now_ms)
 
     def _leave_floor(self, now_ms: int) -> None:
@@ -386,7 +300,7 @@ class Director:
         for group in floor.thanked[floor.heard :]:
             for pending in group:
                 if floor.skipped:
-                    self._drop(pending, Decision.REASON_SKIPPED, now_ms)
+                    self._fates.dropped(pending, Decision.REASON_SKIPPED, now_ms)
                 else:
                     pending.not_before_ms = retry_at(pending.attempt, now_ms)
                     self._again(pending, now_ms)
@@ -401,61 +315,31 @@ class Director:
 
     def _again(self, pending: PendingEvent, now_ms: int) -> None:
         pending.attempt += 1
-        if self._queue(pending, now_ms):
+        if self._intake.queue(pending, now_ms):
             self._ledger.keep(pending)
-            self._tell_waiting(pending, now_ms, detail="was not heard")
+            self._fates.waits(pending, now_ms, detail="was not heard")
 
-    # --- decisions ----------------------------------------------------------------------------------------------------
+    # --- between steps ------------------------------------------------------------------------------------------------
+
+    def _waits(self, event_id: str) -> bool:
+        return event_id in self._queues or (self._floor is not None and self._floor.thanks(event_id))
 
     def _tell_newcomer(self, now_ms: int) -> None:
         """Says of the newcomer that it waits, unless its turn is about to be opened."""
-        arrived = self._arrived
-        if arrived is None:
+        newcomer = self._newcomer
+        if newcomer is None:
             return
-        if isinstance(self._due, Choice) and any(pending is arrived for pending in self._due.events()):
+        if isinstance(self._due, Choice) and any(pending is newcomer for pending in self._due.events()):
             return
-        self._arrived = None
-        if arrived.event.event_id in self._queues and lane_of(arrived.event) != LANE_AMBIENT:
-            self._tell_waiting(arrived, now_ms)
-
-    def _tell_waiting(self, pending: PendingEvent, now_ms: int, *, detail: str = "") -> None:
-        waiting, chats = Decision.OUTCOME_WAITING, self._queues.chats
-        if pending.event.event_id not in chats:
-            self._ledger.tell(pending, waiting, Decision.REASON_PAID, now_ms, detail=detail)
-            return
-        question = chats.question(pending.event.event_id)
-        reason = Decision.REASON_NEAR_DUPLICATE if question.asked[0] is not pending else Decision.REASON_UNSPECIFIED
-        self._ledger.tell(pending, waiting, reason, now_ms, terms=chats.terms(question, now_ms), detail=detail)
-
-    def _tell_chosen(self, choice: Choice, turn: Turn, now_ms: int) -> None:
-        """The first event of a question, of each thanked viewer and of a remark is chosen, the others go with it."""
-        terms = self._queues.chats.terms(choice.question, now_ms) if choice.question else []
-        asked = choice.question.asked if choice.question else []
-        for group in (asked, *choice.thanked, choice.gathered):
-            for i, pending in enumerate(group):
-                reason = Decision.REASON_NEAR_DUPLICATE if i and choice.question else choice.reason
-                outcome = Decision.OUTCOME_MERGED if i else Decision.OUTCOME_CHOSEN
-                told = terms if not i else []
-                self._ledger.tell(pending, outcome, reason, now_ms, turn_id=turn.turn_id, terms=told)
-
-    def _drop_question(self, question: Question, reason: Decision.Reason, now_ms: int) -> None:
-        terms = self._queues.chats.terms(question, now_ms)
-        self._queues.chats.remove(question)
-        for pending in question.asked:
-            self._ledger.tell(pending, Decision.OUTCOME_DROPPED, reason, now_ms, terms=terms)
-            self._ledger.forget(pending)
-            self._queues.approved.pop(pending.event.event_id, None)
-
-    def _drop(self, pending: PendingEvent, reason: Decision.Reason, now_ms: int, *, detail: str = "") -> None:
-        """It will not be answered. The caller has taken it out of its lane."""
-        self._ledger.tell(pending, Decision.OUTCOME_DROPPED, reason, now_ms, detail=detail)
-        self._ledger.forget(pending)
-
-    # --- between steps ------------------------------------------------------------------------------------------------
+        self._newcomer = None
+        if newcomer.event.event_id in self._queues and lane_of(newcomer.event) != LANE_AMBIENT:
+            self._fates.waits(newcomer, now_ms)
 
     def _keep(self) -> None:
         """Keeps what has changed beside the pending events."""
         show = self._show
+        if self._given_up is not None and not any(event_id in self._queues.paid for event_id in self._given_up.ids):
+            self._given_up = None
         if self._show_changed:
             self._show_changed = False
             show.ClearField("floor")
@@ -464,8 +348,8 @@ class Director:
             show.ClearField("given_up")
             if self._given_up is not None:
                 show.given_up.CopyFrom(self._given_up.state())
-            if self._viewers_changed:
-                self._viewers_changed = False
+            if self._viewers.changed:
+                self._viewers.changed = False
                 del show.viewers[:]
                 show.viewers.extend(self._viewers.states())
             self._ledger.keep_show(show)

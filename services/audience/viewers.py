@@ -31,6 +31,8 @@ class Viewers:
     """A bounded memory, by viewer id."""
 
     def __init__(self, kept: Iterable[ViewerState]) -> None:
+        self.changed = False
+        """Whether `states` has changed; who keeps them sets it back."""
         self._viewers = OrderedDict((state.viewer_id, Viewer(state.answered_at_ms, state.given_fen)) for state in kept)
 
     def meet(self, viewer_id: str) -> Viewer:
@@ -40,6 +42,16 @@ class Viewers:
         if len(self._viewers) > REMEMBERED:
             self._viewers.popitem(last=False)
         return viewer
+
+    def gave(self, viewer_id: str, value_fen: int) -> None:
+        """The viewer gave something of this value, in fen (0.01 CNY)."""
+        self.meet(viewer_id).given_fen += value_fen
+        self.changed = True
+
+    def answered(self, viewer_id: str, now_ms: int) -> None:
+        """The viewer gets an answer now."""
+        self.meet(viewer_id).answered_ms = now_ms
+        self.changed = True
 
     def states(self) -> list[ViewerState]:
         """What is worth keeping, who was met longest ago first."""

@@ -230,6 +230,29 @@ def test_an_operator_who_skips_thanks_does_not_hear_them_again() -> None:
     assert len(room.thanks) == 1
 
 
+def test_skipping_another_event_does_not_cost_the_thanked_theirs() -> None:
+    room = RoomInHand()
+    gift = room.gift()
+    room.start()
+    waiting = room.chat("你最喜欢什么季节？", "ben")
+    room.control(Control(skip=Skip(event_id=waiting.event_id)), cuts=True)
+    room.perform(Performed.STATE_STOPPED)
+    assert room.outcome(waiting) == ("DROPPED", "SKIPPED")
+    assert room.outcome(gift) == ("WAITING", "PAID")
+
+
+def test_what_is_kept_of_a_room_does_not_grow_with_the_show() -> None:
+    room = RoomInHand()
+    sizes = []
+    for _ in range(20):
+        room.gift()
+        room.perform(Performed.STATE_STOPPED)
+        room.wait(2)
+        room.finish()
+        sizes.append(len(room.values[keys.show_key(ROOM)]))
+    assert max(sizes[10:]) <= max(sizes[:10]) + 10
+
+
 def test_a_super_chat_with_a_text_is_answered_alone() -> None:
     room = RoomInHand()
     room.gift(10, "zoe")
