@@ -25,6 +25,9 @@ class Position:
     sequence: int = 0
 
 
+BEGINNING = Position()
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """What a model gave at once, between two samples of the turn."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from services.core import topics
 from services.core.bus.port import Bus
@@ -18,7 +19,7 @@ from services.core.ladder import Ladder
 from services.core.state.port import State
 from services.core.telemetry import Telemetry
 from services.core.turns import TurnWorker
-from services.speech.chunks import Position, SegmentCutter
+from services.speech.chunks import BEGINNING, Position, SegmentCutter
 from services.speech.sound import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,15 @@ PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far a turn has been spoken."""
+
+    position: Position = BEGINNING
+    segments: int = 0
+    """Segments whose chunks are all on the bus."""
 
 
 class Speech:
@@ -50,25 +60,29 @@ class Speech:
         self._telemetry = telemetry
         self._ladder = Ladder(rungs, clock, telemetry.metrics, service="speech")
         self._worker = TurnWorker(bus, state, telemetry, service="speech")
-        self._reached: dict[str, Position] = {}
+        self._progress: dict[str, _Progress] = {}
 
     async def run(self) -> None:
         """Works until cancelled."""
         await self._worker.run(topics.TEXT, self._speak, is_last=lambda segment: segment.last, ended=self._forget)
 
     def _forget(self, _room_id: str, turn_id: str) -> None:
-        self._reached.pop(turn_id, None)
+        self._progress.pop(turn_id, None)
 
     async def _speak(self, segment: TextSegment) -> None:
-        """Publishes the segment's chunks. Where the turn has got to is noted only when all are out, so that a segment
-        that is handled again begins where it began before.
+        """Publishes the segment's chunks. Progress is noted only when all are out, so that a segment that is handled
+        again begins where it began before. A segment that was spoken and comes again only closes the turn, if it does.
         """
         asked_at = self._clock.monotonic()
-        cutter = SegmentCutter(segment, self._reached.get(segment.turn_id, Position()))
+        progress = self._progress.get(segment.turn_id, _Progress())
+        if segment.sequence < progress.segments:
+            segment.text = ""
+        cutter = SegmentCutter(segment, progress.position)
         if segment.text.strip():
             await self._climb_down(segment, cutter, asked_at)
         await self._publish(cutter.finish(), asked_at)
-        self._reached[segment.turn_id] = cutter.position
+        segments = max(progress.segments, segment.sequence + 1)
+        self._progress[segment.turn_id] = _Progress(cutter.position, segments)
 
     async def _climb_down(self, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> None:
         """Speaks with the best rung that can. A rung that breaks off is followed by the next one saying all of it."""

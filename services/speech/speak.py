@@ -11,7 +11,7 @@ import wave
 
 from services.core.events import TextSegment, VoiceChunk
 from services.core.inference import Model
-from services.speech.chunks import Position, SegmentCutter
+from services.speech.chunks import BEGINNING, SegmentCutter
 from services.speech.espeak.client import espeak_client
 from services.speech.model.espeak import EspeakSpeech
 from services.speech.sound import SAMPLE_RATE
@@ -26,7 +26,7 @@ async def speak(text: str, *, model: Model | None = None) -> list[VoiceChunk]:
         async with espeak_client() as client:
             return await speak(text, model=EspeakSpeech(client))
     segment = TextSegment(text=text, last=True)
-    cutter = SegmentCutter(segment, Position())
+    cutter = SegmentCutter(segment, BEGINNING)
     chunks: list[VoiceChunk] = []
     async for piece in model.stream(segment):
         assert isinstance(piece, VoiceChunk)

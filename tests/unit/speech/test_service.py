@@ -157,6 +157,29 @@ async def test_a_turn_spoken_again_after_a_crash_has_the_same_chunks_under_the_s
 
 
 @virtual_time
+async def test_a_segment_that_comes_twice_is_spoken_once() -> None:
+    voice = Voice("espeak")
+    room = Room(voice)
+    await room.say("一", "二", last=False)
+    await room.say("一", "二", "三")
+    await room.work(1)
+    assert voice.asked == ["一", "二", "三"]
+    assert [chunk.text for chunk in await room.heard() if chunk.last_of_segment] == ["一", "二", "三"]
+
+
+@virtual_time
+async def test_a_turn_that_is_written_again_in_fewer_segments_is_still_closed() -> None:
+    room = Room(Voice("espeak"))
+    await room.say("一", "二", last=False)
+    await room.say("别的")
+    await room.work(1)
+    chunks = await room.heard()
+    assert [chunk.text for chunk in chunks if chunk.last_of_segment] == ["一", "二", ""]
+    assert chunks[-1].last
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
 async def test_an_empty_last_segment_closes_the_turn() -> None:
     room = Room(Voice("espeak"))
     await room.say("一", "")
@@ -266,12 +289,12 @@ async def test_nothing_is_kept_of_turns_that_are_over_or_dead() -> None:
         await room.say("一", "二", epoch=epoch)
     await room.say("三", epoch=6, last=False)
     await asyncio.sleep(1)
-    reached: dict[str, Any] = room.speech._reached
-    assert list(reached) == ["a6"]
+    progress: dict[str, Any] = room.speech._progress
+    assert list(progress) == ["a6"]
     await room.stop(epoch=7)
     await asyncio.sleep(1)
     task.cancel()
-    assert not reached
+    assert not progress
 
 
 @virtual_time
