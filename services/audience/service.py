@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import traceback
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -45,7 +46,7 @@ from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Put, State
 from services.core.telemetry import Telemetry, link_to
 from services.core.turns import epoch_key
-from services.core.worker import BACK_OFF_S, TRANSIENT, Rejected, Verdict, Worker
+from services.core.worker import TRANSIENT, Rejected, Verdict, Worker, back_off_s
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Audience:
         while not room.closed:
             room.changed.clear()
             if failures:
-                wait: float = BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1]
+                wait = back_off_s(failures - 1)
             elif room.wake_at_ms is not None:
                 wait = max(room.wake_at_ms - self._clock.now_ms(), 1) / 1000
             else:
@@ -164,8 +165,8 @@ class Audience:
                 except TRANSIENT as error:
                     failures += 1
                     log.warning("audience waits to carry out what it decided: %s", error)
-                except Exception:
-                    log.exception("a room failed and is taken up anew by its next event")
+                except Exception as error:
+                    _log_failure("a room failed and is taken up anew by its next event", error)
                     self._close(room)
 
     async def _tick(self, room: Room) -> None:
@@ -252,7 +253,7 @@ class Audience:
                 return
             except TRANSIENT as error:
                 log.warning("audience waits to take up its rooms: %s", error)
-                await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+                await asyncio.sleep(back_off_s(failures))
                 failures += 1
 
     async def _take_up(self, room_id: str) -> None:
@@ -264,8 +265,8 @@ class Audience:
                     await self._settle(room)
         except TRANSIENT:
             raise
-        except Exception:  # one room must not keep the others down
-            log.exception("a room could not be taken up")
+        except Exception as error:  # one room must not keep the others down
+            _log_failure("a room could not be taken up", error)
 
     async def _load(self, room_id: str) -> Room:
         """The room, taken up from the state when this process does not have it."""
@@ -318,6 +319,11 @@ class Audience:
         for lane in room.director.waiting():
             with contextlib.suppress(KeyError):
                 self._telemetry.metrics.waiting.remove(room.room_id, _lane(lane))
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    """Only the exception's type and place: its text may quote what a viewer wrote."""
+    log.error("%s: %s\n%s", what, type(error).__qualname__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def _traceparent() -> str:

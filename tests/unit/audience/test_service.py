@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
+
 from services.audience import keys
+from services.audience.director import Director, Input
+from services.audience.ledger import Outputs
 from services.audience.service import REST_S
 from services.core import topics
 from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal
-from services.core.events import AudienceEvent, Control, Decision, Panic, Performed, Presence
+from services.core.events import AudienceEvent, Control, Decision, Heard, Panic, Performed, Presence
 from services.core.settings import Audience as Policy
 from services.core.state.port import Change, StateUnavailable
 from services.core.virtual_time import virtual_time
@@ -212,16 +216,25 @@ async def test_a_bus_and_a_state_that_fail_now_and_then_delay_but_change_nothing
 
 
 @virtual_time
-async def test_what_a_director_cannot_take_becomes_a_dead_letter_and_the_room_goes_on() -> None:
+async def test_what_a_director_cannot_take_becomes_a_dead_letter_and_the_room_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decide = Director.step
+
+    def step(director: Director, happened: Input, now_ms: int) -> Outputs:
+        if isinstance(happened, Heard) and happened.event.event_id == "broken":
+            raise ZeroDivisionError("secret words")
+        return decide(director, happened, now_ms)
+
+    monkeypatch.setattr(Director, "step", step)
     house = House()
     async with house.running():
-        broken = AudienceEvent(event_id="broken", room_id="a", received_at_ms=-(2**62))
-        broken.chat.text = "这个时间太早了吧？"
-        await house.publish(broken)
-        await asyncio.sleep(3)
+        gift = await house.gift()
+        await house.publish(AudienceEvent(event_id="broken", room_id="a"))
         event = await house.chat("你好呀Lydia")
-        await asyncio.sleep(3)
-    assert house.stage.heard[event.event_id] == 1
+        await asyncio.sleep(20)
+    assert await house.dead(topics.AUDIENCE) == ["ZeroDivisionError after 3 attempts"]
+    assert house.stage.heard[gift.event_id] == house.stage.heard[event.event_id] == 1
 
 
 @virtual_time
