@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from services.audience.similar import Form
+from services.audience.similar import HER_NAMES, Form
 from services.audience.viewers import Viewer
 from services.core.events import AudienceEvent, ScoreTerm
 
@@ -18,7 +18,7 @@ _QUESTION = re.compile(
     r"要不要|对不对|可以.{0,12}吗|(?i:\b(?:what|who|whom|why|when|where|which|how)\b|"
     r"^\W*(?:do|does|did|are|is|was|can|could|will|would|should|have|may) )"
 )
-_BY_NAME = re.compile(r"lydia|莉迪亚|主播", re.IGNORECASE)
+_BY_NAME = re.compile(f"{HER_NAMES}|主播", re.IGNORECASE)
 _TO_HER = re.compile(r"你|妳|您|\b(?:you|your|u|ur)\b", re.IGNORECASE)
 
 FAIR_S = 30.0

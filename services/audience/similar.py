@@ -12,8 +12,9 @@ from services.core.folding import plain, syllables
 
 T = TypeVar("T", bound=Hashable)
 
+HER_NAMES = "lydia|莉迪亚|星澜|澜澜"
 _POLITE = re.compile(
-    r"小姐姐|姐姐|主播|莉迪亚|lydia|请问一下|请问|想问一下|想问问|想问|问一下|话说|老师|"
+    rf"{HER_NAMES}|小姐姐|姐姐|主播|请问一下|请问|想问一下|想问问|想问|问一下|话说|老师|"
     r"(?<![a-z])(?:hey|hi|hello|please|pls|plz)(?![a-z])"
 )
 _PARTICLES = re.compile(r"[啊呀呢哦喔噢嘛啦哇耶嗯呃吧吗么]+(?=$|\W)")
