@@ -19,8 +19,10 @@ export const file_lydia_v1_motion: GenFile = /*@__PURE__*/
 /**
  * Frames of one voice chunk: same turn, same sequence, same samples.
  *
- * It is the performance alone (lips, emotion, nods, gestures), relative to rest. The stage adds the idle layer
- * (blinks, gaze, breath, sway), which belongs to the room's time and goes on between turns.
+ * It is the performance alone (lips, emotion, nods, gestures), relative to rest: a face of zeros, arms hanging relaxed.
+ * The stage adds the idle layer (blinks, gaze, breath, sway), which belongs to the room's time and goes on between
+ * turns. A turn begins and ends at rest; the last chunk's frames go on past its voice, by at most two seconds, until
+ * rest is reached. The next turn's frames replace them.
  *
  * @generated from message lydia.v1.MotionChunk
  */
@@ -74,6 +76,8 @@ export type MotionChunk = Message<"lydia.v1.MotionChunk"> & {
   /**
    * float32 little endian, [frame_count][61], Live Link Face order: 52 ARKit shapes (0 to 1), then head yaw, pitch, roll
    * and left and right eye yaw, pitch, roll in radians (yaw + to her left, pitch + up, roll + to her left shoulder).
+   * Eye angles are relative to the head; the EyeLook shapes tell of the same gaze: turn the eyeballs by the angles and
+   * let the shapes move the lids. Here, in the performance, the eyes' angles are the gaze in the room.
    *
    * @generated from field: bytes face_f32le = 9;
    */
@@ -87,8 +91,10 @@ export type MotionChunk = Message<"lydia.v1.MotionChunk"> & {
   joints: Joint[];
 
   /**
-   * float32 little endian, [frame_count][len(joints)][4]: local rotation from the rest pose (arms hanging, relaxed) as
-   * quaternion x, y, z, w in the axes of VRM 1.0's normalised bones.
+   * float32 little endian, [frame_count][len(joints)][4]: quaternions x, y, z, w in the axes of VRM 1.0's normalised
+   * bones (her left +x, up +y, forward +z; identities are the T-pose), from the rest pose, in which the upper arms hang
+   * 1.25 rad below the horizontal (left about -z, right about +z) and the elbows bend 0.22 rad (left about -y, right
+   * about +y): full local rotation = this · rest.
    *
    * @generated from field: bytes joints_f32le = 11;
    */

@@ -242,7 +242,8 @@ export type StageMotion = Message<"lydia.v1.StageMotion"> & {
   faceF32le: Uint8Array;
 
   /**
-   * As MotionChunk.joints_f32le, for Hello.joints.
+   * float32 little endian, [frame_count][len(Hello.joints)][4]: the full local rotations, to be set as they are, as
+   * quaternions x, y, z, w in the axes of VRM 1.0's normalised bones; identities are the T-pose.
    *
    * @generated from field: bytes joints_f32le = 4;
    */

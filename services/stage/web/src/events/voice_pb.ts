@@ -75,7 +75,8 @@ export type VoiceChunk = Message<"lydia.v1.VoiceChunk"> & {
   pcmS16le: Uint8Array;
 
   /**
-   * All phonemes of the segment, in order, whichever part of it this chunk carries; empty when they are not known.
+   * All phonemes of the segment, in order, whichever part of it this chunk carries; empty when they are not known. Of a
+   * segment of over 60 Hanzi or words, which is spoken piece by piece: those of the pieces that this chunk touches.
    *
    * @generated from field: repeated lydia.v1.Phoneme phonemes = 9;
    */
