@@ -43,12 +43,9 @@ _SIMPLIFIED = dict(
 _TABLE = str.maketrans(_LOOK_ALIKES | _SIMPLIFIED)
 _SPACES = re.compile(r"\s+")
 
-_NUMERALS = {"零〇洞": "0", "一壹幺弌": "1", "二贰两": "2", "三叁": "3", "四肆": "4", "五伍": "5", "六陆": "6"} | {
-    "七柒拐": "7",
-    "八捌": "8",
-    "九玖勾": "9",
-}
-_FIGURES = str.maketrans({sign: figure for signs, figure in _NUMERALS.items() for sign in signs} | {"o": "0", "l": "1"})
+_NUMERALS = ("零〇洞", "一壹幺弌", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒拐", "八捌", "九玖勾")
+"""Ways to write 0 to 9."""
+_FIGURES = str.maketrans({sign: str(i) for i, signs in enumerate(_NUMERALS) for sign in signs} | {"o": "0", "l": "1"})
 _NUMERAL = "0-9" + "".join(_NUMERALS)
 _GAP = r"[ .·_*~()/-]"
 _NUMERAL_RUN = re.compile(rf"[{_NUMERAL}](?:{_GAP}{{0,2}}[{_NUMERAL}ol]){{4,}}")
@@ -82,7 +79,7 @@ def fold(text: str) -> str:
     """Only words, single spaces between them; what was put between the parts of a word is gone, and so are digits and
     signs that stand for letters.
 
-    `fold("加 薇.信, f.u.c.k sh1t")` is "加薇信 fuck shit".
+    `fold("加 薇.信, f.u.c.k sh1t")` is "加薇信fuck shit".
     """
     flat = _NO_LETTER.sub(" ", _WITHIN_WORD.sub("", _PLUS.sub("加", plain(text))))
     folded, last, gap = "", "", False
