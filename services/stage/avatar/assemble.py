@@ -1,6 +1,7 @@
 """Puts her parts, skeleton, materials and expressions into one VRM file."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,10 @@ def assemble(parts: Sequence[Part], rig: Rig, materials: Sequence[Material], gro
     writer.document["scene"] = 0
     eyes = (rig.position("leftEye") + rig.position("rightEye")) / 2 - rig.position("head")
     extensions: Json = {
-        "VRMC_vrm": vrm.extension(nodes, morph_nodes, (eyes * METRES).round(5).tolist()),
+        "VRMC_springBone": vrm.springs(nodes, rig.chains),
+        "VRMC_vrm": vrm.extension(
+            {name: nodes[name] for name in rig.humanoid}, morph_nodes, (eyes * METRES).round(5).tolist()
+        ),
     }
     writer.document["extensions"] = extensions
     used = {name for material in materials for name in material.extensions}
@@ -48,9 +52,6 @@ def _metres(points: Floats, ground: float) -> NDArray[np.float32]:
 
 
 def _add_material(writer: GltfWriter, material: Material) -> int:
-    def texture(slot: Json | None) -> Json | None:
-        return slot
-
     textures = {
         slot: {"index": writer.image(f"{material.name} {slot}", image.data, image.mime_type)}
         for slot, image in material.textures.items()
@@ -78,7 +79,7 @@ def t_pose(rig: Rig) -> dict[str, Rotation]:
     for side, direction in (("left", 1.0), ("right", -1.0)):
         chain = [f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand", f"{side}MiddleProximal"]
         turned = Rotation.identity()
-        for bone, end in zip(chain, chain[1:], strict=False):
+        for bone, end in pairwise(chain):
             along = rig.position(end) - rig.position(bone)
             along /= np.linalg.norm(along)
             target = np.array([direction, 0.0, 0.0])
@@ -105,10 +106,13 @@ def _add_mesh(writer: GltfWriter, part: Part, material: int, ground: float) -> i
     attributes = {
         "POSITION": writer.accessor(_metres(part.positions, ground), "VEC3", bounds=True),
         "NORMAL": writer.accessor(part.normals.astype(np.float32), "VEC3"),
-        "TEXCOORD_0": writer.accessor(part.uvs.astype(np.float32), "VEC2"),
         "JOINTS_0": writer.accessor(joints, "VEC4"),
-        "WEIGHTS_0": writer.accessor(weights.astype(np.float32), "VEC4"),
+        "WEIGHTS_0": writer.accessor(rigs.as_bytes(weights), "VEC4", normalized=True),
     }
+    if part.uvs is not None:
+        attributes["TEXCOORD_0"] = writer.accessor(part.uvs.astype(np.float32), "VEC2")
+    if part.tangents is not None:
+        attributes["TANGENT"] = writer.accessor(part.tangents.astype(np.float32), "VEC4")
     primitive: Json = {
         "attributes": attributes,
         "indices": writer.accessor(part.triangles.astype(index_type).ravel(), "SCALAR", indices=True),

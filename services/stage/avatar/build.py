@@ -37,8 +37,7 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     }
     neutral = face.neutral(shaped, units)
     units = blendshapes.with_closing_lids(source, neutral, units)
-    skeleton = rig.build(source, neutral)
-    ground = float(neutral[source.groups["joint-ground"]].mean(axis=0)[1])
+    skeleton = hair.with_springs(rig.build(source, neutral))
 
     progress("skin")
     parts, materials = _skin(source, neutral, units, skeleton, lite)
@@ -46,16 +45,17 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     parts += eyes.build(source, neutral, skeleton, lite)
     parts.append(_lashes(source, neutral, units, skeleton, lite))
     parts += mouth.build(source, neutral, units, skeleton, lite)
-    parts += hair.build(neutral[source.groups["body"]], skeleton.position("leftEye"), skeleton, lite)
+    parts.append(hair.build(neutral[source.groups["body"]], skeleton, lite))
     materials.append(hair.material(lite))
     parts += clothes.build(source, neutral, skeleton, lite)
-    materials += clothes.materials()
+    materials += clothes.materials(lite)
     materials += [
         *eyes.materials(lite),
         *mouth.materials(),
         Material("lashes", 0.9, color=(0.012, 0.008, 0.009, 1), double_sided=True),
     ]
     progress("file")
+    ground = float(min(part.positions[:, 1].min() for part in parts))
     return assemble(parts, skeleton, materials, ground)
 
 
@@ -116,7 +116,6 @@ def _lashes(source: Source, neutral: Floats, units: dict[str, Floats], skeleton:
             normals.append(lashes.normals(matrix @ neutral, eye))
             start += matrix.shape[0]
     matrix = sparse.vstack(matrices).tocsr()
-    uvs = np.zeros((start, 2))
     return morphed(
-        "lashes", "lashes", matrix, np.concatenate(normals), uvs, np.concatenate(triangles), neutral, units, skeleton
+        "lashes", "lashes", matrix, np.concatenate(normals), np.concatenate(triangles), neutral, units, skeleton
     )

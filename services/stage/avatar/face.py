@@ -56,6 +56,8 @@ HEAD = {
     "mouth/mouth-angles-up": 0.12,
 }
 BODY = {
+    "legs/upperlegs-height-incr": 0.35,
+    "legs/lowerlegs-height-incr": 0.35,
     "neck/neck-scale-horiz-decr": 0.3,
     "neck/neck-scale-depth-decr": 0.2,
     "neck/neck-scale-vert-incr": 0.2,

@@ -15,10 +15,11 @@ _TEETH = ("helper-upper-teeth", "helper-lower-teeth")
 
 
 def settle(source: Source, positions: Floats) -> Floats:
-    """Teeth a little back from the lips and low enough to show in a smile; the tongue flat behind them."""
+    """Teeth a little back from the lips and low enough to show in a smile, as narrow as her mouth; the tongue flat behind them."""
     settled = positions.copy()
     for group in _TEETH:
-        settled[source.groups[group]] -= [0.0, 0.05, 0.03]
+        row = source.groups[group]
+        settled[row] = settled[row] * [0.88, 1.0, 1.0] - [0.0, 0.05, 0.03]
     tongue = source.groups["helper-tongue"]
     low = settled[tongue, 1].min()
     settled[tongue, 1] = low + (settled[tongue, 1] - low) * 0.72 - 0.08
@@ -33,10 +34,9 @@ def build(source: Source, neutral: Floats, units: Mapping[str, Floats], rig: Rig
     parts = []
     for name, faces, fine in (("teeth", teeth, not lite), ("tongue", tongue, False)):
         refined = refine(mesh, faces, faces if fine else faces[:0])
-        vertex_of, uv_of, triangles = corner_vertices(refined.triangles, np.zeros_like(refined.triangle_uvs))
+        vertex_of, _, triangles = corner_vertices(refined.triangles, np.zeros_like(refined.triangle_uvs))
         normals = vertex_normals(refined.matrix @ neutral, refined.triangles)[vertex_of]
-        uvs = np.zeros((len(uv_of), 2))
-        parts.append(morphed(name, name, refined.matrix[vertex_of], normals, uvs, triangles, neutral, units, rig))
+        parts.append(morphed(name, name, refined.matrix[vertex_of], normals, triangles, neutral, units, rig))
     return parts
 
 

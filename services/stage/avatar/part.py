@@ -16,8 +16,9 @@ class Part:
     material: str
     positions: Floats  # (vertices, 3)
     normals: Floats  # (vertices, 3), unit
-    uvs: Floats  # (vertices, 2), v down as in glTF
+    uvs: Floats | None  # (vertices, 2), v down as in glTF; None where the material has no picture
     triangles: Ints  # (triangles, 3), counter-clockwise seen from outside
     skin: sparse.csr_matrix  # (vertices, bones), rows sum to 1
+    tangents: Floats | None = None  # (vertices, 4) as in glTF
     morphs: Mapping[str, Floats] = field(default_factory=dict)  # ARKit name → offsets (vertices, 3)
     morph_normals: Mapping[str, Floats] = field(default_factory=dict)  # ARKit name → normal offsets

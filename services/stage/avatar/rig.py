@@ -4,10 +4,11 @@ Bones stand where the shaped mesh puts them. The mesh is bound in its own A-pose
 horizontal, because VRM wants a T-pose at rest, so hanging arms come out close to the modelled shape.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from services.stage.avatar.source import Floats, Source
@@ -56,7 +57,14 @@ class Joint:
 @dataclass(frozen=True)
 class Rig:
     joints: list[Joint]  # parents before children
-    weights: sparse.csr_matrix  # (base vertices, humanoid bones), rows sum to 1; columns as in `joints`
+    weights: sparse.csr_matrix  # (base vertices, humanoid bones), rows sum to 1; columns as the first `joints`
+    chains: list[list[str]] = field(default_factory=list)  # spring joints, each chain from its root to its end
+
+    @property
+    def humanoid(self) -> list[str]:
+        """Names of the humanoid bones."""
+        springs = {name for chain in self.chains for name in chain}
+        return [joint.name for joint in self.joints if joint.name not in springs]
 
     def index(self, name: str) -> int:
         return next(i for i, joint in enumerate(self.joints) if joint.name == name)
@@ -113,7 +121,7 @@ def _place(source: Source, shaped: Floats, bone: str) -> Floats:
             raise ValueError(f"bone {bone}: unknown strategy {other}")
 
 
-def four_strongest(skin: sparse.csr_matrix) -> tuple["np.ndarray[Any, np.dtype[np.uint8]]", Floats]:
+def four_strongest(skin: sparse.csr_matrix) -> tuple[NDArray[np.uint8], Floats]:
     """Joint indices (n, 4) and weights (n, 4) of the four strongest bones per vertex; weights sum to 1."""
     dense = skin.toarray()
     joints = np.argsort(-dense, axis=1, kind="stable")[:, :4]
@@ -121,3 +129,10 @@ def four_strongest(skin: sparse.csr_matrix) -> tuple["np.ndarray[Any, np.dtype[n
     weights /= weights.sum(axis=1, keepdims=True)
     joints[weights == 0] = 0
     return joints.astype(np.uint8), weights
+
+
+def as_bytes(weights: Floats) -> NDArray[np.uint8]:
+    """Weights (n, 4) as bytes that sum to exactly 255 per vertex."""
+    scaled = np.floor(weights * 255).astype(np.int64)
+    scaled[:, 0] += 255 - scaled.sum(axis=1)  # the first is the largest
+    return scaled.astype(np.uint8)

@@ -1,9 +1,8 @@
 """Cloth as open surfaces: cutting along a field, finding borders, sweeping piping along them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from services.stage.avatar.part import Part
@@ -13,44 +12,53 @@ from services.stage.avatar.surface import vertex_normals
 
 @dataclass(frozen=True)
 class Sheet:
-    """A triangle surface that hangs on the skeleton; lengths in decimetres."""
+    """A triangle surface that hangs on the skeleton; lengths in decimetres.
+
+    Normals belong to the sheet so that cutting it leaves the shading smooth across the cut.
+    """
 
     positions: Floats  # (vertices, 3)
+    normals: Floats  # (vertices, 3), unit
+    uvs: Floats  # (vertices, 2), v down
     skin: sparse.csr_matrix  # (vertices, bones)
     triangles: Ints  # (triangles, 3)
 
-    def part(self, name: str, material: str) -> Part:
-        normals = vertex_normals(self.positions, self.triangles)
-        uvs = np.zeros((len(self.positions), 2))
-        return Part(name, material, self.positions, normals, uvs, self.triangles, self.skin)
+    @classmethod
+    def of(cls, positions: Floats, skin: sparse.csr_matrix, triangles: Ints) -> "Sheet":
+        """A sheet with the normals of its shape and no texture coordinates yet."""
+        return cls(positions, vertex_normals(positions, triangles), np.zeros((len(positions), 2)), skin, triangles)
 
-    def moved(self, positions: Floats) -> "Sheet":
-        return Sheet(positions, self.skin, self.triangles)
+    def part(self, name: str, material: str) -> Part:
+        uvs = self.uvs if self.uvs.any() else None
+        return Part(name, material, self.positions, self.normals, uvs, self.triangles, self.skin)
+
+    def reshaped(self, positions: Floats) -> "Sheet":
+        """Other positions, and the normals that go with them."""
+        return Sheet.of(positions, self.skin, self.triangles).mapped(self.uvs)
+
+    def mapped(self, uvs: Floats) -> "Sheet":
+        return replace(self, uvs=uvs)
 
 
 def compact(sheet: Sheet) -> Sheet:
     """Without the vertices that no triangle uses."""
     used, triangles = np.unique(sheet.triangles, return_inverse=True)
-    return Sheet(sheet.positions[used], sheet.skin[used], triangles.reshape(-1, 3))
+    return Sheet(
+        sheet.positions[used], sheet.normals[used], sheet.uvs[used], sheet.skin[used], triangles.reshape(-1, 3)
+    )
 
 
 def cut(sheet: Sheet, field: Floats) -> Sheet:
     """The part of the sheet where `field` (vertices,) is positive, with a border exactly along field = 0."""
-    kept = field > 0
+    kept = (field > 0).tolist()
     triangles: list[tuple[int, ...]] = []
     crossings: dict[tuple[int, int], int] = {}
-    inside, outside, shares = [], [], []
 
-    def crossing(a: int, b: int) -> int:  # a is inside, b outside
-        if (a, b) not in crossings:
-            crossings[a, b] = len(field) + len(crossings)
-            inside.append(a)
-            outside.append(b)
-            shares.append(field[a] / (field[a] - field[b]))
-        return crossings[a, b]
+    def crossing(inside: int, outside: int) -> int:
+        return crossings.setdefault((inside, outside), len(field) + len(crossings))
 
     for triangle in sheet.triangles.tolist():
-        state = [kept[v] for v in triangle]
+        state = [kept[vertex] for vertex in triangle]
         if all(state):
             triangles.append(tuple(triangle))
         elif any(state):
@@ -61,15 +69,19 @@ def cut(sheet: Sheet, field: Floats) -> Sheet:
             else:
                 to_b, to_c = crossing(b, a), crossing(c, a)
                 triangles += [(to_b, b, c), (to_b, c, to_c)]
-    share = np.array(shares)[:, None]
-    positions = sheet.positions[inside] * (1 - share) + sheet.positions[outside] * share
-    skin = sparse.diags(1 - share[:, 0]) @ sheet.skin[inside] + sparse.diags(share[:, 0]) @ sheet.skin[outside]
+    inside, outside = np.array(list(crossings), dtype=np.int64).reshape(-1, 2).T
+    share = field[inside] / (field[inside] - field[outside])
+    rows = np.arange(len(share))
+    count = len(field)
+    mix = sparse.csr_matrix(
+        (np.concatenate([1 - share, share]), (np.tile(rows, 2), np.concatenate([inside, outside]))),
+        shape=(len(share), count),
+    )
+    every = sparse.vstack([sparse.identity(count), mix]).tocsr()
+    normals = every @ sheet.normals
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     return compact(
-        Sheet(
-            np.concatenate([sheet.positions, positions]),
-            sparse.vstack([sheet.skin, skin]).tocsr(),
-            np.array(triangles),
-        )
+        Sheet(every @ sheet.positions, normals, every @ sheet.uvs, (every @ sheet.skin).tocsr(), np.array(triangles))
     )
 
 
@@ -90,8 +102,8 @@ def borders(sheet: Sheet) -> list[Ints]:
     return loops
 
 
-def smoothed(sheet: Sheet, rounds: int, fixed: NDArray[np.bool_]) -> Sheet:
-    """Every free vertex moved halfway to the mean of its neighbours, `rounds` times."""
+def smoothed(sheet: Sheet, rounds: int) -> Sheet:
+    """Every vertex moved halfway to the mean of its neighbours, `rounds` times."""
     edges = np.concatenate([sheet.triangles[:, [0, 1]], sheet.triangles[:, [1, 2]], sheet.triangles[:, [2, 0]]])
     edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
     count = len(sheet.positions)
@@ -99,8 +111,8 @@ def smoothed(sheet: Sheet, rounds: int, fixed: NDArray[np.bool_]) -> Sheet:
     mean = sparse.diags(1 / np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1)) @ links
     positions = sheet.positions
     for _ in range(rounds):
-        positions = np.where(fixed[:, None], positions, 0.5 * positions + 0.5 * (mean @ positions))
-    return sheet.moved(positions)
+        positions = 0.5 * positions + 0.5 * (mean @ positions)
+    return sheet.reshaped(positions)
 
 
 def smoothed_border(sheet: Sheet, rounds: float) -> Sheet:
@@ -109,7 +121,7 @@ def smoothed_border(sheet: Sheet, rounds: float) -> Sheet:
     for loop in borders(sheet):
         if len(loop) > 8:
             positions[loop] = ndimage.gaussian_filter1d(sheet.positions[loop], rounds, axis=0, mode="wrap")
-    return sheet.moved(positions)
+    return replace(sheet, positions=positions)
 
 
 def thinned(positions: Floats, line: Ints, spacing: float) -> Ints:
@@ -129,8 +141,7 @@ def piping(sheet: Sheet, line: Ints, radius: float, sides: int, *, closed: bool)
     else:
         along = np.gradient(points, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    normals = vertex_normals(sheet.positions, sheet.triangles)[line]
-    across = np.cross(along, normals)
+    across = np.cross(along, sheet.normals[line])
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     up = np.cross(across, along)
     angles = 2 * np.pi * np.arange(sides) / sides
@@ -145,7 +156,7 @@ def piping(sheet: Sheet, line: Ints, radius: float, sides: int, *, closed: bool)
             c, d = (i + 1) % count * sides + s, (i + 1) % count * sides + (s + 1) % sides
             triangles += [[a, b, d], [a, d, c]]
     skin = sheet.skin[np.repeat(line, sides)]
-    return Sheet(rings.reshape(-1, 3), skin, np.array(triangles))
+    return Sheet.of(rings.reshape(-1, 3), skin, np.array(triangles))
 
 
 def joined(sheets: list[Sheet]) -> Sheet:
@@ -153,6 +164,8 @@ def joined(sheets: list[Sheet]) -> Sheet:
     starts = np.cumsum([0] + [len(sheet.positions) for sheet in sheets])
     return Sheet(
         np.concatenate([sheet.positions for sheet in sheets]),
+        np.concatenate([sheet.normals for sheet in sheets]),
+        np.concatenate([sheet.uvs for sheet in sheets]),
         sparse.vstack([sheet.skin for sheet in sheets]).tocsr(),
         np.concatenate([sheet.triangles + start for sheet, start in zip(sheets, starts, strict=False)]),
     )

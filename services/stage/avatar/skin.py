@@ -211,8 +211,8 @@ def _paint_brows(p: Floats, color: Floats, ex: float, ey: float, front: Floats) 
             tip = root + length * np.array([np.cos(angle), np.sin(angle)])
             stroke = np.linspace(root, tip, 5) * [sign, 1]
             hairs.polygon(ribbon(stroke, lambda s: 0.0038 * (1 - 0.8 * s)), 1.0)
-    color = blend(color, rgb(120, 86, 80), 0.6 * base.sample(p, 0.012) * front)
-    return blend(color, rgb(58, 40, 40), 0.62 * hairs.sample(p, 0.0016) * front)
+    color = blend(color, rgb(104, 74, 72), 0.7 * base.sample(p, 0.012) * front)
+    return blend(color, rgb(54, 38, 42), 0.72 * hairs.sample(p, 0.0016) * front)
 
 
 def _paint_lips(p: Floats, color: Floats, mask: Floats) -> tuple[Floats, Floats]:

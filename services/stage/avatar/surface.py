@@ -20,7 +20,8 @@ def vertex_normals(positions: Floats, triangles: Ints) -> Floats:
     normals = np.stack(
         [np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), minlength=len(positions)) for k in range(3)], axis=1
     )
-    result: Floats = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    result: Floats = np.where(length > 1e-12, normals / np.maximum(length, 1e-12), [0.0, 1.0, 0.0])
     return result
 
 
@@ -35,7 +36,6 @@ def morphed(
     material: str,
     matrix: sparse.csr_matrix,
     normals: Floats,
-    uvs: Floats,
     triangles: Ints,
     neutral: Floats,
     units: Mapping[str, Floats],
@@ -44,7 +44,8 @@ def morphed(
     """A part whose vertices are rows of `matrix` over the base vertices; it carries the shapes that move it."""
     morphs = {shape: matrix @ offsets for shape, offsets in units.items()}
     morphs = {shape: offsets for shape, offsets in morphs.items() if np.abs(offsets).max() > _STILL}
-    return Part(name, material, matrix @ neutral, normals, uvs, triangles, (matrix @ rig.weights).tocsr(), morphs)
+    skin = (matrix @ rig.weights).tocsr()
+    return Part(name, material, matrix @ neutral, normals, None, triangles, skin, morphs=morphs)
 
 
 def skin_part(
@@ -80,6 +81,6 @@ def skin_part(
         part_uvs,
         triangles,
         (matrix @ rig.weights).tocsr(),
-        {shape: matrix @ offsets for shape, offsets in units.items()},
-        morph_normals,
+        morphs={shape: matrix @ offsets for shape, offsets in units.items()},
+        morph_normals=morph_normals,
     )

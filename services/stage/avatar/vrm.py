@@ -3,7 +3,7 @@
 Specification: vrm-c/vrm-specification, VRMC_vrm-1.0 and VRMC_springBone-1.0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from services.stage.avatar.blendshapes import ARKIT_NAMES, EYE_TURN_DEGREES
 from services.stage.avatar.gltf import Json
@@ -108,5 +108,33 @@ def extension(
     }
 
 
-def used_extensions(material_extensions: Iterable[str]) -> list[str]:
-    return sorted({"VRMC_vrm", *material_extensions})
+# Colliders that keep her hair out of head, neck and shoulders: bone → spheres (offset from the bone, radius), metres.
+_COLLIDERS: dict[str, list[tuple[tuple[float, float, float], float]]] = {
+    "head": [((0.0, 0.05, 0.01), 0.066), ((0.0, -0.015, 0.035), 0.052)],
+    "neck": [((0.0, 0.05, 0.02), 0.04), ((0.0, 0.01, 0.01), 0.05)],
+    "upperChest": [((0.07, 0.08, 0.0), 0.06), ((-0.07, 0.08, 0.0), 0.06)],
+}
+_HAIR_SPRING = {"hitRadius": 0.012, "stiffness": 1.6, "gravityPower": 0.12, "gravityDir": [0, -1, 0], "dragForce": 0.45}
+
+
+def springs(nodes: Mapping[str, int], chains: Sequence[Sequence[str]]) -> Json:
+    """The VRMC_springBone extension that lets her hair swing. `nodes`: joint → node index."""
+    colliders = [
+        {"node": nodes[bone], "shape": {"sphere": {"offset": list(offset), "radius": radius}}}
+        for bone, spheres in _COLLIDERS.items()
+        for offset, radius in spheres
+    ]
+    return {
+        "specVersion": "1.0",
+        "colliders": colliders,
+        "colliderGroups": [{"name": "body", "colliders": list(range(len(colliders)))}],
+        "springs": [
+            {
+                "name": f"hair {number}",
+                "joints": [{"node": nodes[name]} | _HAIR_SPRING for name in chain],
+                "colliderGroups": [0],
+                "center": nodes["hips"],
+            }
+            for number, chain in enumerate(chains)
+        ],
+    }
