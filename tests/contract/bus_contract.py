@@ -8,101 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from services.core import topics
-from services.core.bus import Bus, Consumer, Delivery, Record
+from services.core.bus import Bus, Delivery, Record
 from services.core.clock import SystemClock
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Chat
 from services.core.telemetry import Telemetry
 from services.core.worker import Rejected, Verdict, Worker
+from tests.contract.listening import PATIENCE_S, Listener, listening, numbered, until, values_of
 
 Connect = Callable[[], Awaitable[Bus]]
 """Makes a bus as another process would have it: all of one test's reach the same records and groups."""
 
 MAX_UNFINISHED = 20
 """Every bus of this suite is made with it."""
-PATIENCE_S = 60.0
-"""How long something may take that must happen. Passing tests do not wait for it."""
-
-
-class Listener:
-    """Takes what a consumer delivers, and finishes it unless told to keep it."""
-
-    def __init__(self, consumer: Consumer, *, keep: bool) -> None:
-        self.got: list[Delivery] = []
-        self._consumer = consumer
-        self.keep = keep
-        self._news = asyncio.Event()
-
-    @property
-    def values(self) -> list[bytes]:
-        return [delivery.record.value for delivery in self.got]
-
-    def by_key(self) -> dict[str, list[bytes]]:
-        """Each key's values in the order in which they came first."""
-        found: dict[str, dict[bytes, None]] = defaultdict(dict)
-        for delivery in self.got:
-            found[delivery.record.key][delivery.record.value] = None
-        return {key: list(values) for key, values in found.items()}
-
-    async def run(self) -> None:
-        async for delivery in self._consumer:
-            self.got.append(delivery)
-            if not self.keep:
-                delivery.done()
-            self._news.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits until the condition holds, looking again whenever something has come."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                self._news.clear()
-                await self._news.wait()
-
-    async def count(self, number: int) -> None:
-        await self.until(lambda: len(self.got) >= number)
-
-
-@asynccontextmanager
-async def listening(
-    bus: Bus, *names: str, group: str | None, start: str = "earliest", keep: bool = False
-) -> AsyncIterator[Listener]:
-    """A consumer and its listener."""
-    async with bus.consume(*names, group=group, start="latest" if start == "latest" else "earliest") as consumer:
-        listener = Listener(consumer, keep=keep)
-        task = asyncio.create_task(listener.run(), name="listener")
-        try:
-            yield listener
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Asks again and again: for what another process does."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not await condition():  # noqa: ASYNC110 (no event tells what another process did)
-            await asyncio.sleep(0.01)
-
-
-def numbered(topic: str, keys: list[str], count: int) -> list[Record]:
-    """`count` records of each key, taking turns; the value tells the key and the number within the key."""
-    return [Record(topic, key, f"{key} {number}".encode()) for number in range(count) for key in keys]
-
-
-def values_of(records: list[Record]) -> dict[str, list[bytes]]:
-    found: dict[str, list[bytes]] = defaultdict(list)
-    for record in records:
-        found[record.key].append(record.value)
-    return dict(found)
-
-
 ROOMS = [f"room{number}" for number in range(24)]
 
 
@@ -299,7 +222,7 @@ class BusContract:
         assert sorted(d.record.value for part in new for d in part) == sorted(r.value for r in records)
         assert not {d.partition for d in new[0]} & {d.partition for d in new[1]}
         for part in new:
-            assert all(values == values_of(records)[key] for key, values in _by_key(part).items())
+            assert all(values == values_of(records)[key] for key, values in values_of(d.record for d in part).items())
 
     async def test_a_member_that_joins_takes_over_without_loss(self, connect: Connect, topic: str, group: str) -> None:
         bus = await connect()
@@ -495,10 +418,3 @@ class BusContract:
             for key, values in listener.by_key().items():
                 order = [value for value in values if not value.startswith(b"probe")]
                 assert order == [value for value in values_of(records).get(key, []) if value in set(order)]
-
-
-def _by_key(deliveries: list[Delivery]) -> dict[str, list[bytes]]:
-    found: dict[str, list[bytes]] = defaultdict(list)
-    for delivery in deliveries:
-        found[delivery.record.key].append(delivery.record.value)
-    return dict(found)

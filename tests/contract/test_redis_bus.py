@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 from services.core.bus import Bus, BusUnavailable, Record
 from services.core.bus.redis_streams import RedisBus, Retention
 from services.core.embedded_redis import embedded_redis
-from tests.contract.bus_contract import MAX_UNFINISHED, BusContract, Connect, listening, numbered, until
+from tests.contract.bus_contract import MAX_UNFINISHED, BusContract, Connect
+from tests.contract.listening import listening, numbered, until
 
 SMALL = Retention(keep=5, most=10)
 

@@ -211,6 +211,7 @@ class Membership:
     async def run(self) -> None:
         """Commits, and calls often enough to keep the lease, until cancelled."""
         finished = self._consumer.finished
+        away = False
         while True:
             try:
                 async with asyncio.timeout(WAITING_S if self._waiting else self._lease_s / 3):
@@ -221,8 +222,11 @@ class Membership:
             finished.clear()
             try:
                 await self._sync(self._lease_s)
+                away = False
             except BusUnavailable as error:
-                log.warning("%s cannot reach the bus to commit: %s", self._group, error)
+                if not away:
+                    log.warning("%s cannot reach the bus to commit, and goes on trying: %s", self._group, error)
+                away = True
                 finished.set()
                 await asyncio.sleep(0.2)
 

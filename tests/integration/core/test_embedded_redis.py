@@ -20,7 +20,7 @@ from services.core.bus import BusUnavailable, Record
 from services.core.bus.redis_streams import RedisBus
 from services.core.embedded_redis import RedisFailed, embedded_redis
 from services.core.redis_client import connect
-from tests.contract.bus_contract import PATIENCE_S, listening, numbered, until, values_of
+from tests.contract.listening import PATIENCE_S, listening, numbered, until, values_of
 
 PUBLISHER = "tests.integration.core.publisher"
 CONSUMER = "tests.integration.core.consumer"
