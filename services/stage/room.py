@@ -17,6 +17,7 @@ from services.core.events import (
     Decision,
     Hello,
     MotionChunk,
+    Performed,
     Performing,
     RoomStatus,
     StageFrame,
@@ -98,6 +99,7 @@ class Room:
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=1000)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(1000)
         self._turn: Turn | None = None
+        self._performing: bytes | None = None
         self.last_used = clock.monotonic()
 
     def now(self) -> int:
@@ -163,6 +165,8 @@ class Room:
             status=self.status,
         )
         renderer.put(StageFrame(hello=hello).SerializeToString())
+        if self._performing is not None:
+            renderer.put(self._performing)
         for end, content in self._recent:
             if end > now:
                 renderer.put(content)
@@ -228,14 +232,15 @@ class Room:
                     self._resend_frames(at // FRAME)
                 case Report():
                     self._reports.put_nowait(effect)
-                    if self.timeline.performing is None:
+                    if effect.state not in (Performed.STATE_STARTED, Performed.STATE_HEARD):
                         self._send_performing(effect.turn_id, effect.epoch, self.now(), speaking=False)
 
     def _send_performing(self, turn_id: str, epoch: int, start: int, *, speaking: bool) -> None:
         known = self._turn is not None and self._turn.turn_id == turn_id
         turn = self._turn if known else Turn(turn_id=turn_id, room_id=self.room_id, epoch=epoch)
         content = StageFrame(performing=Performing(turn=turn, start_sample=start, speaking=speaking))
-        self._send(content, keep_until=start + 60 * RATE if speaking else 0)
+        self._performing = content.SerializeToString() if speaking else None
+        self._send(content)
 
     def _send(self, content: Message, *, keep_until: int = 0) -> None:
         serialized = content.SerializeToString()
