@@ -179,7 +179,7 @@ async function start(): Promise<void> {
   if (!(await call(listRooms))) return;
   if (login.open) login.close();
   new Connection(
-    `/rooms/${rooms.value}/stream?content=words`,
+    `/rooms/${encodeURIComponent(rooms.value)}/stream?content=words`,
     take,
     (connection) => {
       state.dataset["state"] = connection;

@@ -16,7 +16,7 @@ export class Refused extends Error {
 }
 
 export interface GiftSent {
-  readonly id: string;
+  readonly gift_id: string;
   readonly name: string;
   readonly count: number;
   /** Of the whole message, in fen (0.01 CNY). */
@@ -56,16 +56,16 @@ export class Api {
 
   /** Says something to her. Returns the event's id, "" when the server does not tell. */
   write(room: string, viewer: Author, text: string): Promise<string> {
-    return this.#post(room, "messages", { viewer: { ...viewer }, text });
+    return this.#send(room, { viewer: { ...viewer }, text });
   }
 
   /** Sends a simulated gift. Returns the event's id, "" when the server does not tell. */
   give(room: string, viewer: Author, gift: GiftSent): Promise<string> {
-    return this.#post(room, "gifts", { viewer: { ...viewer }, gift: { ...gift } });
+    return this.#send(room, { viewer: { ...viewer }, gift: { ...gift } });
   }
 
   async control(room: string, action: Action): Promise<void> {
-    await this.#call("POST", `/rooms/${room}/control`, { ...action });
+    await this.#call("POST", `${base(room)}/control`, { ...action });
   }
 
   /** Names of the rooms that are open. */
@@ -78,7 +78,7 @@ export class Api {
   }
 
   async queue(room: string): Promise<Queue> {
-    const { waiting = null, recent = null, status = null } = fields(await this.#call("GET", `/rooms/${room}/queue`));
+    const { waiting = null, recent = null, status = null } = fields(await this.#call("GET", `${base(room)}/queue`));
     const known = { ignoreUnknownFields: true };
     return {
       waiting: list(waiting).map((decision) => fromJson(DecisionSchema, decision, known)),
@@ -87,8 +87,8 @@ export class Api {
     };
   }
 
-  async #post(room: string, what: string, body: JsonObject): Promise<string> {
-    const id = fields(await this.#call("POST", `/rooms/${room}/${what}`, body))["event_id"];
+  async #send(room: string, body: JsonObject): Promise<string> {
+    const id = fields(await this.#call("POST", `${base(room)}/messages`, body))["event_id"];
     return typeof id === "string" ? id : "";
   }
 
@@ -109,6 +109,10 @@ export class Api {
       throw reason instanceof Refused ? reason : new Refused(0);
     }
   }
+}
+
+function base(room: string): string {
+  return `/rooms/${encodeURIComponent(room)}`;
 }
 
 function list(value: JsonValue): JsonValue[] {

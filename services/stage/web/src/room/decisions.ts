@@ -39,19 +39,21 @@ const REASONS: Readonly<Record<Decision_Reason, readonly [string, string]>> = {
   [Decision_Reason.GATHERED]: ["汇总成一句", "gathered into one remark"],
   [Decision_Reason.FLOODING]: ["发言太频繁", "wrote too often"],
   [Decision_Reason.APPROVED]: ["运营选中", "chosen by the operator"],
+  [Decision_Reason.NOT_PERFORMED]: ["没能说出来", "could not be performed"],
 };
 
+/** The terms of a score, as audience names them, in Chinese. */
 const TERMS: Readonly<Record<string, string>> = {
   question: "提问",
-  freshness: "新鲜",
-  fairness: "公平",
+  addressed: "叫她名字",
   value: "价值",
+  meaning: "有内容",
   spam: "刷屏",
-  addressed: "点名",
-  length: "长度",
-  novelty: "新意",
-  loyalty: "粉丝",
-  interest: "有趣",
+  repeated: "重复",
+  freshness: "新鲜",
+  waiting: "久等",
+  fairness: "公平",
+  company: "多人问",
 };
 
 const say = speaker(WORDS);

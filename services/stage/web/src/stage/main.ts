@@ -230,7 +230,7 @@ document.addEventListener("visibilitychange", wakeSound);
 sound.addEventListener("click", () => {
   if (performance?.sound.state !== "blocked" && performance) performance.sound.muted = performance.sound.state === "on";
 });
-const connection = new Connection(`/rooms/${room}/stream`, take, showState, SILENCE_MS);
+const connection = new Connection(`/rooms/${encodeURIComponent(room)}/stream`, take, showState, SILENCE_MS);
 showState(connection.state);
 setInterval(() => {
   performance?.tick();

@@ -7,6 +7,7 @@ import {
   PerspectiveCamera,
   PMREMGenerator,
   Scene,
+  type Texture,
   Vector2,
   WebGLRenderer,
 } from "three";
@@ -35,6 +36,8 @@ export class StageScene {
   readonly #camera = new PerspectiveCamera(LENS, 1, 0.1, 30);
   readonly #backdrop = new Backdrop();
   readonly #key = new DirectionalLight("#fff1e4", 1.7);
+  readonly #around = new HemisphereLight("#cdd6ff", "#6a4a5c");
+  #reflected: Texture | undefined;
   #figure: Figure | undefined;
   #area: Area = { x: 0, y: 0, width: 1, height: 1 };
   #distance = 3;
@@ -42,17 +45,15 @@ export class StageScene {
   #sway = { x: 0, y: 0 };
 
   constructor(canvas: HTMLCanvasElement) {
-    this.#renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "high-performance" });
+    // Dense screens need no smoothing of edges, and phones have them.
+    const antialias = window.devicePixelRatio < 2;
+    this.#renderer = new WebGLRenderer({ canvas, antialias, powerPreference: "high-performance" });
     this.#renderer.toneMapping = NeutralToneMapping;
     this.#renderer.shadowMap.type = PCFShadowMap;
     this.#scene.background = new Color("#0a0d2e");
-    const maker = new PMREMGenerator(this.#renderer);
-    this.#scene.environment = maker.fromScene(new RoomEnvironment(), 0.04).texture;
-    this.#scene.environmentIntensity = 0.38;
-    maker.dispose();
     this.#light();
     this.#scene.add(this.#backdrop.object);
-    this.quality = "full";
+    this.quality = "lite";
   }
 
   /** The body on the stage; the one before it is taken away and freed. */
@@ -66,10 +67,15 @@ export class StageScene {
     this.#frame();
   }
 
+  /** How much is drawn. At first "lite", until it is known what the machine can do. */
   set quality(quality: Quality) {
     this.#renderer.setPixelRatio(Math.min(window.devicePixelRatio, PIXELS[quality]));
     this.#renderer.shadowMap.enabled = quality === "full";
     this.#key.castShadow = quality === "full";
+    // Reflections make the light; without them it comes from everywhere.
+    const reflections = quality !== "lite";
+    this.#scene.environment = reflections ? this.#room() : null;
+    this.#around.intensity = reflections ? 0.35 : 2;
   }
 
   /** The window's size has changed, or the part of it in which she is to be seen from head to waist. */
@@ -93,6 +99,17 @@ export class StageScene {
     this.#renderer.render(this.#scene, this.#camera);
   }
 
+  /** A softly lit room to be reflected; made when it is first needed, for it takes a while. */
+  #room(): Texture {
+    if (!this.#reflected) {
+      const maker = new PMREMGenerator(this.#renderer);
+      this.#reflected = maker.fromScene(new RoomEnvironment(), 0.04).texture;
+      this.#scene.environmentIntensity = 0.38;
+      maker.dispose();
+    }
+    return this.#reflected;
+  }
+
   #light(): void {
     const { shadow } = this.#key;
     this.#key.position.set(0.9, 2.5, 1.8);
@@ -107,7 +124,7 @@ export class StageScene {
     shadow.radius = 4;
     const fill = new DirectionalLight("#b9ccff", 0.45);
     fill.position.set(-1.6, 1.6, 1.6);
-    this.#scene.add(this.#key, this.#key.target, fill, new HemisphereLight("#cdd6ff", "#6a4a5c", 0.35));
+    this.#scene.add(this.#key, this.#key.target, fill, this.#around);
   }
 
   /** Places the camera so that head to waist fill the area. */

@@ -9,7 +9,7 @@ import { loadVrm, NotVrm } from "./vrm_figure";
 const FULL = "/avatar/lydia.vrm";
 const LITE = "/avatar/lydia-lite.vrm";
 /** Pictures of the empty stage that are measured before it is decided which body to fetch. */
-const FIRST_PICTURES = 6;
+const FIRST_PICTURES = 5;
 /** Hair and clothes move on at most so far in one picture. Seconds. */
 const PASSED_MAX_S = 2;
 /** How fast the view follows the pointer: the share of the way made in one second is 1 - 1/e of this. */
@@ -121,7 +121,10 @@ export class Show {
     this.#scene.render(this.#calm.matches ? 0 : time / 1000);
     this.#frames += 1;
     if (this.#ladder.measure(ms)) this.#stepDown();
-    if (this.#frames === FIRST_PICTURES) void this.wearHerOwn();
+    if (this.#frames === FIRST_PICTURES) {
+      this.#scene.quality = this.#ladder.rung;
+      void this.wearHerOwn();
+    }
   }
 
   #stepDown(): void {

@@ -95,7 +95,7 @@ export class Writer {
     made.setAttribute("aria-label", say("give", say(id), yuan(value)));
     made.addEventListener("click", () => {
       const author = this.#author();
-      const gift: GiftSent = { id, name: say(id), count: 1, value_fen: value };
+      const gift: GiftSent = { gift_id: id, name: say(id), count: 1, value_fen: value };
       void this.#deliver(author, say(id), this.#api.give(this.#room, author, gift));
     });
     return made;

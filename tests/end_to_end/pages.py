@@ -1,0 +1,66 @@
+"""Opens the built pages in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "services" / "stage" / "web" / "dist"
+PATIENCE_S = 120.0
+"""The browser draws in software on a machine that may be busy; nothing here is a measurement of speed."""
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SOUND_FLAG = "--autoplay-policy=no-user-gesture-required"
+
+
+@contextmanager
+def chromium(playwright: Playwright, *flags: str) -> Iterator[Browser]:
+    """A headless Chromium: the machine's own, else the one that playwright has installed."""
+    own = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser = playwright.chromium.launch(executable_path=own, args=[*FLAGS, *flags])
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str, *, width: int = 390, height: int = 844, locale: str = "zh-CN") -> Iterator[Page]:
+    """A page in a context of its own. Fails when the page logged an error or broke its content security policy."""
+    context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console",
+        lambda message: wrong.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    page.set_default_timeout(PATIENCE_S * 1000)
+    try:
+        page.goto(url)
+        yield page
+        assert wrong == []
+    finally:
+        context.close()
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Asks until the answer is true, and returns it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"never happened: {what}")
+
+
+def lydia(page: Page, *names: str) -> Any:
+    """Values of `window.lydia`, all read at one moment; one alone comes without a list."""
+    values = page.evaluate("names => window.lydia && names.map(name => window.lydia[name])", list(names))
+    return values[0] if values and len(names) == 1 else values

@@ -1,0 +1,183 @@
+"""The operator's console in a real browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from services.core.events import (
+    LANE_CHAT,
+    LANE_PAID,
+    MODE_TAKEOVER,
+    AudienceCause,
+    AudienceEvent,
+    Chat,
+    Decision,
+    Gift,
+    Lane,
+    ScoreTerm,
+    StageFrame,
+    Turn,
+    Viewer,
+)
+from tests.end_to_end.fake_stage import TOKEN, FakeStage
+from tests.end_to_end.pages import PAGES, opened, until
+
+NASTY = '<img src=x onerror="document.title=1"><b>粗体</b>'
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[FakeStage]:
+    fake = FakeStage(PAGES, tmp_path)
+    fake.waiting = [
+        waiting("low", "Echo", Chat(text="What do people eat in 2112?"), 1.31),
+        waiting("high", "阿白", Chat(text=NASTY), 2.5),
+        waiting("gift", "橘子", Gift(gift_id="pill", name="能量药丸", count=3, value_fen=3000), 0.5, LANE_PAID),
+    ]
+    with fake.running() as running:
+        yield running
+
+
+def waiting(event_id: str, name: str, kind: Chat | Gift, score: float, lane: Lane = LANE_CHAT) -> Decision:
+    event = AudienceEvent(event_id=event_id, room_id="lydia", viewer=Viewer(id=name, name=name))
+    if isinstance(kind, Chat):
+        event.chat.CopyFrom(kind)
+    else:
+        event.gift.CopyFrom(kind)
+    return Decision(
+        decision_id=f"waiting-{event_id}",
+        room_id="lydia",
+        decided_at_ms=int(time.time() * 1000),
+        event_id=event_id,
+        outcome=Decision.OUTCOME_WAITING,
+        lane=lane,
+        score=score,
+        terms=[ScoreTerm(name="question", value=0.8), ScoreTerm(name="spam", value=-0.15)],
+        event=event,
+    )
+
+
+def queue(page: Page) -> list[str]:
+    found: list[str] = page.locator("#waiting li").evaluate_all("items => items.map(item => item.dataset.event)")
+    return found
+
+
+def controls(stage: FakeStage) -> list[dict[str, object]]:
+    assert all(token == f"Bearer {TOKEN}" and path == "/rooms/lydia/control" for path, token, _ in stage.calls)
+    return [body for _, _, body in stage.calls]
+
+
+def test_the_token_is_asked_for_until_it_is_right(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console", locale="en-US") as page:
+        page.locator("#login-token").wait_for()
+        page.fill("#login-token", "wrong")
+        page.press("#login-token", "Enter")
+        until(lambda: page.locator("#login-wrong").is_visible(), "refused")
+        page.fill("#login-token", TOKEN)
+        page.press("#login-token", "Enter")
+        until(lambda: len(queue(page)) == 3, "the queue")
+        assert not page.locator("#login").is_visible()
+        page.reload()
+        until(lambda: len(queue(page)) == 3, "the tab remembers it")
+
+
+def test_the_token_of_the_address_is_taken_out_of_it(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        assert TOKEN not in page.url
+
+
+def test_the_queue_shows_gifts_first_then_the_best_score_and_why(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: queue(page) == ["gift", "high", "low"], "the order")
+        gift, high, _ = page.locator("#waiting li").all_inner_texts()
+        assert page.locator("#waiting img").count() == 0
+    assert "sent 能量药丸 ×3" in gift and "Paid" in gift
+    assert NASTY in high, "what viewers write is text"
+    assert "Score 2.50" in high and "question +0.80" in high and "spam −0.15" in high
+
+
+def test_approve_and_skip_name_their_event(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        page.locator('[data-event="low"] button').nth(0).click()
+        until(lambda: len(stage.calls) == 1, "approved")
+        page.locator('[data-event="high"] button').nth(1).click()
+        until(lambda: len(stage.calls) == 2, "skipped")
+    assert controls(stage) == [{"action": "approve", "event_id": "low"}, {"action": "skip", "event_id": "high"}]
+
+
+def test_decisions_move_through_the_lists_as_they_come(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        dropped = waiting("low", "Echo", Chat(text="What do people eat in 2112?"), 1.31)
+        dropped.decision_id, dropped.outcome, dropped.reason = "d", Decision.OUTCOME_DROPPED, Decision.REASON_EXPIRED
+        fresh = waiting("new", "Mei", Chat(text="你好"), 9)
+        stage.send(StageFrame(decision=dropped), StageFrame(decision=fresh))
+        until(lambda: queue(page) == ["gift", "new", "high"], "the queue follows")
+        assert "waited too long" in page.locator("#recent li").first.inner_text()
+
+
+def test_the_operator_speaks_mutes_and_changes_the_mode(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        page.fill("#say-text", " 大家晚上好 ")
+        page.locator("#say button").click()
+        until(lambda: len(stage.calls) == 1, "said")
+        page.locator("#mute").click()
+        until(lambda: len(stage.calls) == 2, "muted")
+        page.locator("label", has=page.locator("#mode-takeover")).click()
+        until(lambda: len(stage.calls) == 3, "took over")
+        stage.status.muted, stage.status.mode = True, MODE_TAKEOVER
+        stage.send(StageFrame(status=stage.status))
+        until(lambda: page.locator("#mute").get_attribute("aria-pressed") == "true", "the state is shown")
+        assert page.locator("#mode-takeover").is_checked()
+    assert controls(stage) == [
+        {"action": "say", "text": "大家晚上好"},
+        {"action": "mute", "muted": True},
+        {"action": "mode", "mode": "takeover"},
+    ]
+
+
+def test_panic_is_one_tap_and_release_is_one_tap(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        box = page.locator("#panic").bounding_box()
+        assert box is not None and box["height"] >= 60 and box["y"] + box["height"] <= 844, "in reach of a thumb"
+        page.locator("#panic").click()
+        until(lambda: len(stage.calls) == 1, "panic")
+        stage.status.panic = True
+        stage.send(StageFrame(status=stage.status))
+        until(lambda: "Release" in page.locator("#panic").inner_text(), "the way back")
+        page.locator("#panic").click()
+        until(lambda: len(stage.calls) == 2, "released")
+    assert controls(stage) == [{"action": "panic", "released": False}, {"action": "panic", "released": True}]
+
+
+def test_the_running_turn_is_shown_and_can_be_skipped(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        assert page.locator("#skip-now").is_disabled()
+        event = stage.waiting[0].event
+        stage.perform(
+            Turn(turn_id="t", room_id="lydia", epoch=1, audience=AudienceCause(events=[event])), "Sea grapes."
+        )
+        until(lambda: page.locator("#caption").inner_text() == "Sea grapes.", "what she says")
+        assert "Echo" in page.locator("#cause").inner_text()
+        page.locator("#skip-now").click()
+        until(lambda: len(stage.calls) == 1, "skipped")
+    assert controls(stage) == [{"action": "skip"}]
+
+
+def test_nothing_is_wider_than_a_phone(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", width=360, height=640) as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        small = page.locator("button:visible, select:visible, label:has(input[type=radio])").evaluate_all(
+            "items => items.filter(item => item.getBoundingClientRect().height < 36).map(item => item.textContent)"
+        )
+    assert small == []
