@@ -213,7 +213,7 @@ class BusContract:
             listening(await connect(), topic, group=group) as one,
             listening(await connect(), topic, group=group) as other,
         ):
-            await self._until_both_work(bus, topic, one, other)
+            await self._until_shared(bus, topic, one, other)
             begins = len(one.got), len(other.got)
             records = numbered(topic, ROOMS, 4)
             await bus.publish(*records)
@@ -406,6 +406,25 @@ class BusContract:
             return all(len(listener.got) > begin for listener, begin in zip(listeners, begins, strict=True))
 
         await until(all_got_some)
+
+    async def _until_shared(self, bus: Bus, topic: str, one: Listener, other: Listener) -> None:
+        """Publishes rounds of probes until each member gets its fair part of a whole round."""
+
+        async def shared() -> bool:
+            begins = len(one.got), len(other.got)
+            probes = [Record(topic, room, f"probe {uuid.uuid4().hex}".encode()) for room in ROOMS]
+            await bus.publish(*probes)
+
+            async def all_came() -> bool:
+                return {probe.value for probe in probes} <= {*one.values[begins[0] :], *other.values[begins[1] :]}
+
+            await until(all_came)
+            parts = [
+                {d.partition for d in member.got[begin:]} for member, begin in zip((one, other), begins, strict=True)
+            ]
+            return min(map(len, parts)) > 0 and not parts[0] & parts[1] and abs(len(parts[0]) - len(parts[1])) <= 1
+
+        await until(shared)
 
     async def _finished(self, bus: Bus, topic: str, group: str) -> bool:
         return await bus.lag(topic, group) == 0

@@ -33,7 +33,7 @@ class TestRedisBus(BusContract):
         async with AsyncExitStack() as stack:
 
             async def new_bus() -> Bus:
-                return await stack.enter_async_context(RedisBus(url, max_unfinished=MAX_UNFINISHED, lease_s=0.6))
+                return await stack.enter_async_context(RedisBus(url, max_unfinished=MAX_UNFINISHED))
 
             yield new_bus
 
@@ -45,7 +45,7 @@ async def values(bus: Bus, topic: str) -> list[bytes]:
 async def test_a_partition_is_drained_before_it_changes_hands(url: str) -> None:
     keys = ["a", "b", "c", "d"]
     sent = numbered("t", keys, 1)
-    async with RedisBus(url, partitions=2, lease_s=0.3) as bus, listening(bus, "t", group="g", keep=True) as one:
+    async with RedisBus(url, partitions=2) as bus, listening(bus, "t", group="g", keep=True) as one:
         await bus.publish(*sent)
         await one.count(4)
         async with listening(bus, "t", group="g") as other:
@@ -55,7 +55,7 @@ async def test_a_partition_is_drained_before_it_changes_hands(url: str) -> None:
                 for delivery in one.got:
                     delivery.done()
 
-            asyncio.get_running_loop().call_later(0.5, finish)  # several calls of each member later
+            asyncio.get_running_loop().call_later(2.5, finish)  # two calls of each member later
             await until(lambda: _caught_up(bus))
             assert other.got == [], "what one member holds does not come to the other"
 
@@ -147,12 +147,15 @@ async def test_full_memory_refuses_records_until_a_group_has_finished_some(tmp_p
             while True:
                 await bus.publish(Record("t", "a", str(taken).encode().ljust(100_000)))
                 taken += 1
-        async with listening(bus, "t", group="g") as listener:
+        redis = Redis.from_url(url)
+        await redis.config_set("maxmemory", (await redis.info("memory"))["used_memory"] - 1)  # not a byte more
+        async with RedisBus(url) as late, listening(late, "t", group="g") as listener:
             await listener.count(taken)
             await until(lambda: _caught_up(bus))
             for number in range(taken, 2 * taken):
                 await bus.publish(Record("t", "a", str(number).encode().ljust(100_000)))
                 await until(lambda: _caught_up(bus))
+        await redis.aclose()
         assert [int(value) for value in listener.values] == list(range(2 * taken))
         assert taken > 50
 

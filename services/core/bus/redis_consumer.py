@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ class RedisConsumer:
 class Membership:
     """Keeps a consumer in its group: takes and hands over partitions, commits what is finished.
 
-    The members of a topic, in the order of their numbers, are dealt its partitions in turn. A partition changes hands
+    The members of a topic, in the order of their ids, are dealt its partitions in turn. A partition changes hands
     when its owner has finished what was delivered of it, or after DRAIN_S; a dead owner's at once when its lease ends.
     """
 
@@ -199,13 +200,11 @@ class Membership:
         self._lease_s = lease_s
         self._timeout_s = timeout_s
         self._sync_script = redis.register_script(SYNC)
-        self._me = ""
+        self._me = uuid.uuid4().hex
         self._waiting = False
 
     async def join(self) -> None:
         """Raises BusUnavailable."""
-        async with answered(self._timeout_s, BusUnavailable):
-            self._me = str(await self._redis.incr("bus:member")).zfill(12)
         await self._sync(self._lease_s)
 
     async def run(self) -> None:

@@ -11,7 +11,6 @@ Keys, for a topic, a partition `p` and a group:
 | `bus:groups:{topic}` | sorted set | group → when a member last called, within the hour. Milliseconds |
 | `bus:members:{group}:{topic}` | sorted set | member → when it counts as dead unless it calls again. Milliseconds |
 | `bus:owners:{group}:{topic}` | hash | p → the member that reads it |
-| `bus:member` | string | number of the newest member |
 
 When its memory is used up, Redis stops a script at its first command that could need more, unless the script has
 already written something. PUBLISH must be stopped, so its first write is one that can be. SYNC and TRIM must not be,

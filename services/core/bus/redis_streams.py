@@ -75,7 +75,8 @@ class RedisBus:
 
     async def __aenter__(self) -> Self:
         async with answered(self._timeout_s, BusUnavailable):
-            await self._redis.set("bus:partitions", self._partitions, nx=True)
+            if await self._redis.get("bus:partitions") is None:  # a server without memory answers only this
+                await self._redis.set("bus:partitions", self._partitions, nx=True)
             self._partitions = int(await self._redis.get("bus:partitions") or 0)
         return self
 
