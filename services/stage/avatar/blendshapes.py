@@ -80,7 +80,7 @@ def _near_lips_and_lids(source: Source) -> Floats:
 
 
 def _lift_tongue(source: Source, shapes: dict[str, Floats]) -> None:
-    """tongueOut passes over the lower lip instead of through it, and draws the lip down a little."""
+    """Let tongueOut pass over the lower lip instead of through it, and draw the lip down a little."""
     tongue = source.groups["helper-tongue"]
     out = shapes["tongueOut"]
     forward = np.clip(out[tongue, 2] / max(out[tongue, 2].max(), 1e-9), 0, 1)

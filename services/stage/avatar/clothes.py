@@ -1,4 +1,4 @@
-"""Her clothes, grown from the base mesh's helper hulls: dark suit, white cropped jacket, skirt, boots, lines of light."""
+"""Her clothes, grown from the base mesh's helper hulls: suit, cropped jacket, skirt, boots, lines of light."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _SUIT_TOP = 4.98
 _COLLAR_HEIGHT = 0.46
 
 
-def build(source: Source, neutral: Floats, rig: Rig, lite: bool) -> list[Part]:
+def build(source: Source, neutral: Floats, rig: Rig, *, lite: bool) -> list[Part]:
     """Suit with skirt, jacket with boots, and the glowing lines."""
     hull = _hull(source, neutral, rig, fine=not lite)
     suit, jacket, boots = _suit(hull), _jacket(hull, rig), _boots(hull)
@@ -170,7 +170,7 @@ def _armhole(points: Floats, rig: Rig) -> Floats:
     """Positive on the sleeves."""
     shoulder = rig.position("leftUpperArm")
     mirrored = np.stack([np.abs(points[:, 0]), points[:, 1], points[:, 2]], axis=1)
-    outward = np.array([0.95, -0.3, 0.0])
+    outward = np.array([0.95, 0.3, 0.0])
     field: Floats = (mirrored - shoulder) @ outward + 0.02
     return field
 
@@ -214,8 +214,8 @@ def _boots(hull: Sheet) -> Sheet:
     return boots.reshaped(boots.positions - np.stack([0 * under, SOLE * under, 0 * under], axis=1))
 
 
-def materials(lite: bool) -> list[Material]:
+def materials(*, lite: bool) -> list[Material]:
     return [
-        *fabric.materials(lite),
+        *fabric.materials(lite=lite),
         Material("glow", roughness=0.4, color=(0.02, 0.1, 0.12, 1.0), emissive=(0.1, 0.85, 1.0)),
     ]

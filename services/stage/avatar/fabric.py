@@ -48,7 +48,7 @@ SUIT = Patch(0.0, 0.0, 1.0, 1.0)
 _WHITE, _SHADE, _DARK = rgb(224, 228, 236), rgb(176, 186, 204), rgb(34, 38, 52)
 
 
-def materials(lite: bool) -> list[Material]:
+def materials(*, lite: bool) -> list[Material]:
     size = 256 if lite else 1024
     jacket, jacket_bumps = _jacket(size)
     suit, suit_bumps = _suit(size)
@@ -56,12 +56,14 @@ def materials(lite: bool) -> list[Material]:
     if not lite:
         sheen["KHR_materials_sheen"] = {"sheenColorFactor": [0.12, 0.13, 0.15], "sheenRoughnessFactor": 0.6}
     return [
-        Material("jacket", 0.6, double_sided=True, textures=_textures(jacket, jacket_bumps, lite), extensions=sheen),
-        Material("suit", 0.58, double_sided=True, textures=_textures(suit, suit_bumps, lite)),
+        Material(
+            "jacket", 0.6, double_sided=True, textures=_textures(jacket, jacket_bumps, lite=lite), extensions=sheen
+        ),
+        Material("suit", 0.58, double_sided=True, textures=_textures(suit, suit_bumps, lite=lite)),
     ]
 
 
-def _textures(color: Image, bumps: Image, lite: bool) -> dict[str, Image]:
+def _textures(color: Image, bumps: Image, *, lite: bool) -> dict[str, Image]:
     return {"baseColorTexture": color} if lite else {"baseColorTexture": color, "normalTexture": bumps}
 
 
@@ -112,7 +114,7 @@ def _jacket(size: int) -> tuple[Image, Image]:
 
 
 def _suit(size: int) -> tuple[Image, Image]:
-    rows, columns, across, down = SUIT.of(size)
+    _, _, across, down = SUIT.of(size)
     color = np.broadcast_to(np.array(rgb(32, 36, 50)), (size, size, 3)).copy()
     panel = smooth_step(0.004, 0.0, np.abs(across - 0.09) - 0.03) * smooth_step(0.42, 0.4, down)
     color = blend(color, rgb(46, 52, 72), 0.8 * panel)
@@ -136,13 +138,15 @@ def _folds(shape: tuple[int, ...], stretch: tuple[float, float], seed: int) -> F
 def _edge(mask: Floats) -> Floats:
     """1 along the border of a mask."""
     soft = ndimage.gaussian_filter(mask, 1.2)
-    return np.clip(4 * soft * (1 - soft), 0, 1)
+    result: Floats = np.clip(4 * soft * (1 - soft), 0, 1)
+    return result
 
 
 def _hexagons(x: Floats, y: Floats) -> Floats:
     """A honeycomb of pads, 1 in the middles and 0 on the borders, cells about one unit wide."""
     waves = [np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a) * 0.577)) for a in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
-    return np.clip(sum(waves) / 3 + 0.5, 0, 1) ** 0.5
+    result: Floats = np.clip(np.sum(waves, axis=0) / 3 + 0.5, 0, 1) ** 0.5
+    return result
 
 
 def _normals(height: Floats, size: int) -> Image:

@@ -34,10 +34,10 @@ def with_springs(rig: Rig) -> Rig:
     return Rig(joints, rig.weights, chains)
 
 
-def build(body: Floats, rig: Rig, lite: bool) -> Part:
+def build(body: Floats, rig: Rig, *, lite: bool) -> Part:
     """All locks as one part. `body`: positions of the body's vertices."""
     skull = Skull(body, float(rig.position("leftEye")[1]))
-    pieces = [_mesh(lock, *_resolution(lock, lite)) for lock in hairstyle.locks(skull)]
+    pieces = [_mesh(lock, *_resolution(lock, lite=lite)) for lock in hairstyle.locks(skull)]
     starts = np.cumsum([0] + [len(piece[0]) for piece in pieces])
     positions = np.concatenate([piece[0] for piece in pieces])
     triangles = np.concatenate([piece[4] + start for piece, start in zip(pieces, starts, strict=False)])
@@ -68,7 +68,7 @@ def _swing(positions: Floats, rig: Rig) -> sparse.csr_matrix:
     return sparse.csr_matrix(dense / dense.sum(axis=1, keepdims=True))
 
 
-def _resolution(lock: Lock, lite: bool) -> tuple[int, int]:
+def _resolution(lock: Lock, *, lite: bool) -> tuple[int, int]:
     """Rows and columns of a lock's grid: long and wide ones need more."""
     rows = int(np.clip(len(lock.path) * 0.42, 8, 15))
     columns = 3 if lock.shade == INNER or lock.width < 0.16 else 5
@@ -117,7 +117,7 @@ def _profile(at: Floats, tip: float, blunt: float) -> Floats:
     return np.maximum(root * end, 0.004)
 
 
-def material(lite: bool) -> Material:
+def material(*, lite: bool) -> Material:
     color, bumps = _strands(256 if lite else 1024)
     extensions: dict[str, Json] = {
         "KHR_materials_specular": {"specularFactor": 0.8, "specularColorFactor": [1.0, 0.86, 0.8]}
@@ -148,6 +148,6 @@ def _strands(size: int) -> tuple[Image, Image]:
     color = color * (1 + 0.16 * np.clip(height, -2, 2))[..., None]
     streak = smooth_step(1.0, 2.0, height) * smooth_step(0.1, 0.4, v)
     color = blend(color, rgb(118, 96, 108), 0.3 * streak * (column != INNER))
-    slope = np.gradient(height, axis=1) * 0.9
+    slope = 0.45 * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1))
     normal = _unit(np.stack([-slope, np.zeros_like(slope), np.ones_like(slope)], axis=-1))
     return paint.jpeg(color, 88), paint.jpeg(normal[::2] * 0.5 + 0.5, 85)

@@ -57,7 +57,7 @@ def locks(skull: Skull) -> list[Lock]:
     """All her locks, from the inside out."""
     comb = _Comb(skull)
     _inner_layer(comb, skull)
-    for layer, (lift, count, width) in enumerate(((0.05, 36, 0.36), (0.075, 42, 0.29), (0.1, 36, 0.22))):
+    for layer, (lift, count, width) in enumerate(((0.05, 34, 0.37), (0.075, 40, 0.3), (0.1, 36, 0.22))):
         _outer_layer(comb, skull, layer, lift, count, width)
     _fringe(comb, skull)
     _face_frame(comb, skull)
@@ -73,11 +73,15 @@ def _outward(azimuth: float) -> Floats:
     return np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
 
 
+def _across(distance: float) -> Floats:
+    return np.array([distance, 0.0, 0.0])
+
+
 def _inner_layer(comb: _Comb, skull: Skull) -> None:
     """Rooted in a ring around the head, it shows below and between the outer locks."""
     for azimuth in np.linspace(0.45 * np.pi, 1.55 * np.pi, 32):
         outward = _outward(azimuth)
-        root = skull.surface(skull.centre + [0.0, 0.15, 0.0] + 3 * outward, -outward)
+        root = skull.surface(skull.centre + np.array([0.0, 0.15, 0.0]) + 3 * outward, -outward)
         end = _end(skull, azimuth) + comb.vary(-0.14, 0.03)
         comb.lay_inner(root, Run((0, -1, 0), end, comb.vary(0.03, 0.008), 0.5, 0.55, 0.03, comb.vary(0, 3)), 0.3)
 
@@ -90,7 +94,7 @@ def _outer_layer(comb: _Comb, skull: Skull, layer: int, lift: float, count: int,
         # Towards the face, roots lie further from the parting, so that no lock crosses the eyes.
         aside = 0.4 * max(0.0, float(np.cos(azimuth))) - 0.04
         root = comb.parting(float(np.clip(0.5 - 0.6 * np.cos(azimuth), 0.1, 1.0)))
-        root = skull.below(root + [np.sign(outward[0]) * aside, 0.0, 0.0])
+        root = skull.below(root + _across(np.sign(outward[0]) * aside))
         end = _end(skull, azimuth) + comb.vary(0.04 * layer, 0.06)
         heading = (float(outward[0]), 0.1, float(outward[2]) * 0.8)
         run = Run(heading, end, comb.vary(lift, 0.012), 0.8, 0.9, 0.03, comb.vary(0, 3))
@@ -101,12 +105,12 @@ def _fringe(comb: _Comb, skull: Skull) -> None:
     """A base from behind the hairline, then light locks swept to both sides, so that brows and eyes stay free."""
     eyes = skull.eye_height
     for k, across in enumerate(np.linspace(-1.0, 1.0, 16)):
-        root = skull.below(comb.parting(0.34) + [0.16 * across, 0.0, 0.0])
+        root = skull.below(comb.parting(0.34) + _across(0.16 * across))
         end = eyes + comb.vary(0.4 - 0.5 * abs(across) ** 2, 0.04)
         run = Run((0.95 * across, 0.25, 1.0), end, 0.05 + 0.012 * (k % 2), 0.86, 0.0, 0.02, k)
         comb.lay(root, run, 0.24, 0.6)
     for k, across in enumerate(np.linspace(-1.0, 1.0, 26)):
-        root = comb.parting(comb.vary(0.08, 0.05)) + [0.10 * across, 0.0, 0.0]
+        root = comb.parting(comb.vary(0.08, 0.05)) + _across(0.1 * across)
         reach = abs(across)
         heading = (1.25 * across + comb.vary(0, 0.06), 0.25, 1.0)
         end = eyes + comb.vary(0.22 - 0.5 * reach**2.4, 0.06)
@@ -118,7 +122,7 @@ def _face_frame(comb: _Comb, skull: Skull) -> None:
     """Locks before the ears that frame the face."""
     for sign in (-1.0, 1.0):
         for k, across in enumerate((0.0, 0.35, 0.7, 1.0)):
-            root = skull.below(comb.parting(0.12 + 0.1 * across) + [(0.3 + 0.1 * across) * sign - 0.1, 0.0, 0.0])
+            root = skull.below(comb.parting(0.12 + 0.1 * across) + _across((0.3 + 0.1 * across) * sign - 0.1))
             end = skull.eye_height - 0.75 - 0.5 * across + comb.vary(0, 0.05)
             heading = (sign, 0.1, 0.75 - 0.35 * across)
             run = Run(heading, end, 0.1 + 0.015 * (k % 2), 0.86, 0.25, 0.03, comb.vary(0, 3))

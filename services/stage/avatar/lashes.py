@@ -1,17 +1,44 @@
 """Lashes as tapered solid hairs on the lash strips, so that they follow every movement of the lids."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import sparse
 
-from services.stage.avatar.lids import LOWER, UPPER, LashGrid
-from services.stage.avatar.source import Floats, Ints
+from services.stage.avatar.lids import LOWER, SIDES, UPPER, LashGrid, lash_grid
+from services.stage.avatar.materials import Material
+from services.stage.avatar.part import Part
+from services.stage.avatar.rig import Rig
+from services.stage.avatar.source import Floats, Ints, Source
+from services.stage.avatar.surface import morphed
 
 _STEPS = 4  # segments per hair
 _BAND = 40  # columns of the dark line along the lid
 
 
-def hairs(grid: LashGrid, strip: str, vertex_count: int, lite: bool) -> tuple[sparse.csr_matrix, Ints]:
-    """Rows of base-vertex weights and triangles (both sides seen) for one strip."""
+def build(source: Source, neutral: Floats, units: Mapping[str, Floats], rig: Rig, *, lite: bool) -> Part:
+    """The lashes of both eyes as one part."""
+    matrices, triangles, normals, start = [], [], [], 0
+    for side in SIDES:
+        eye = neutral[source.groups[f"helper-{side}-eye"]].mean(axis=0)
+        for strip in (UPPER, LOWER):
+            matrix, faces = _strip(lash_grid(source, side, strip), strip, len(neutral), lite=lite)
+            # Shaded as if they stood on the eyeball: evenly dark, without flicker.
+            out = matrix @ neutral - eye
+            normals.append(out / np.linalg.norm(out, axis=1, keepdims=True))
+            matrices.append(matrix)
+            triangles.append(faces + start)
+            start += matrix.shape[0]
+    matrix = sparse.vstack(matrices).tocsr()
+    return morphed("lashes", "lashes", matrix, np.concatenate(normals), np.concatenate(triangles), neutral, units, rig)
+
+
+def material() -> Material:
+    return Material("lashes", roughness=0.9, color=(0.012, 0.008, 0.009, 1.0), double_sided=True)
+
+
+def _strip(grid: LashGrid, strip: str, vertex_count: int, *, lite: bool) -> tuple[sparse.csr_matrix, Ints]:
+    """Rows of base-vertex weights and triangles for the hairs and the dark line of one strip."""
     upper = strip == UPPER
     count = (14 if lite else 34) if upper else (0 if lite else 16)
     pieces = [_line(grid, vertex_count, 0.16 if upper else 0.05)]
@@ -55,13 +82,3 @@ def _hair(
         for triangle in ([k, k + 1, _STEPS + 1 + k], [k + 1, _STEPS + 2 + k, _STEPS + 1 + k])
     ]
     return sparse.vstack(rows).tocsr(), np.array(triangles)
-
-
-def normals(positions: Floats, centre: Floats) -> Floats:
-    """Lashes are shaded as if they stood on the eyeball: evenly dark, without flicker."""
-    out = positions - centre
-    result: Floats = out / np.linalg.norm(out, axis=1, keepdims=True)
-    return result
-
-
-STRIPS = (UPPER, LOWER)

@@ -15,7 +15,7 @@ _TEETH = ("helper-upper-teeth", "helper-lower-teeth")
 
 
 def settle(source: Source, positions: Floats) -> Floats:
-    """Teeth a little back from the lips and low enough to show in a smile, as narrow as her mouth; the tongue flat behind them."""
+    """Teeth behind the lips, as narrow as her mouth, low enough to show in a smile; the tongue flat behind them."""
     settled = positions.copy()
     for group in _TEETH:
         row = source.groups[group]
@@ -27,7 +27,7 @@ def settle(source: Source, positions: Floats) -> Floats:
     return settled
 
 
-def build(source: Source, neutral: Floats, units: Mapping[str, Floats], rig: Rig, lite: bool) -> list[Part]:
+def build(source: Source, neutral: Floats, units: Mapping[str, Floats], rig: Rig, *, lite: bool) -> list[Part]:
     mesh = source.mesh
     teeth = np.concatenate([mesh.in_group(group) for group in _TEETH])
     tongue = mesh.in_group("helper-tongue")

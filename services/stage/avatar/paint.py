@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 from scipy import ndimage
+from scipy.interpolate import CubicSpline
 
 from services.stage.avatar.materials import Image
 from services.stage.avatar.source import Floats, Ints
@@ -37,19 +38,22 @@ def rasterise(uvs: Floats, triangles: Ints, attributes: Floats, size: int) -> Fl
         image[y0:y1, x0:x1][inside] = mix @ values[t]
         covered[y0:y1, x0:x1] |= inside
     nearest = ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return image[tuple(nearest)]
+    filled: Floats = image[tuple(nearest)]
+    return filled
 
 
 def smooth_step(low: float, high: float, value: Floats) -> Floats:
     """0 below `low`, 1 above `high`, a smooth S between; `low` may be the larger one."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3 - 2 * t)
+    result: Floats = t * t * (3 - 2 * t)
+    return result
 
 
 def noise(shape: tuple[int, ...], cell: float, seed: int) -> Floats:
     """Smooth random field with mean 0 and deviation 1; `cell` is the size of its blobs in texels."""
     field = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), cell, mode="wrap")
-    return field / field.std()
+    result: Floats = field / field.std()
+    return result
 
 
 def blend(image: Floats, color: tuple[float, float, float] | Floats, amount: Floats) -> Floats:
@@ -68,15 +72,16 @@ class FrontDrawing:
         self._canvas = Pillow.new("L", (width, height), 0)
         self._draw = ImageDraw.Draw(self._canvas)
 
-    def polygon(self, points: Floats, shade: float) -> None:
-        self._draw.polygon(self._pixels(points), fill=round(255 * shade))
+    def polygon(self, points: Floats) -> None:
+        self._draw.polygon(self._pixels(points), fill=255)
 
     def sample(self, points: Floats, blur: float) -> Floats:
         """Darkness 0 … 1 at the x, y of points (…, ≥ 2), softened by `blur` units."""
         picture = ndimage.gaussian_filter(np.asarray(self._canvas, dtype=np.float32), blur * self._scale) / 255.0
         x = (points[..., 0] - self._origin[0]) * self._scale - 0.5
         y = (self._origin[1] - points[..., 1]) * self._scale - 0.5
-        return ndimage.map_coordinates(picture, [y, x], order=1, mode="constant")
+        darkness: Floats = ndimage.map_coordinates(picture, [y, x], order=1, mode="constant")
+        return darkness
 
     def _pixels(self, points: Floats) -> list[tuple[float, float]]:
         at = (points[:, :2] - self._origin) * [self._scale, -self._scale]
@@ -93,9 +98,7 @@ def ribbon(line: Floats, width: Callable[[Floats], Floats]) -> Floats:
 
 
 def curve(points: Floats, count: int) -> Floats:
-    """A smooth curve (count, k) through points (n, k), evenly spread over its length (centripetal-free cubic)."""
-    from scipy.interpolate import CubicSpline
-
+    """A smooth curve (count, k) through points (n, k), evenly spread over its length."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 1e-9))])
     result: Floats = CubicSpline(at, points)(np.linspace(0, at[-1], count))
@@ -103,7 +106,7 @@ def curve(points: Floats, count: int) -> Floats:
 
 
 def jpeg(rgb: Floats, quality: int = 90) -> Image:
-    """sRGB picture (h, w, 3), 0 … 1, as JPEG without chroma subsampling."""
+    """A picture in sRGB, (h, w, 3), 0 … 1, as JPEG without chroma subsampling."""
     stream = io.BytesIO()
     Pillow.fromarray(_bytes(rgb)).save(stream, "JPEG", quality=quality, subsampling=0, optimize=True)
     return Image(stream.getvalue(), "image/jpeg")

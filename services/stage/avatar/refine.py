@@ -5,9 +5,10 @@ weights. Rules: E. Catmull and J. Clark, "Recursively generated B-spline surface
 1978. Vertices on the border of the chosen faces stay where they are, so that the surface has no cracks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from services.stage.avatar.source import BaseMesh, Floats, Ints
@@ -22,6 +23,15 @@ class RefinedMesh:
     triangles: Ints  # (triangles, 3) into refined vertices
     triangle_uvs: Ints  # (triangles, 3) into uvs
     triangle_faces: Ints  # (triangles,) the base face that each came from
+
+    def only(self, chosen: NDArray[np.bool_]) -> "RefinedMesh":
+        """The same mesh with only the chosen triangles."""
+        return replace(
+            self,
+            triangles=self.triangles[chosen],
+            triangle_uvs=self.triangle_uvs[chosen],
+            triangle_faces=self.triangle_faces[chosen],
+        )
 
 
 def refine(mesh: BaseMesh, faces: Ints, chosen: Ints) -> RefinedMesh:
@@ -74,7 +84,7 @@ def refine(mesh: BaseMesh, faces: Ints, chosen: Ints) -> RefinedMesh:
 class _EdgePoints:
     """New vertices of split faces, and the moved old ones, as rows of weights over the base vertices."""
 
-    def __init__(self, mesh: BaseMesh, faces: Ints, split: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+    def __init__(self, mesh: BaseMesh, faces: Ints, split: NDArray[np.bool_]) -> None:
         self._mesh = mesh
         self._count = len(mesh.positions)
         self._faces_of_edge: dict[tuple[int, int], list[int]] = {}
@@ -120,7 +130,7 @@ class _EdgePoints:
     def _face_row(self, face: int) -> dict[int, float]:
         return dict.fromkeys(self._mesh.quads[face].tolist(), 0.25)
 
-    def _edge_row(self, edge: tuple[int, int], split: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> dict[int, float]:
+    def _edge_row(self, edge: tuple[int, int], split: NDArray[np.bool_]) -> dict[int, float]:
         beside = self._faces_of_edge[edge]
         row = dict.fromkeys(edge, 0.5)
         if len(beside) == 2 and all(split[face] for face in beside):

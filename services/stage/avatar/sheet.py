@@ -136,10 +136,8 @@ def thinned(positions: Floats, line: Ints, spacing: float) -> Ints:
 def piping(sheet: Sheet, line: Ints, radius: float, sides: int, *, closed: bool) -> Sheet:
     """A thin tube along vertices of a sheet."""
     points = sheet.positions[line]
-    if closed:
-        along = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
-    else:
-        along = np.gradient(points, axis=0)
+    around = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
+    along = around if closed else np.gradient(points, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     across = np.cross(along, sheet.normals[line])
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)

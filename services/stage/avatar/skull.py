@@ -47,7 +47,7 @@ class Skull:
 
     def below(self, point: Floats) -> Floats:
         """The head's surface straight under (or above) a point near its top."""
-        return self.surface(point + [0.0, 0.5, 0.0], np.array([0.0, -1.0, 0.0]))
+        return self.surface(point + np.array([0.0, 0.5, 0.0]), np.array([0.0, -1.0, 0.0]))
 
 
 @dataclass(frozen=True)
