@@ -33,8 +33,8 @@ class Voice:
 
 
 VOICES: dict[Language, Voice] = {
-    "zh": Voice("lydia-zh", 190, 50, 60, 1.0),
-    "en": Voice("lydia-en", 170, 50, 50, 1.0),
+    "zh": Voice("lydia-zh", 180, 50, 60, 1.64),
+    "en": Voice("lydia-en", 168, 50, 50, 2.24),
 }
 
 MOODS: dict[Emotion, tuple[float, float, float]] = {
