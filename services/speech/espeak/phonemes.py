@@ -18,13 +18,12 @@ IPA = {
     "ph": "pʰ", "th": "tʰ", "kh": "kʰ", "tsh": "tsʰ", "ts.": "ʈʂ", "ts.h": "ʈʂʰ", "tS;": "tɕ", "tS;h": "tɕʰ",
     "s.": "ʂ", "S;": "ɕ", "X": "x", "z.": "ʐ", "N-": "ŋ",
     # Mandarin vowels; a diphthong or triphthong is one phoneme, and so is -ong
-    "A": "ɑ", "Au": "ɑu", "ai": "ai", "ei": "ei", "ou": "ou", "o": "o", "o-": "ɤ", "@r": "ɚ", "i.": "ʅ", "i[": "ɿ",
+    "A": "ɑ", "A~": "ɑ", "Au": "ɑu", "ai": "ai", "ei": "ei", "ou": "ou", "o": "o", "o-": "ɤ", "@r": "ɚ", "i.": "ʅ", "i[": "ɿ",
     "iA": "iɑ", "iE": "iɛ", "io": "io", "iou": "iou", "y": "y", "y&": "yɛ", "yE": "yɛ", "y@": "yə", "yi": "yi",
     "u@": "uə", "ua": "uɑ", "uai": "uai", "uei": "uei", "uo": "uo", "ong": "ʊŋ",
     # consonants of both languages, and English ones
-    "p": "p", "b": "b", "t": "t", "d": "d", "k": "k", "f": "f", "v": "v", "s": "s", "z": "z", "h": "h", "m": "m",
-    "n": "n",
-    "l": "l", "j": "j", "w": "w", "ts": "ts", "x": "x",
+    "p": "p", "b": "b", "t": "t", "d": "d", "k": "k", "f": "f", "v": "v", "s": "s", "z": "z", "h": "h", "x": "x",
+    "m": "m", "n": "n", "l": "l", "j": "j", "w": "w", "ts": "ts",
     "g": "ɡ", "N": "ŋ", "T": "θ", "D": "ð", "S": "ʃ", "Z": "ʒ", "tS": "tʃ", "dZ": "dʒ", "r": "ɹ", "r-": "ɹ",
     "t#": "ɾ", "t2": "t", "?": "ʔ", "n-": "n̩", ";": "j",
     # English vowels
@@ -71,11 +70,10 @@ def timed(
     """
     closed = np.abs(sound) < SILENT * max(float(np.abs(sound).max(initial=0.0)), 1e-9)
     longest = int(MAX_CLOSURE_S * sample_rate)
-    ends = [sample for _, sample in events[1:]] + [len(sound)]
+    ends = [*(sample for _, sample in events[1:]), len(sound)]
     found: list[Sounding] = []
-    for (name, start), end in zip(events, ends, strict=True):
-        bare = name.lstrip("',%=")
-        ipa = MANDARIN.get(bare, IPA.get(bare, "")) if mandarin else IPA.get(bare, "")
+    for (name, start), end in zip(events, ends, strict=False):
+        ipa = _ipa(name, mandarin=mandarin)
         if end <= start or not (ipa or found):
             continue
         stress = {PRIMARY: 2, SECONDARY: 1}.get(name[:1], 0)
@@ -93,6 +91,14 @@ def timed(
     while found and not found[-1].ipa:
         found.pop()
     return found
+
+
+def _ipa(name: str, *, mandarin: bool) -> str:
+    """The symbol of one of espeak-ng's names; empty for its pauses (`_:`) and changes of language (`(en)`)."""
+    bare = name.lstrip("',%=")
+    if not bare or bare[0] in "_(":
+        return ""
+    return MANDARIN[bare] if mandarin and bare in MANDARIN else IPA.get(bare, "ə")
 
 
 def _closure_start(closed: NDArray[np.bool_], earliest: int, event: int, longest: int) -> int:

@@ -235,9 +235,8 @@ def _read(source: FileIO, size: int) -> bytes:
 
 
 def main() -> None:
-    """Serves the parent process. Interrupts are the parent's business."""
+    """Serves the parent process."""
     _die_with(os.getppid())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve(FileIO(0, "r", closefd=False), FileIO(1, "w", closefd=False))
 
 
