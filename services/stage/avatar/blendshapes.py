@@ -33,7 +33,7 @@ _SMOOTHING_ROUNDS = 14
 # Closing lids, in decimetres or shares of the eye's radius.
 _LID_REACH = 0.1
 _LID_OVERLAP = 0.008
-_LID_HEIGHT = 1.045  # above the eyeball, so that straight morph motion does not cut through it half way
+_LID_HEIGHT = 1.075  # above the eyeball, so that straight morph motion does not cut through it half way
 
 
 def source_shapes(source: Source) -> dict[str, Floats]:
@@ -133,8 +133,8 @@ def _missing(upper: Floats, lower: Floats) -> Floats:
     lack = np.zeros_like(upper)
     lack[:, 1] = height - upper[:, 1]
     lack[:, 2] = depth - upper[:, 2]
-    ends = np.sin(np.pi * np.linspace(0, 1, len(upper))) ** 0.3
-    result: Floats = lack * ends[:, None]
+    # At the nose the two strips begin apart, around the inner corner.
+    result: Floats = lack * np.clip(np.linspace(0, 12, len(upper)), 0, 1)[:, None]
     return result
 
 

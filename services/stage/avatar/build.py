@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from services.stage.avatar import blendshapes, clothes, eyes, face, hair, lashes, mouth, rig, skin
 from services.stage.avatar.assemble import assemble
-from services.stage.avatar.source import Source
+from services.stage.avatar.source import Floats, Source
 
 STEPS = ("face and body", "skin", "eyes, mouth, hair", "clothes", "file")
 
@@ -15,14 +15,7 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     `progress` is called with the name of each step as it begins.
     """
     progress("face and body")
-    plain = mouth.settle(source, face.shape(source))
-    centres = face.eye_centres(source, plain)
-    shaped = face.with_large_eyes(plain, centres)
-    units = {
-        name: face.with_large_eyes(plain + offsets, centres) - shaped
-        for name, offsets in blendshapes.source_shapes(source).items()
-    }
-    neutral = face.neutral(shaped, units)
+    neutral, units = resting_face(source)
     units = blendshapes.with_closing_lids(source, neutral, units)
     skeleton = hair.with_springs(rig.build(source, neutral))
 
@@ -49,3 +42,15 @@ def build(source: Source, *, lite: bool, progress: Callable[[str], None]) -> byt
     progress("file")
     ground = float(min(part.positions[:, 1].min() for part in parts))
     return assemble(parts, skeleton, materials, ground)
+
+
+def resting_face(source: Source) -> tuple[Floats, dict[str, Floats]]:
+    """Her resting face and body (vertices, 3), and the offsets of each ARKit shape on it, in decimetres."""
+    plain = mouth.settle(source, face.shape(source))
+    centres = face.eye_centres(source, plain)
+    shaped = face.with_large_eyes(plain, centres)
+    units = {
+        name: face.with_large_eyes(plain + offsets, centres) - shaped
+        for name, offsets in blendshapes.source_shapes(source).items()
+    }
+    return face.at_rest(shaped, units)

@@ -71,12 +71,13 @@ def paint_skin(source: Source, neutral: Floats, texels: SkinMap, lip_mask: Float
     deepest = smooth_step(0.55, 1.0, ndimage.gaussian_filter(lip_mask, 16 * scale))
     color = blend(color, rgb(228, 140, 134), 0.62 * smooth_step(0.15, 0.85, lips))
     color = blend(color, rgb(204, 84, 92), 0.5 * deepest)
+    color = blend(color, rgb(150, 66, 66), 0.85 * _mouth_corners(face, lip_mask))
     color = _paint_inside(texels, color)
 
     roughness = 0.52 - 0.1 * face.spot(0, -0.2, 0.06, 0.25) - 0.06 * face.spot(0, 0.5, 0.3, 0.25) - 0.22 * lips
     roughness = np.where(texels.island == MOUTH, 0.35, roughness)
     surface = np.stack([np.ones_like(roughness), roughness, np.zeros_like(roughness)], axis=-1)
-    return SkinPictures(paint.jpeg(color, 91), paint.jpeg(surface[::4, ::4], 88))
+    return SkinPictures(paint.jpeg(color, 89), paint.jpeg(surface[::4, ::4], 88))
 
 
 def _tone(face: _Face, texels: SkinMap, scale: float) -> Floats:
@@ -86,8 +87,9 @@ def _tone(face: _Face, texels: SkinMap, scale: float) -> Floats:
     color = np.array(rgb(250, 216, 198)) * (1 + grain)[..., None]
     # Hollows are darker only where light does not reach: nostrils, corners of the mouth, ears.
     ears = smooth_step(0.6, 0.68, face.across) * smooth_step(1.0, 0.6, face.forward) * face.is_head
-    deep = np.maximum(np.exp(-((face.across / 0.2) ** 2) - ((face.above + 0.36) / 0.1) ** 2), ears)
-    color = blend(color, rgb(200, 128, 112), 0.5 * deep * smooth_step(0.6, 4.0, texels.cavity))
+    nostrils = np.exp(-((face.across / 0.11) ** 4) - ((face.above + 0.375) / 0.045) ** 4)
+    deep = np.maximum(nostrils, ears)
+    color = blend(color, rgb(200, 128, 112), 0.5 * deep * smooth_step(1.0, 4.0, texels.cavity))
     color = blend(color, rgb(244, 178, 164), 0.35 * ears)
     color = blend(color, rgb(243, 150, 146), 0.34 * face.spot(face.eye_x + 0.1, -0.27, 0.2, 0.13))  # cheeks
     color = blend(color, rgb(242, 160, 150), 0.22 * face.spot(0, -0.33, 0.11, 0.09))  # tip of the nose
@@ -153,6 +155,16 @@ def _scalp(face: _Face) -> Floats:
     ear = ear * smooth_step(0.6, 0.64, face.across)
     grown: Floats = face.is_head * np.maximum(front, side) * (1 - np.clip(1.5 * ear, 0, 1))
     return grown
+
+
+def _mouth_corners(face: _Face, lip_mask: Floats) -> Floats:
+    """1 at the corners where the lips meet: they are in shadow."""
+    lips = lip_mask > 0.5
+    corner = face.across == face.across[lips].max()
+    middle = face.points[corner & lips].mean(axis=0) * [0, 1, 1] + np.array([face.across[lips].max(), 0, 0])
+    offset = np.stack([face.across, face.points[..., 1], face.forward], axis=-1) - middle
+    result: Floats = np.exp(-(((offset / [0.022, 0.014, 0.03]) ** 2).sum(axis=-1))) * face.is_head
+    return result
 
 
 def _paint_inside(texels: SkinMap, color: Floats) -> Floats:

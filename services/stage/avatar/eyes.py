@@ -15,7 +15,7 @@ from services.stage.avatar.source import Floats, Ints, Source
 
 _IRIS = 0.6  # of the eye's radius; a natural iris has about .5
 _PUPIL = 0.4  # of the iris
-_BALL_SCALE = 0.985  # of the modelled eye, so that the lids never cut into it
+_BALL_SCALE = 0.97  # of the modelled eye, so that the lids never cut into it
 _SHELL_SCALE = 1.006
 _VIEW = 2.2  # width of the pictures, in eye radii
 

@@ -1,5 +1,7 @@
 """Her own body and face: which shape targets make her, and how much of each."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from services.stage.avatar.source import Floats, Source
@@ -98,12 +100,23 @@ def with_large_eyes(positions: Floats, centres: list[Floats]) -> Floats:
     return grown
 
 
-def neutral(shaped: Floats, units: dict[str, Floats]) -> Floats:
-    """Her resting face: lips closed, which the base mesh leaves a little open, with a hint of a smile and calm lids."""
-    smile = units["mouthSmileLeft"] + units["mouthSmileRight"]
-    cheeks = units["cheekSquintLeft"] + units["cheekSquintRight"]
-    lids = 0.12 * (units["eyeBlinkLeft"] + units["eyeBlinkRight"]) + 0.04 * (
-        units["eyeSquintLeft"] + units["eyeSquintRight"]
-    )
-    result: Floats = shaped + 0.1 * units["mouthClose"] + 0.28 * smile + 0.08 * cheeks + lids
-    return result
+# Shapes that her resting face already has a little of: lips closed, which the base mesh leaves open, calm lids, and
+# the beginning of a smile. Names without side stand for both sides.
+_RESTING = {
+    "mouthClose": 0.1,
+    "mouthSmile": 0.28,
+    "mouthPress": 0.12,
+    "cheekSquint": 0.08,
+    "eyeBlink": 0.12,
+    "eyeSquint": 0.04,
+}
+
+
+def at_rest(shaped: Floats, units: Mapping[str, Floats]) -> tuple[Floats, dict[str, Floats]]:
+    """Her resting face, and the shapes from there: full weight still ends where the source's shape ends."""
+    neutral, remaining = shaped.copy(), dict(units)
+    for name, weight in _RESTING.items():
+        for side in (name,) if name in units else (f"{name}Left", f"{name}Right"):
+            neutral += weight * units[side]
+            remaining[side] = (1 - weight) * units[side]
+    return neutral, remaining

@@ -91,7 +91,7 @@ def _mesh(lock: Lock, rows: int, columns: int) -> tuple[Floats, Floats, Floats, 
     grid = path[:, None] + side[:, None] * (across[None, :] * width[:, None] / 2)[..., None]
     grid = grid + up[:, None] * ((0.5 - across**2)[None, :] * height[:, None])[..., None]
     # Mostly the head's own roundness, a little of each lock's: hair that shines as one soft body.
-    own = _unit(up[:, None] + side[:, None] * (1.4 * across)[None, :, None])
+    own = _unit(up[:, None] + side[:, None] * (1.1 * across)[None, :, None])
     normals = _unit(0.45 * own + 0.55 * away[:, None])
     tangents = _unit(side[:, None] - normals * (side[:, None] * normals).sum(axis=-1, keepdims=True))
     tangents = np.concatenate([tangents, np.ones((rows, columns, 1))], axis=-1)
@@ -119,13 +119,12 @@ def _profile(at: Floats, tip: float, blunt: float) -> Floats:
 
 def material(*, lite: bool) -> Material:
     color, bumps = _strands(256 if lite else 1024)
-    extensions: dict[str, Json] = {
-        "KHR_materials_specular": {"specularFactor": 0.8, "specularColorFactor": [1.0, 0.86, 0.8]}
-    }
     textures = {"baseColorTexture": color}
+    extensions: dict[str, Json] = {}
     if not lite:
-        extensions["KHR_materials_anisotropy"] = {"anisotropyStrength": 0.45, "anisotropyRotation": 1.5708}
         textures["normalTexture"] = bumps
+        extensions["KHR_materials_specular"] = {"specularFactor": 0.8, "specularColorFactor": [1.0, 0.86, 0.8]}
+        extensions["KHR_materials_anisotropy"] = {"anisotropyStrength": 0.45, "anisotropyRotation": 1.5708}
     return Material("hair", roughness=0.42, double_sided=True, textures=textures, extensions=extensions)
 
 
@@ -140,7 +139,7 @@ def _strands(size: int) -> tuple[Image, Image]:
         knots = generator.standard_normal(strands)
         height += weight * np.interp((u + drift) % 1, np.linspace(0, 1, strands), knots)
     height /= height.std()
-    root, body, tip = rgb(30, 24, 32), rgb(62, 47, 56), rgb(58, 70, 88)
+    root, body, tip = rgb(30, 24, 30), rgb(60, 46, 54), rgb(50, 54, 70)
     color = blend(np.broadcast_to(np.array(root), (size, size, 3)), body, smooth_step(0.02, 0.45, v))
     color = blend(color, tip, 0.6 * smooth_step(0.62, 1.0, v))
     inner = blend(np.broadcast_to(np.array(rgb(18, 40, 54)), color.shape), rgb(52, 150, 168), smooth_step(0.4, 1.0, v))

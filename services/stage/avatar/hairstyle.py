@@ -83,7 +83,7 @@ def _inner_layer(comb: _Comb, skull: Skull) -> None:
         outward = _outward(azimuth)
         root = skull.surface(skull.centre + np.array([0.0, 0.15, 0.0]) + 3 * outward, -outward)
         end = _end(skull, azimuth) + comb.vary(-0.14, 0.03)
-        comb.lay_inner(root, Run((0, -1, 0), end, comb.vary(0.03, 0.008), 0.5, 0.55, 0.03, comb.vary(0, 3)), 0.3)
+        comb.lay_inner(root, Run((0, -1, 0), end, comb.vary(0.03, 0.008), 0.5, 0.95, 0.03, comb.vary(0, 3)), 0.3)
 
 
 def _outer_layer(comb: _Comb, skull: Skull, layer: int, lift: float, count: int, width: float) -> None:
@@ -97,7 +97,7 @@ def _outer_layer(comb: _Comb, skull: Skull, layer: int, lift: float, count: int,
         root = skull.below(root + _across(np.sign(outward[0]) * aside))
         end = _end(skull, azimuth) + comb.vary(0.04 * layer, 0.06)
         heading = (float(outward[0]), 0.1, float(outward[2]) * 0.8)
-        run = Run(heading, end, comb.vary(lift, 0.012), 0.8, 0.9, 0.03, comb.vary(0, 3))
+        run = Run(heading, end, comb.vary(lift, 0.012), 0.8, 0.6, 0.03, comb.vary(0, 3))
         comb.lay(root, run, comb.vary(width, 0.04), 0.16, 0.35 if layer < 2 else 0.12)
 
 

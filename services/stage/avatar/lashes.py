@@ -1,6 +1,7 @@
 """Lashes as tapered solid hairs on the lash strips, so that they follow every movement of the lids."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +15,7 @@ from services.stage.avatar.surface import morphed
 
 _STEPS = 4  # segments per hair
 _BAND = 40  # columns of the dark line along the lid
+_CLEARANCE = 0.006  # from the skin, decimetres
 
 
 def build(source: Source, neutral: Floats, units: Mapping[str, Floats], rig: Rig, *, lite: bool) -> Part:
@@ -30,7 +32,8 @@ def build(source: Source, neutral: Floats, units: Mapping[str, Floats], rig: Rig
             triangles.append(faces + start)
             start += matrix.shape[0]
     matrix = sparse.vstack(matrices).tocsr()
-    return morphed("lashes", "lashes", matrix, np.concatenate(normals), np.concatenate(triangles), neutral, units, rig)
+    part = morphed("lashes", "lashes", matrix, np.concatenate(normals), np.concatenate(triangles), neutral, units, rig)
+    return replace(part, positions=part.positions + _CLEARANCE * part.normals)
 
 
 def material() -> Material:

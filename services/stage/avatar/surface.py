@@ -10,7 +10,8 @@ from services.stage.avatar.refine import RefinedMesh
 from services.stage.avatar.rig import Rig
 from services.stage.avatar.source import Floats, Ints
 
-_STILL = 2e-5  # decimetres; a shape that moves nothing further than this does not touch the part
+_STILL = 2e-4  # decimetres; what a shape moves less than this stays where it is
+_UNTURNED = 0.01  # likewise for the change of a unit normal
 
 
 def vertex_normals(positions: Floats, triangles: Ints) -> Floats:
@@ -31,6 +32,11 @@ def corner_vertices(triangles: Ints, triangle_uvs: Ints) -> tuple[Ints, Ints, In
     return pairs[:, 0], pairs[:, 1], inverse.reshape(-1, 3)
 
 
+def _still_below(limit: float, changes: Floats) -> Floats:
+    """The changes (vertices, 3) without rows too small to be seen, which need no place in the file."""
+    return np.where(np.abs(changes).max(axis=1, keepdims=True) < limit, 0.0, changes)
+
+
 def morphed(
     name: str,
     material: str,
@@ -42,8 +48,8 @@ def morphed(
     rig: Rig,
 ) -> Part:
     """A part whose vertices are rows of `matrix` over the base vertices; it carries the shapes that move it."""
-    morphs = {shape: matrix @ offsets for shape, offsets in units.items()}
-    morphs = {shape: offsets for shape, offsets in morphs.items() if np.abs(offsets).max() > _STILL}
+    morphs = {shape: _still_below(_STILL, matrix @ offsets) for shape, offsets in units.items()}
+    morphs = {shape: offsets for shape, offsets in morphs.items() if offsets.any()}
     skin = (matrix @ rig.weights).tocsr()
     return Part(name, material, matrix @ neutral, normals, None, triangles, skin, morphs=morphs)
 
@@ -71,8 +77,7 @@ def skin_part(
     morph_normals = {}
     for shape, offsets in units.items():
         changed = vertex_normals(rest + whole.matrix @ offsets, whole.triangles) - rest_normals
-        changed[np.abs(changed).max(axis=1) < 0.004] = 0.0
-        morph_normals[shape] = changed[vertex_of]
+        morph_normals[shape] = _still_below(_UNTURNED, changed[vertex_of])
     return Part(
         "face",
         "skin",
@@ -81,6 +86,6 @@ def skin_part(
         part_uvs,
         triangles,
         (matrix @ rig.weights).tocsr(),
-        morphs={shape: matrix @ offsets for shape, offsets in units.items()},
+        morphs={shape: _still_below(_STILL, matrix @ offsets) for shape, offsets in units.items()},
         morph_normals=morph_normals,
     )

@@ -10,7 +10,7 @@ from services.stage.avatar.gltf import Json
 
 # Expression → ARKit shapes and how much of each.
 _BOTH: dict[str, dict[str, float]] = {  # shapes without side are set on both sides
-    "happy": {"mouthSmile": 0.75, "cheekSquint": 0.6, "eyeSquint": 0.25, "browOuterUp": 0.15, "mouthDimple": 0.15},
+    "happy": {"mouthSmile": 0.7, "cheekSquint": 0.55, "eyeSquint": 0.25, "mouthUpperUp": 0.25, "jawOpen": 0.05},
     "angry": {"browDown": 0.8, "eyeSquint": 0.35, "noseSneer": 0.25, "mouthFrown": 0.35, "mouthPress": 0.4},
     "sad": {"browInnerUp": 0.8, "mouthFrown": 0.55, "eyeSquint": 0.15, "mouthShrugLower": 0.3, "eyeLookDown": 0.2},
     "relaxed": {"mouthSmile": 0.35, "cheekSquint": 0.2, "eyeBlink": 0.18},

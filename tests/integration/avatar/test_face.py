@@ -28,11 +28,11 @@ def _eye_middle(body: Glb, sign: float) -> NDArray[Any]:
 
 
 def _open_height(body: Glb, sign: float, shapes: dict[str, float]) -> float:
-    """Largest height of eyeball seen from the front between the lids, metres; sign +1 is her left eye."""
+    """Largest height of eyeball seen from the front between the bare lids, metres; sign +1 is her left eye."""
     middle = _eye_middle(body, sign)
     xs = np.arange(middle[0] - 0.018, middle[0] + 0.018, STEP)
     ys = np.arange(middle[1] - 0.016, middle[1] + 0.016, STEP)
-    surfaces = [_with(body, name, shapes) for name in ("eyes", "face", "lashes")]
+    surfaces = [_with(body, name, shapes) for name in ("eyes", "face")]
     seen = first_hits(surfaces, xs, ys) == 0
     return float(seen.sum(axis=0).max() * STEP)
 
