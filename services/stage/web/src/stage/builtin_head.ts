@@ -61,8 +61,8 @@ export class BuiltinHead implements Figure {
     part(this.#head, new SphereGeometry(0.014, 16, 12), SKIN, 0, 0.085, 0.094).scale.set(0.8, 1, 1);
     this.#eyes = [this.#eye(1, LEFT_EYE_YAW, LEFT_EYE_PITCH), this.#eye(-1, RIGHT_EYE_YAW, RIGHT_EYE_PITCH)];
     this.#brows = [this.#brow(1), this.#brow(-1)];
-    this.#mouth = part(this.#head, new CircleGeometry(0.02, 32), MOUTH, 0, 0.046, 0.0935);
-    this.#lips = part(this.#head, new TorusGeometry(0.02, 0.0042, 12, 40), LIPS, 0, 0.046, 0.0925);
+    this.#lips = part(this.#head, new SphereGeometry(0.021, 32, 16), LIPS, 0, 0.048, 0.0905);
+    this.#mouth = part(this.#head, new CircleGeometry(0.0165, 32), MOUTH, 0, 0.048, 0.0955);
     this.#head.position.y = 1.38;
     part(this.object, new CapsuleGeometry(0.042, 0.1, 8, 24), SKIN, 0, 1.37, -0.01);
     const outline = [0.205, 0.2, 0.17, 0.165, 0.19, 0.2, 0.13, 0.06].map((x, i) => new Vector2(x, 0.95 + i * 0.058));
@@ -75,8 +75,8 @@ export class BuiltinHead implements Figure {
     const of = (name: string) => face[this.#shapes.indexOf(name)] ?? 0;
     const apart = Math.max(0, of("jawOpen") - of("mouthClose"));
     const wide = 1 + 0.35 * of("mouthStretchLeft") + 0.3 * of("mouthSmileLeft") - 0.5 * of("mouthPucker");
-    this.#lips.scale.set(wide, 0.22 + 1.6 * apart, 1);
-    this.#mouth.scale.set(wide, Math.max(0.01, 1.6 * apart), 1);
+    this.#lips.scale.set(wide, 0.3 + 1.5 * apart, 0.2);
+    this.#mouth.scale.set(wide, Math.max(0.03, 1.7 * apart), 1);
     for (const [eye, lid, yaw, pitch, blink] of this.#eyes) {
       eye.rotation.set(-(face[pitch] ?? 0), face[yaw] ?? 0, 0, "YXZ");
       lid.rotation.x = -LID_OPEN * (1 - of(blink));
@@ -108,7 +108,7 @@ export class BuiltinHead implements Figure {
 
   #brow(side: 1 | -1): [Object3D, string] {
     const brow = part(this.#head, new BoxGeometry(0.034, 0.0045, 0.006), HAIR, side * 0.036, 0.148, 0.088);
-    brow.rotation.z = -side * 0.12;
+    brow.rotation.z = -side * 0.04;
     brow.rotation.y = side * 0.35;
     return [brow, side === 1 ? "browOuterUpLeft" : "browOuterUpRight"];
   }

@@ -27,7 +27,6 @@ const SILENCE_MS = 5000;
 const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const label = byId("label-text", HTMLElement);
 const state = byId("state", HTMLElement);
-const captions = byId("captions", HTMLElement);
 const whom = byId("whom", HTMLElement);
 const caption = byId("caption", HTMLElement);
 const sound = byId("sound", HTMLButtonElement);
@@ -110,7 +109,7 @@ function showSound(): void {
 function showWords(): void {
   const sample = performance?.heardSample() ?? -1;
   const words = performance?.program.words(sample);
-  captions.hidden = words === undefined;
+  caption.hidden = words === undefined;
   if (words) {
     const spoken = Math.round(words.text.length * words.spoken);
     if (caption.textContent !== words.text || Number(caption.dataset["spoken"]) !== spoken) {

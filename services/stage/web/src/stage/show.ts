@@ -6,8 +6,8 @@ import { QualityLadder } from "./quality";
 import { type Area, StageScene } from "./scene";
 import { loadVrm, NotVrm } from "./vrm_figure";
 
-const FULL = "/avatar/lydia.vrm";
-const LITE = "/avatar/lydia-lite.vrm";
+const FULL = { path: "/avatar/lydia.vrm", kind: "lydia" } as const;
+const LITE = { path: "/avatar/lydia-lite.vrm", kind: "lydia-lite" } as const;
 /** Pictures of the empty stage that are measured before it is decided which body to fetch. */
 const FIRST_PICTURES = 5;
 /** Hair and clothes move on at most so far in one picture. Seconds. */
@@ -24,6 +24,8 @@ export class Show {
   readonly #pose: (passed: number) => Pose;
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #figure: Figure | undefined;
+  /** Counts the bodies that were asked for: only the last one is shown. */
+  #choice = 0;
   #frames = 0;
   #drawnAt = 0;
   #pointer = { x: 0, y: 0 };
@@ -72,35 +74,30 @@ export class Show {
 
   /** Her own body, as rich as the machine can draw; the built-in head when there is none. */
   async wearHerOwn(): Promise<void> {
-    const lite = this.#ladder.rung === "lite";
-    for (const [path, kind] of lite
-      ? ([[LITE, "lydia-lite"]] as const)
-      : ([
-          [FULL, "lydia"],
-          [LITE, "lydia-lite"],
-        ] as const)) {
-      if (await this.#fetch(path, kind)) return;
+    const choice = ++this.#choice;
+    const bodies = this.#ladder.rung === "lite" ? [LITE] : [FULL, LITE];
+    for (const body of bodies) {
+      const file = await fetchFile(body.path);
+      if (choice !== this.#choice || (file && (await this.#wear(file, body.kind, choice)))) return;
     }
     if (!this.#figure) this.#show(new BuiltinHead(this.#names));
   }
 
   /** A VRM file that the viewer brought. Returns false, and nothing changes, when it is none. */
-  async wear(file: ArrayBuffer, kind: FigureKind = "file"): Promise<boolean> {
+  wear(file: ArrayBuffer): Promise<boolean> {
+    return this.#wear(file, "file", ++this.#choice);
+  }
+
+  /** Shows a body unless another one has been chosen while it was made. Returns false for a file that is no body. */
+  async #wear(file: ArrayBuffer, kind: FigureKind, choice: number): Promise<boolean> {
     try {
-      this.#show(await loadVrm(file, kind, this.#names, this.#joints));
+      const figure = await loadVrm(file, kind, this.#names, this.#joints);
+      if (choice === this.#choice) this.#show(figure);
+      else figure.dispose();
       return true;
     } catch (reason) {
       if (reason instanceof NotVrm) return false;
       throw reason;
-    }
-  }
-
-  async #fetch(path: string, kind: FigureKind): Promise<boolean> {
-    try {
-      const answer = await fetch(path);
-      return answer.ok && (await this.wear(await answer.arrayBuffer(), kind));
-    } catch {
-      return false; // The network is gone: the next rung, and at last the built-in head, need less of it.
     }
   }
 
@@ -129,7 +126,7 @@ export class Show {
 
   #stepDown(): void {
     this.#scene.quality = this.#ladder.rung;
-    if (this.#ladder.rung === "lite" && this.#figure?.kind === "lydia") void this.#fetch(LITE, "lydia-lite");
+    if (this.#ladder.rung === "lite" && this.#figure?.kind === "lydia") void this.wearHerOwn();
   }
 
   /** The view leans a little towards the pointer. */
@@ -138,5 +135,15 @@ export class Show {
     this.#look.x += (this.#pointer.x - this.#look.x) * share;
     this.#look.y += (this.#pointer.y - this.#look.y) * share;
     this.#scene.look(this.#look.x, this.#look.y);
+  }
+}
+
+/** The file at a path of this server; undefined when it is not there or the network is gone. */
+async function fetchFile(path: string): Promise<ArrayBuffer | undefined> {
+  try {
+    const answer = await fetch(path);
+    return answer.ok ? await answer.arrayBuffer() : undefined;
+  } catch {
+    return undefined;
   }
 }
