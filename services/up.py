@@ -49,7 +49,7 @@ from services.gateway.douyin_service import Douyin
 from services.gateway.service import Gateway
 from services.motion.model.rules import Rules
 from services.motion.service import Motion
-from services.places import BODY, PAGES
+from services.places import BODY, FITTED, PAGES
 from services.speech.espeak.client import espeak_client
 from services.speech.model.captions import CaptionsSpeech
 from services.speech.model.espeak import EspeakSpeech
@@ -117,7 +117,7 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         moderator = Moderator.built_in(settings.audience.words)
         persona = load_persona()
-        retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning()))
+        retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning(), FITTED))
 
         models: dict[str, Model] = {
             "chat.persona": PersonaChat(persona, retrieval, moderator),

@@ -15,6 +15,7 @@ import yaml
 from services.chat.meaning import Meaning
 from services.chat.persona import load
 from services.chat.retrieval import Match, Retrieval
+from services.places import FITTED
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def evaluate(file: Path, retrieval: Retrieval) -> list[Asked]:
 
 
 def main(file: Path) -> None:
-    retrieval = Retrieval(load(), Meaning())
+    retrieval = Retrieval(load(), Meaning(), FITTED)
     begin = time.perf_counter()
     asked = evaluate(file, retrieval)
     spent = (time.perf_counter() - begin) / len(asked) * 1000

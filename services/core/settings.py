@@ -170,11 +170,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         for part in path[:-1]:
             section = section.setdefault(part, {})
         section[path[-1]] = _parsed(name, text, field, problems)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems += [_explain(item) for item in error.errors()]
     if not problems:
-        try:
-            return Settings.model_validate(values)
-        except ValidationError as error:
-            problems += [_explain(item) for item in error.errors()]
+        return settings
     raise BadSettings("\n".join(problems))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +80,9 @@ def load(folder: Path = FOLDER) -> Persona:
             if intent.name in intents:
                 raise BadPersona(f"{path.name}: the intent {intent.name} stands twice. Rename one.")
             intents[intent.name] = intent
+    for path in sorted((folder / "examples").glob("*.yaml")):
+        version.update(path.read_bytes())
+        _extend(intents, _yaml(path), path.name)
     path = folder / "intents" / LINES
     named = _yaml(path)
     if not isinstance(named, dict):
@@ -87,6 +90,22 @@ def load(folder: Path = FOLDER) -> Persona:
     lines = {name: tuple(_line(item, f"{LINES}, {name}") for item in items) for name, items in named.items()}
     canon = (folder / "canon.md").read_text(encoding="utf-8")
     return Persona(canon, intents, lines, version.hexdigest())
+
+
+def _extend(intents: dict[str, Intent], more: Any, file: str) -> None:
+    """Further examples of known intents."""
+    if not isinstance(more, dict):
+        raise BadPersona(f"{file}: is no mapping of intents to examples.")
+    for name, examples in more.items():
+        if name not in intents:
+            raise BadPersona(f"{file}: there is no intent {name}.")
+        try:
+            zh, en = (tuple(map(str, examples[tongue])) for tongue in ("zh", "en"))
+        except (KeyError, TypeError):
+            raise BadPersona(f"{file}: the examples of {name} need zh and en.") from None
+        known = intents[name]
+        both: dict[Language, tuple[str, ...]] = {"zh": known.examples["zh"] + zh, "en": known.examples["en"] + en}
+        intents[name] = replace(known, examples=both)
 
 
 def _yaml(path: Path) -> Any:
