@@ -76,6 +76,7 @@ class FakeStage:
         """Path of every request."""
         self.reports: list[str] = []
         self.message_status = 202
+        self.control_status = 202
         self.url = ""
         self._opened = time.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -183,7 +184,7 @@ class FakeStage:
             body = await request.json()
             self.calls.append((request.url.path, request.headers.get("authorization", ""), body))
             if what == "control":
-                return JSONResponse({"epoch": self.epoch}, 202)
+                return JSONResponse({"epoch": self.epoch}, self.control_status)
             return JSONResponse({"event_id": f"own-{len(self.calls)}"}, self.message_status)
 
         @app.get("/rooms/{room_id}")

@@ -181,3 +181,13 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, stage: FakeStage) -> No
             "items => items.filter(item => item.getBoundingClientRect().height < 36).map(item => item.textContent)"
         )
     assert small == []
+
+
+def test_words_that_could_not_be_said_stay_in_the_box(browser: Browser, stage: FakeStage) -> None:
+    stage.control_status = 503
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        page.fill("#say-text", "hello")
+        page.locator("#say button").click()
+        until(lambda: "Not done (503)" in page.locator("#notice").inner_text(), "the notice")
+        assert page.input_value("#say-text") == "hello"

@@ -43,13 +43,14 @@ const waiting = new DecisionList(byId("waiting", HTMLElement), (decision) =>
 const recent = new DecisionList(byId("recent", HTMLElement), decidedItem);
 
 let drawing = false;
+let watching = false;
 let status: RoomStatus | undefined;
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
 function take({ content }: StageFrame): void {
   if (content.case === "hello") {
     if (content.value.status) showStatus(content.value.status);
-    void resync();
+    void call(resync);
   } else if (content.case === "decision") {
     board.take(content.value);
     draw();
@@ -123,8 +124,9 @@ function audienceCause(names: readonly string[], what: string): string {
   return `${say("answers", whom)}: ${what}`;
 }
 
-async function act(action: Action): Promise<void> {
-  await call(async () => {
+/** Does what the operator asks for. Returns whether it was done. */
+function act(action: Action): Promise<boolean> {
+  return call(async () => {
     await api.control(rooms.value, action);
     tell(say("done"));
   });
@@ -177,7 +179,7 @@ function tell(words: string, wrong = false): void {
 /** Asks the server for the rooms, and with them whether the token is right; then watches the chosen room. */
 async function start(): Promise<void> {
   if (!(await call(listRooms))) return;
-  if (login.open) login.close();
+  watching = true;
   new Connection(
     `/rooms/${encodeURIComponent(rooms.value)}/stream?content=words`,
     take,
@@ -210,14 +212,16 @@ byId("say", HTMLFormElement).addEventListener("submit", (event) => {
   const box = byId("say-text", HTMLTextAreaElement);
   const text = box.value.trim();
   if (text === "") return;
-  void act({ action: "say", text }).then(() => {
-    box.value = "";
+  void act({ action: "say", text }).then((done) => {
+    if (done) box.value = "";
   });
 });
 byId("login-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
   token.value = byId("login-token", HTMLInputElement).value.trim();
   login.close();
-  void start();
+  // A token that was refused later on: everything begins anew with the right one.
+  if (watching) location.reload();
+  else void start();
 });
 void start();
