@@ -107,7 +107,7 @@ def _add_mesh(writer: GltfWriter, part: Part, material: int, ground: float) -> i
         "POSITION": writer.accessor(_metres(part.positions, ground), "VEC3", bounds=True),
         "NORMAL": writer.accessor(part.normals.astype(np.float32), "VEC3"),
         "JOINTS_0": writer.accessor(joints, "VEC4"),
-        "WEIGHTS_0": writer.accessor(rigs.as_bytes(weights), "VEC4", normalized=True),
+        "WEIGHTS_0": writer.accessor(weights, "VEC4", normalized=True),
     }
     if part.uvs is not None:
         attributes["TEXCOORD_0"] = writer.accessor(part.uvs.astype(np.float32), "VEC2")

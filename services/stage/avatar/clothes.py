@@ -21,7 +21,7 @@ from services.stage.avatar.sheet import (
 )
 from services.stage.avatar.source import Floats, Ints, Source
 
-SOLE = 0.14  # thickness of the boots' soles, decimetres
+_SOLE = 0.14  # thickness of the boots' soles, decimetres
 _BOOT_TOP = -5.75  # heights, before she is put on the ground
 _SUIT_TOP = 4.98
 _COLLAR_HEIGHT = 0.46
@@ -211,7 +211,9 @@ def _boots(hull: Sheet) -> Sheet:
     boots = cut(boots, _BOOT_TOP + 0.15 * np.abs(boots.positions[:, 2]) - boots.positions[:, 1])
     low = boots.positions[:, 1].min()
     under = smooth_step(low + 0.16, low + 0.05, boots.positions[:, 1])
-    return boots.reshaped(boots.positions - np.stack([0 * under, SOLE * under, 0 * under], axis=1))
+    flat = boots.positions.copy()
+    flat[:, 1] += under * (low - _SOLE - flat[:, 1])
+    return boots.reshaped(flat)
 
 
 def materials(*, lite: bool) -> list[Material]:

@@ -112,7 +112,7 @@ def _unit(vectors: Floats) -> Floats:
 
 def _profile(at: Floats, tip: float, blunt: float) -> Floats:
     """Relative width from root to end."""
-    root = 0.5 + 0.5 * np.clip(at / 0.3, 0, 1)
+    root = 0.22 + 0.78 * np.clip(at / 0.22, 0, 1)
     end = blunt + (1 - blunt) * np.clip((1 - at) / tip, 0, 1) ** 0.6
     return np.maximum(root * end, 0.004)
 
@@ -147,6 +147,8 @@ def _strands(size: int) -> tuple[Image, Image]:
     color = color * (1 + 0.16 * np.clip(height, -2, 2))[..., None]
     streak = smooth_step(1.0, 2.0, height) * smooth_step(0.1, 0.4, v)
     color = blend(color, rgb(118, 96, 108), 0.3 * streak * (column != INNER))
+    shine = np.exp(-(((v - 0.3) / 0.1) ** 2)) * np.clip(0.55 + 0.35 * height, 0, 1)
+    color = blend(color, rgb(136, 112, 124), 0.34 * shine * (column != INNER))
     slope = 0.45 * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1))
     normal = _unit(np.stack([-slope, np.zeros_like(slope), np.ones_like(slope)], axis=-1))
     return paint.jpeg(color, 88), paint.jpeg(normal[::2] * 0.5 + 0.5, 85)

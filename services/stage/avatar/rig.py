@@ -121,18 +121,12 @@ def _place(source: Source, shaped: Floats, bone: str) -> Floats:
             raise ValueError(f"bone {bone}: unknown strategy {other}")
 
 
-def four_strongest(skin: sparse.csr_matrix) -> tuple[NDArray[np.uint8], Floats]:
-    """Joint indices (n, 4) and weights (n, 4) of the four strongest bones per vertex; weights sum to 1."""
+def four_strongest(skin: sparse.csr_matrix) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The four strongest bones of each vertex (n, 4) and their weights as bytes that sum to 255."""
     dense = skin.toarray()
     joints = np.argsort(-dense, axis=1, kind="stable")[:, :4]
     weights = np.take_along_axis(dense, joints, axis=1)
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights = np.floor(weights / weights.sum(axis=1, keepdims=True) * 255).astype(np.int64)
+    weights[:, 0] += 255 - weights.sum(axis=1)  # the first is the strongest
     joints[weights == 0] = 0
-    return joints.astype(np.uint8), weights
-
-
-def as_bytes(weights: Floats) -> NDArray[np.uint8]:
-    """Weights (n, 4) as bytes that sum to exactly 255 per vertex."""
-    scaled = np.floor(weights * 255).astype(np.int64)
-    scaled[:, 0] += 255 - scaled.sum(axis=1)  # the first is the largest
-    return scaled.astype(np.uint8)
+    return joints.astype(np.uint8), weights.astype(np.uint8)

@@ -125,11 +125,13 @@ def smoothed_border(sheet: Sheet, rounds: float) -> Sheet:
 
 
 def thinned(positions: Floats, line: Ints, spacing: float) -> Ints:
-    """Some vertices of a line, at least `spacing` apart."""
+    """Some vertices of a line, about `spacing` apart, its ends among them."""
     kept = [line[0]]
     for vertex in line[1:]:
         if np.linalg.norm(positions[vertex] - positions[kept[-1]]) >= spacing:
             kept.append(vertex)
+    if len(kept) > 1:
+        kept[-1] = line[-1]
     return np.array(kept)
 
 

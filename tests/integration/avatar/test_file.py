@@ -37,6 +37,7 @@ def test_every_mesh_is_sound(body: Glb) -> None:
         assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-3), name
         assert mesh.joints.max() < joint_count, name
         assert np.allclose(mesh.weights.sum(axis=1), 1, atol=1e-6), name
+        assert (mesh.joints[mesh.weights == 0] == 0).all(), name
         if mesh.uvs is not None:
             assert mesh.uvs.min() >= 0, name
             assert mesh.uvs.max() <= 1, name

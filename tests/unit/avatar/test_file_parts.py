@@ -12,7 +12,7 @@ from services.stage.avatar.blendshapes import ARKIT_NAMES
 from services.stage.avatar.gltf import GltfWriter
 from services.stage.avatar.lids import LashGrid
 from services.stage.avatar.paint import FrontDrawing, rasterise, ribbon, smooth_step
-from services.stage.avatar.rig import as_bytes, four_strongest
+from services.stage.avatar.rig import four_strongest
 
 
 def test_a_file_announces_its_own_lengths_and_pads_to_four_bytes() -> None:
@@ -47,12 +47,14 @@ def test_an_accessor_of_zeros_needs_no_bytes() -> None:
 
 
 def test_the_four_strongest_bones_keep_the_whole_weight() -> None:
-    skin = sparse.csr_matrix([[0.4, 0.3, 0.1, 0.1, 0.1], [0, 0, 0, 0, 1]])
-    joints, weights = four_strongest(skin)
+    joints, weights = four_strongest(
+        sparse.csr_matrix([[0.4, 0.3, 0.1, 0.1, 0.1], [0, 0, 0, 0, 1], [0.999, 0.001, 0, 0, 0]])
+    )
     assert joints[0, :2].tolist() == [0, 1]
     assert joints[1].tolist() == [4, 0, 0, 0]
-    assert np.allclose(weights.sum(axis=1), 1)
-    assert as_bytes(weights).sum(axis=1).tolist() == [255, 255]
+    assert weights[2].tolist() == [255, 0, 0, 0]
+    assert joints[2].tolist() == [0, 0, 0, 0]  # a bone without weight is not named
+    assert weights.sum(axis=1).tolist() == [255, 255, 255]
 
 
 def test_presets_use_known_shapes_with_sensible_weights() -> None:
