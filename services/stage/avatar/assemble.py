@@ -61,9 +61,11 @@ def _add_material(writer: GltfWriter, material: Material) -> int:
 
 def _add_skeleton(writer: GltfWriter, rig: Rig, ground: float) -> dict[str, int]:
     rest = t_pose(rig)
+    leg = rig.position("leftFoot") - rig.position("leftUpperLeg")
+    sunk = float(np.hypot(leg[0], leg[1]) + leg[1])  # how much lower the feet come when the legs stand straight
     nodes: dict[str, int] = {}
     for joint in rig.joints:
-        origin = rig.position(joint.parent) if joint.parent else np.array([0.0, ground, 0.0])
+        origin = rig.position(joint.parent) if joint.parent else np.array([0.0, ground - sunk, 0.0])
         node: Json = {"name": joint.name, "translation": ((joint.position - origin) * METRES).round(6).tolist()}
         if joint.name in rest:
             node["rotation"] = rest[joint.name].as_quat().round(7).tolist()
@@ -74,21 +76,25 @@ def _add_skeleton(writer: GltfWriter, rig: Rig, ground: float) -> dict[str, int]
 
 
 def t_pose(rig: Rig) -> dict[str, Rotation]:
-    """Rest rotations that turn each arm from the modelled A-pose to the horizontal, along ±X."""
+    """Rest rotations that turn the arms from the modelled A-pose along ±X, and the legs straight down."""
     rotations: dict[str, Rotation] = {}
-    for side, direction in (("left", 1.0), ("right", -1.0)):
-        chain = [f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand", f"{side}MiddleProximal"]
+    for side, outward in (("left", 1.0), ("right", -1.0)):
         turned = Rotation.identity()
-        for bone, end in pairwise(chain):
-            along = rig.position(end) - rig.position(bone)
-            along /= np.linalg.norm(along)
-            target = np.array([direction, 0.0, 0.0])
-            axis = np.cross(along, target)
-            angle = np.arctan2(np.linalg.norm(axis), along @ target)
-            whole = Rotation.from_rotvec(axis / np.linalg.norm(axis) * angle)
+        for bone, end in pairwise(f"{side}{bone}" for bone in ("UpperArm", "LowerArm", "Hand", "MiddleProximal")):
+            whole = _turn(rig.position(end) - rig.position(bone), np.array([outward, 0.0, 0.0]))
             rotations[bone] = turned.inv() * whole
             turned = whole
+        leg = (rig.position(f"{side}Foot") - rig.position(f"{side}UpperLeg")) * [1, 1, 0]
+        rotations[f"{side}UpperLeg"] = _turn(leg, np.array([0.0, -1.0, 0.0]))
+        rotations[f"{side}Foot"] = rotations[f"{side}UpperLeg"].inv()
     return rotations
+
+
+def _turn(start: Floats, end: Floats) -> Rotation:
+    """The smallest rotation from one direction to another."""
+    axis = np.cross(start, end)
+    angle = np.arctan2(np.linalg.norm(axis), start @ end)
+    return Rotation.from_rotvec(axis / max(float(np.linalg.norm(axis)), 1e-12) * angle)
 
 
 def _add_skin(writer: GltfWriter, rig: Rig, nodes: Mapping[str, int], ground: float) -> int:

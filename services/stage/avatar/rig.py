@@ -1,7 +1,7 @@
 """Her skeleton: the source rig's 163 bones folded into the 54 humanoid bones of VRM 1.0.
 
-Bones stand where the shaped mesh puts them. The mesh is bound in its own A-pose; the arm nodes rest turned up to the
-horizontal, because VRM wants a T-pose at rest, so hanging arms come out close to the modelled shape.
+Bones stand where the shaped mesh puts them. The mesh is bound in its own A-pose; arms and legs rest turned to the
+T-pose that VRM wants, so hanging arms come out close to the modelled shape.
 """
 
 from dataclasses import dataclass, field

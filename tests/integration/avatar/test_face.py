@@ -142,6 +142,8 @@ def test_she_rests_in_t_pose_on_the_ground(body: Glb) -> None:
         arm = rest[f"{side}MiddleProximal"] - rest[f"{side}UpperArm"]
         assert sign * arm[0] > 0.4
         assert np.abs(arm[1:]).max() < 0.01
+        leg = rest[f"{side}Foot"] - rest[f"{side}UpperLeg"]
+        assert abs(leg[0]) < 0.002
     lowest = min(mesh.positions[:, 1].min() for mesh in body.meshes.values())
     assert lowest == pytest.approx(0, abs=0.001)
     assert 1.5 < max(mesh.positions[:, 1].max() for mesh in body.meshes.values()) < 1.8
