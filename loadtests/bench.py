@@ -30,9 +30,12 @@ from loadtests.renderer import Renderer, watching
 from loadtests.spans import collecting
 
 RATE_PER_S = 20
-PROBE_ROOMS = 40
-TYPED_SHARE, GIFT_SHARE = 0.08, 0.04
-"""Of the 20 events a second, how many are measured: messages typed into a quiet room, and gifts that cut in."""
+PROBE_ROOMS = 10
+TYPED_SHARE, GIFT_SHARE = 0.05, 0.025
+"""Of the 20 events a second, how many are measured: messages typed into a quiet room, and gifts that cut in. The rest
+crowds one more room."""
+NO_IDLE_TALK = {"LYDIA_AUDIENCE__QUIET_S": "3600"}
+"""What she says by herself would only get in the way of measuring."""
 ANSWER_TIMEOUT_S = 10.0
 INTERRUPT_ROOMS = 20
 TYPED = (
@@ -235,7 +238,9 @@ async def main(arguments: argparse.Namespace) -> None:
         if parts & {"answers", "interruptions"}:
             async with (
                 collecting() as collector,
-                lydia(Path(folder) / "data", {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint}) as process,
+                lydia(
+                    Path(folder) / "data", {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint, **NO_IDLE_TALK}
+                ) as process,
                 process.client() as client,
             ):
                 progress.console.print(f"started in {process.started_in_s:.1f} s")

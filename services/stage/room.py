@@ -39,10 +39,10 @@ log = logging.getLogger(__name__)
 
 LABEL = "数字人主播 · 内容由AI生成"
 """The AI label of every performance (GB 45438-2025 and the platforms' rules). Not a setting, on purpose."""
-TICK_S = 0.1
+TICK_S = 0.2
 """How often frames are sent while somebody watches."""
-FRAMES_AHEAD = 15
-"""How many frames are sent ahead of their time (250 ms)."""
+FRAMES_AHEAD = 24
+"""How many frames are sent ahead of their time (400 ms)."""
 RENDERER_QUEUE = 512
 """Messages waiting for one renderer; a renderer that falls behind further is disconnected and comes back fresh."""
 
