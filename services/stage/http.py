@@ -39,9 +39,8 @@ RoomId = Annotated[str, PathParameter(pattern=ROOM_ID)]
 
 PAGE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' blob: data:; "
-        "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -113,14 +112,14 @@ def router(stage: Stage, *, operator_token: SecretStr, web: Path, avatar: Path, 
         return _file(avatar, name)
 
     @routes.websocket("/rooms/{room_id}/stream")
-    async def stream(socket: WebSocket, room_id: str) -> None:
+    async def stream(socket: WebSocket, room_id: str, content: str = "all") -> None:
         if not re.match(ROOM_ID, room_id) or not _same_origin(socket):
             await socket.close(1008, "not allowed")
             return
         await socket.accept()
         try:
             room = await stage.open(room_id)
-            await _perform(stage, room, socket)
+            await _perform(stage, room, socket, console=content == "words")
         except StageFull as full:
             await socket.close(1013, str(full))
         except (StateUnavailable, BusUnavailable):
@@ -154,10 +153,10 @@ def router(stage: Stage, *, operator_token: SecretStr, web: Path, avatar: Path, 
     return routes
 
 
-async def _perform(stage: Stage, room: Room, socket: WebSocket) -> None:
+async def _perform(stage: Stage, room: Room, socket: WebSocket, *, console: bool) -> None:
     """Sends until the renderer leaves or falls too far behind."""
-    with stage.joined(room) as renderer:
-        if len(room.renderers) == 1:
+    with stage.joined(room, console=console) as renderer:
+        if len(room.renderers) == 1 and not console:
             await stage.announce(room)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -171,7 +170,7 @@ async def _perform(stage: Stage, room: Room, socket: WebSocket) -> None:
                     await socket.send_bytes(numbered(renderer, content, room.now()))
         except* WebSocketDisconnect:
             pass
-    if not room.renderers:
+    if not room.renderers and not console:
         await stage.announce(room)
 
 

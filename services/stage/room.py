@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
-from google.protobuf.message import Message
-
 from services.core.clock import Clock
 from services.core.events import (
     Caption,
@@ -43,6 +41,8 @@ TICK_S = 0.2
 """How often frames are sent while somebody watches."""
 FRAMES_AHEAD = 24
 """How many frames are sent ahead of their time (400 ms)."""
+DECISIONS = 30
+"""So many of the latest choices are told to a renderer that joins."""
 RENDERER_QUEUE = 512
 """Messages waiting for one renderer; a renderer that falls behind further is disconnected and comes back fresh."""
 
@@ -84,6 +84,7 @@ class Room:
         self.room_id = room_id
         self.status = status
         self.renderers: set[Renderer] = set()
+        self.consoles: set[Renderer] = set()
         self._clock = clock
         self._speed = settings.speed
         self._settings = settings
@@ -100,6 +101,7 @@ class Room:
         self._reports: asyncio.Queue[Report] = asyncio.Queue(1000)
         self._turn: Turn | None = None
         self._performing: bytes | None = None
+        self._decisions: deque[bytes] = deque(maxlen=DECISIONS)
         self.last_used = clock.monotonic()
 
     def now(self) -> int:
@@ -109,7 +111,9 @@ class Room:
     @property
     def busy(self) -> bool:
         """Whether somebody watches or something is performed."""
-        return bool(self.renderers) or self.timeline.performing is not None or not self._reports.empty()
+        return (
+            bool(self.renderers or self.consoles) or self.timeline.performing is not None or not self._reports.empty()
+        )
 
     def voice(self, chunk: VoiceChunk) -> bool:
         """Takes a chunk; False when it will not be performed."""
@@ -136,8 +140,10 @@ class Room:
         self._turn = turn
 
     def decision(self, decision: Decision) -> None:
-        """A choice, for renderers to show."""
-        self._send(StageFrame(decision=decision))
+        """A choice, for renderers to show; those who join later get the latest ones."""
+        content = StageFrame(decision=decision)
+        self._decisions.append(content.SerializeToString())
+        self._send(content)
 
     def send_status(self) -> None:
         """Tells renderers how things stand."""
@@ -150,9 +156,13 @@ class Room:
         self._wake.set()
 
     @contextlib.contextmanager
-    def joined(self) -> Iterator[Renderer]:
-        """A renderer for as long as the context lasts. It gets what is still to be heard, then all that follows."""
+    def joined(self, *, console: bool = False) -> Iterator[Renderer]:
+        """A renderer for as long as the context lasts. It gets what is still to be heard, then all that follows.
+
+        A console gets everything but voice and frames, and does not count as somebody who watches.
+        """
         renderer = Renderer()
+        company = self.consoles if console else self.renderers
         now = self.now()
         hello = Hello(
             room_id=self.room_id,
@@ -165,20 +175,23 @@ class Room:
             status=self.status,
         )
         renderer.put(StageFrame(hello=hello).SerializeToString())
+        for decision in self._decisions:
+            renderer.put(decision)
         if self._performing is not None:
             renderer.put(self._performing)
-        for end, content in self._recent:
-            if end > now:
-                renderer.put(content)
-        first, until = now // FRAME, max(self._frames_sent_until, now // FRAME + FRAMES_AHEAD)
-        renderer.put(self._motion(first, until - first))
-        self.renderers.add(renderer)
+        if not console:
+            for end, content in self._recent:
+                if end > now:
+                    renderer.put(content)
+            first, until = now // FRAME, max(self._frames_sent_until, now // FRAME + FRAMES_AHEAD)
+            renderer.put(self._motion(first, until - first))
+        company.add(renderer)
         self.send_status()
         self.wake()
         try:
             yield renderer
         finally:
-            self.renderers.discard(renderer)
+            company.discard(renderer)
             self.send_status()
             self.wake()
 
@@ -242,11 +255,12 @@ class Room:
         self._performing = content.SerializeToString() if speaking else None
         self._send(content)
 
-    def _send(self, content: Message, *, keep_until: int = 0) -> None:
+    def _send(self, content: StageFrame, *, keep_until: int = 0) -> None:
         serialized = content.SerializeToString()
         if keep_until:
             self._recent.append((keep_until, serialized))
-        for renderer in self.renderers:
+        sounding = content.WhichOneof("content") == "voice"
+        for renderer in self.renderers if sounding else self.renderers | self.consoles:
             renderer.put(serialized)
 
     def _resend_frames(self, first: int) -> None:

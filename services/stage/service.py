@@ -22,6 +22,7 @@ from services.core.events import (
     Performed,
     Presence,
     RoomStatus,
+    TextSegment,
     Turn,
     VoiceChunk,
 )
@@ -86,7 +87,13 @@ class Stage:
             tasks.create_task(worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance")
             tasks.create_task(
                 worker.run(
-                    topics.CONTROL, topics.DECISIONS, topics.TURNS, handle=self._watch, group=None, start="latest"
+                    topics.CONTROL,
+                    topics.DECISIONS,
+                    topics.TURNS,
+                    topics.TEXT,
+                    handle=self._watch,
+                    group=None,
+                    start="latest",
                 ),
                 name="stage watch",
             )
@@ -95,17 +102,17 @@ class Stage:
     # --- renderers ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def joined(self, room: Room) -> Iterator[Renderer]:
-        """A renderer of an open room, for as long as the context lasts. Raises StageFull."""
-        if len(room.renderers) >= self._settings.max_renderers:
+    def joined(self, room: Room, *, console: bool = False) -> Iterator[Renderer]:
+        """A renderer of an open room, or a console, for as long as the context lasts. Raises StageFull."""
+        if len(room.renderers) + len(room.consoles) >= self._settings.max_renderers:
             raise StageFull(f"the room has its {self._settings.max_renderers} renderers")
         gauge = self._telemetry.metrics.renderers.labels(room.room_id)
-        with room.joined() as renderer:
-            gauge.set(len(room.renderers))
-            try:
+        try:
+            with room.joined(console=console) as renderer:
+                gauge.set(len(room.renderers))
                 yield renderer
-            finally:
-                gauge.set(len(room.renderers) - 1)
+        finally:
+            gauge.set(len(room.renderers))
 
     async def open(self, room_id: str) -> Room:
         """The room, opened if need be. Raises StageFull, StateUnavailable."""
@@ -179,7 +186,7 @@ class Stage:
         opened.held.setdefault(chunk.epoch, []).append(delivery)
         return Verdict.HELD
 
-    async def _watch(self, event: Control | Decision | Turn, _: Delivery) -> Verdict:
+    async def _watch(self, event: Control | Decision | Turn | TextSegment, _: Delivery) -> Verdict:
         opened = self._rooms.get(event.room_id)
         if opened is None:
             return Verdict.DONE
@@ -189,6 +196,8 @@ class Stage:
             case Turn():
                 opened.turns[event.epoch] = event
                 opened.room.turn(event)
+            case TextSegment():
+                opened.room.status.chat_rung = event.rung or opened.room.status.chat_rung
             case Decision():
                 _keep_decision(opened, event)
                 opened.room.decision(event)

@@ -197,7 +197,7 @@ async def test_another_sites_page_can_neither_listen_nor_be_mistaken_for_hers(ru
     assert strange.status_code == 400
     stage = await running.client.get("/rooms/typed")
     assert stage.status_code == 200
-    assert "default-src 'self'" in stage.headers["content-security-policy"]
+    assert "default-src 'none'" in stage.headers["content-security-policy"]
 
 
 async def test_a_second_lydia_on_the_same_data_or_port_is_refused_with_the_mend(running: Running) -> None:

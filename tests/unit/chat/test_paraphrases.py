@@ -17,7 +17,6 @@ def test_nine_of_ten_reach_the_right_answer_and_hardly_any_a_wrong_one() -> None
     asked = evaluate(PARAPHRASES, Retrieval(load(), Meaning(), FITTED))
     assert len(asked) == 200
     shares = {verdict: sum(one.verdict == verdict for one in asked) / 200 for verdict in ("right", "wrong", "fallback")}
-    print(shares)
     assert shares["right"] >= 0.9, shares
     assert shares["wrong"] <= 0.05, shares
 

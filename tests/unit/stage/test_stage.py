@@ -15,6 +15,7 @@ from services.core.clock import LoopClock
 from services.core.envelope import seal, unseal
 from services.core.events import (
     Control,
+    Decision,
     Joint,
     MotionChunk,
     Mute,
@@ -317,3 +318,28 @@ async def test_a_room_nobody_watches_is_closed_and_presence_is_told() -> None:
     told = [unseal(r, Control).presence.renderers async for r in theatre.bus.read(topics.CONTROL)]
     assert told[0] == 1
     assert told[-1] == 0
+
+
+@virtual_time
+async def test_a_console_reads_along_without_counting_as_somebody_who_watches() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room, console=True) as console:
+            await theatre.say("a", 1, 1)
+            await asyncio.sleep(2)
+            kinds = {frame.WhichOneof("content") for frame in received(console)}
+            assert room.status.renderers == 0
+    assert {"hello", "status", "performing", "caption"} <= kinds
+    assert not kinds & {"voice", "motion"}
+
+
+@virtual_time
+async def test_who_joins_later_sees_the_latest_choices() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        for number in range(40):
+            room.decision(Decision(event_id=str(number), room_id="a", outcome=Decision.OUTCOME_CHOSEN))
+        with stage.joined(room) as renderer:
+            assert [d.event_id for d in of("decision", received(renderer))] == [str(n) for n in range(10, 40)]
