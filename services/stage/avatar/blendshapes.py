@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from services.stage.avatar.lids import LOWER, SIDES, UPPER, LashGrid, lash_grid
-from services.stage.avatar.source import Floats, Source
+from services.stage.avatar.source import Floats, Ints, Source
 
 _SIDED = (
     *("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide"),
@@ -44,6 +44,7 @@ def source_shapes(source: Source) -> dict[str, Floats]:
             offsets[source.groups[f"helper-{side}-eye"]] = 0.0  # the eye bones turn the eyes
     _soften_folds(source, shapes)
     _lift_tongue(source, shapes)
+    shapes["mouthFunnel"] = 0.8 * shapes["mouthFunnel"] + _drawn_together(source, 0.24)
     return shapes
 
 
@@ -68,8 +69,7 @@ def _soften_folds(source: Source, shapes: dict[str, Floats]) -> None:
 def _near_lips_and_lids(source: Source) -> Floats:
     """1 on and close to lips and lids, 0 from 0.25 decimetres on."""
     positions = source.mesh.positions
-    moved_by = np.abs(source.face_unit("mouthRollLower")) + np.abs(source.face_unit("mouthRollUpper"))
-    lips = np.flatnonzero(moved_by.max(axis=1) > 0.6 * moved_by.max())
+    lips = _lips(source)
     lids = np.concatenate([lash_grid(source, side, strip).vertices[1] for side in SIDES for strip in (UPPER, LOWER)])
     marks = positions[np.concatenate([lips, lids])]
     distance = np.full(len(positions), np.inf)
@@ -77,6 +77,22 @@ def _near_lips_and_lids(source: Source) -> Floats:
         np.minimum(distance, np.linalg.norm(positions - mark, axis=1), out=distance)
     result: Floats = np.clip(1 - (distance - 0.06) / 0.19, 0, 1)
     return result
+
+
+def _lips(source: Source) -> Ints:
+    """Vertices of the lips: those that roll in."""
+    moved_by = np.abs(source.face_unit("mouthRollLower")) + np.abs(source.face_unit("mouthRollUpper"))
+    return np.flatnonzero(moved_by.max(axis=1) > 0.6 * moved_by.max())
+
+
+def _drawn_together(source: Source, share: float) -> Floats:
+    """The corners of the mouth moved inwards by a share of its width; the source's funnel leaves them apart."""
+    positions = source.mesh.positions
+    x, y, z = (positions - positions[_lips(source)].mean(axis=0) * [0, 1, 1]).T
+    near = np.exp(-((x / 0.42) ** 4) - (y / 0.2) ** 2) * np.clip((z + 0.5) / 0.3, 0, 1)
+    near[len(source.groups["body"]) :] = 0.0
+    corner = np.clip(np.abs(x) / 0.22, 0, 1) ** 1.5
+    return np.stack([-share * x * corner * near, 0 * x, 0 * x], axis=1)
 
 
 def _lift_tongue(source: Source, shapes: dict[str, Floats]) -> None:

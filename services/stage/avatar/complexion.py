@@ -71,7 +71,7 @@ def paint_skin(source: Source, neutral: Floats, texels: SkinMap, lip_mask: Float
     deepest = smooth_step(0.55, 1.0, ndimage.gaussian_filter(lip_mask, 16 * scale))
     color = blend(color, rgb(228, 140, 134), 0.62 * smooth_step(0.15, 0.85, lips))
     color = blend(color, rgb(204, 84, 92), 0.5 * deepest)
-    color = blend(color, rgb(150, 66, 66), 0.85 * _mouth_corners(face, lip_mask))
+    color = blend(color, rgb(150, 66, 66), 0.9 * _between_the_lips(face, lip_mask, lips))
     color = _paint_inside(texels, color)
 
     roughness = 0.52 - 0.1 * face.spot(0, -0.2, 0.06, 0.25) - 0.06 * face.spot(0, 0.5, 0.3, 0.25) - 0.22 * lips
@@ -157,13 +157,16 @@ def _scalp(face: _Face) -> Floats:
     return grown
 
 
-def _mouth_corners(face: _Face, lip_mask: Floats) -> Floats:
-    """1 at the corners where the lips meet: they are in shadow."""
-    lips = lip_mask > 0.5
-    corner = face.across == face.across[lips].max()
-    middle = face.points[corner & lips].mean(axis=0) * [0, 1, 1] + np.array([face.across[lips].max(), 0, 0])
-    offset = np.stack([face.across, face.points[..., 1], face.forward], axis=-1) - middle
-    result: Floats = np.exp(-(((offset / [0.022, 0.014, 0.03]) ** 2).sum(axis=-1))) * face.is_head
+def _between_the_lips(face: _Face, lip_mask: Floats, lips: Floats) -> Floats:
+    """1 where the lips meet in shadow: their inner sides, and the corners of the mouth. `lips`: the mask softened."""
+    red = lip_mask > 0.5
+    corner = face.points[red & (face.across == face.across[red].max())].mean(axis=0)
+    across, above, forward = face.across - abs(corner[0]), face.points[..., 1] - corner[1], face.forward - corner[2]
+    near = np.exp(-((across / 0.022) ** 2) - (above / 0.014) ** 2 - (forward / 0.03) ** 2) * smooth_step(
+        0.15, 0.7, lips
+    )
+    inner = smooth_step(0.0, -0.02, forward) * smooth_step(0.005, 0.0, across) * smooth_step(0.03, 0.015, np.abs(above))
+    result: Floats = np.maximum(near, inner) * face.is_head
     return result
 
 

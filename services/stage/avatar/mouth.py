@@ -19,7 +19,7 @@ def settle(source: Source, positions: Floats) -> Floats:
     settled = positions.copy()
     for group in _TEETH:
         row = source.groups[group]
-        settled[row] = settled[row] * [0.8, 1.0, 1.0] - [0.0, 0.05, 0.03]
+        settled[row] = settled[row] * [0.74, 1.0, 1.0] - [0.0, 0.05, 0.03]
     tongue = source.groups["helper-tongue"]
     low = settled[tongue, 1].min()
     settled[tongue, 1] = low + (settled[tongue, 1] - low) * 0.72 - 0.08
