@@ -95,7 +95,7 @@ async def answers(process: Process, client: httpx.AsyncClient, seconds: float, p
             scheduled = begin + at
             await asyncio.sleep(max(scheduled - time.perf_counter(), 0))
             result.lags_ms.append((time.perf_counter() - scheduled) * 1000)
-            probe = _next_probe(chance, rooms, scheduled)
+            probe = _next_probe(chance, rooms, result.probes, scheduled)
             if probe is not None:
                 result.probes.append(probe)
             tasks.create_task(_send(client, probe, result, chance.getrandbits(32)), name="send")
@@ -104,14 +104,23 @@ async def answers(process: Process, client: httpx.AsyncClient, seconds: float, p
     return result
 
 
-def _next_probe(chance: random.Random, rooms: Sequence[Renderer], scheduled: float) -> Probe | None:
-    """A measured message when it is its turn: typed ones need a room where she is silent, gifts cut in anywhere."""
+def _next_probe(chance: random.Random, rooms: Sequence[Renderer], probes: Sequence[Probe], at: float) -> Probe | None:
+    """A measured message when it is its turn, in a room that owes no answer yet.
+
+    Typed ones go where she is silent. Gifts go where she is silent or answers a message, which they cut short; thanks
+    for another gift they would not cut.
+    """
     draw = chance.random()
+    owing = {
+        probe.room.room_id for probe in probes if probe.latency_ms is None and at < probe.scheduled + ANSWER_TIMEOUT_S
+    }
+    free = [room for room in rooms if room.room_id not in owing and not room.thanking]
+    silent = [room for room in free if not room.speaking and at - room.quiet_since > 1]
     if draw < TYPED_SHARE:
-        quiet = [room for room in rooms if not room.speaking and scheduled - room.quiet_since > 1]
-        return Probe("typed message", chance.choice(quiet), scheduled) if quiet else None
-    if draw < TYPED_SHARE + GIFT_SHARE:
-        return Probe("gift", chance.choice(rooms), scheduled)
+        return Probe("typed message, she is silent", chance.choice(silent), at) if silent else None
+    if draw < TYPED_SHARE + GIFT_SHARE and free:
+        room = chance.choice(free)
+        return Probe("gift, cuts into an answer" if room.speaking else "gift, she is silent", room, at)
     return None
 
 
@@ -124,7 +133,7 @@ async def _send(client: httpx.AsyncClient, probe: Probe | None, result: Answers,
         body["enter"] = {}
     elif probe is None:
         body["text"] = CROWD[number % len(CROWD)]
-    elif probe.kind == "gift":
+    elif probe.kind.startswith("gift"):
         body["gift"] = {"name": "星舰", "count": 1, "value_fen": 8_800}
     else:
         body["text"] = TYPED[number % len(TYPED)]
@@ -247,8 +256,8 @@ async def main(arguments: argparse.Namespace) -> None:
                 if "answers" in parts:
                     show_answers(progress.console, await answers(process, client, 120 * scale, progress))
                     await asyncio.sleep(6)  # the last spans come in batches
-                    rows = list(collector.milestones().items())
-                    progress.console.print(table("From the gateway's receipt of an event", rows))
+                    rows = list(collector.milestones("probe").items())
+                    progress.console.print(table("Of these, from the gateway's receipt to each milestone", rows))
                 if "interruptions" in parts:
                     cut = await interruptions(process, client, round(1000 * scale), progress)
                     rows = [("panic", cut.panic_ms), ("gift (make before break)", cut.gift_ms)]
@@ -263,7 +272,7 @@ async def main(arguments: argparse.Namespace) -> None:
 def show_answers(console: Console, found: Answers) -> None:
     """The table of the first part."""
     rows = []
-    for kind in ("typed message", "gift"):
+    for kind in sorted({probe.kind for probe in found.probes}, reverse=True):
         probes = [probe for probe in found.probes if probe.kind == kind]
         latencies = [latency for probe in probes if (latency := probe.latency_ms) is not None]
         rows.append((kind, latencies))

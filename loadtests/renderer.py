@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from websockets.asyncio.client import connect
 
-from services.core.events import StageFrame
+from services.core.events import LANE_PAID, StageFrame
 
 RATE = 24_000
 
@@ -30,6 +30,8 @@ class Renderer:
 
     room_id: str
     speaking: bool = False
+    thanking: bool = False
+    """Whether what she says is of the paid lane, which nothing but an operator cuts."""
     quiet_since: float = field(default_factory=time.perf_counter)
     epoch: int = 0
     first_voice: dict[str, float] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Renderer:
                 self.epoch = frame.hello.status.epoch
             case "performing":
                 self.speaking = frame.performing.speaking
+                self.thanking = self.speaking and frame.performing.turn.lane == LANE_PAID
                 if not self.speaking:
                     self.quiet_since = now
                 turn = frame.performing.turn

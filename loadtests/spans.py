@@ -32,12 +32,17 @@ class Collector:
     endpoint: str
     traces: dict[bytes, list[Span]] = field(default_factory=dict)
 
-    def milestones(self) -> dict[str, list[float]]:
-        """Milliseconds from an event's receipt to each milestone, over all traces that reached the stage."""
+    def milestones(self, rooms: str) -> dict[str, list[float]]:
+        """Milliseconds from an event's receipt to each milestone, over traces that reached the stage.
+
+        Counts the rooms whose names begin with `rooms`.
+        """
         found: dict[str, list[float]] = {name: [] for name, _, _ in STAGES}
         for spans in self.traces.values():
             begin = min(span.start_time_unix_nano for span in spans)
-            if not any(span.name == "perform first frame" for span in spans):
+            ids = {a.value.string_value for span in spans for a in span.attributes if a.key == "lydia.room_id"}
+            performed = any(span.name == "perform first frame" for span in spans)
+            if not performed or not all(room_id.startswith(rooms) for room_id in ids):
                 continue
             for name, wanted, side in STAGES:
                 times = [getattr(span, f"{side}_time_unix_nano") for span in spans if span.name == wanted]
