@@ -48,6 +48,7 @@ TYPED = (
     "你喜欢猫吗",
 )
 CROWD = ("666", "哈哈哈", "主播好", "来了来了", "hello", "今天好冷", "好听", "love this", "求关注", "晚上好")
+STORY = "给我讲个故事吧"
 LONG = "我想慢慢地给大家讲一个很长很长的故事，从前有一座山，山上有一座天文台，台里住着一个喜欢数星星的姑娘，"
 
 
@@ -181,18 +182,20 @@ async def interruptions(process: Process, client: httpx.AsyncClient, count: int,
 
 
 async def _interrupt(client: httpx.AsyncClient, room: Renderer, chance: random.Random, result: Interruptions) -> None:
-    control = f"/rooms/{room.room_id}/control"
-    await client.post(control, json={"action": "say", "text": LONG * 3})
+    """One answer, cut at a random moment. Half by panic, half by a gift, which must be there before it takes over."""
+    control, by_gift = f"/rooms/{room.room_id}/control", chance.random() < 0.5
+    await _silence(room)
+    if by_gift:
+        await _give(client, room, chance, {"text": STORY})
+    else:
+        await client.post(control, json={"action": "say", "text": LONG * 3})
     deadline = time.perf_counter() + 10
     while not room.speaking and time.perf_counter() < deadline:
         await room.wait(0.5)
-    await asyncio.sleep(chance.uniform(0.3, 2.0))
-    stops, by_gift = len(room.stops), chance.random() < 0.5
-    asked = time.perf_counter()
+    await asyncio.sleep(chance.uniform(0.3, 1.5))
+    stops, asked = len(room.stops), time.perf_counter()
     if by_gift:
-        gift = {"name": "星舰", "count": 1, "value_fen": 8_800}
-        viewer = {"id": f"v{chance.getrandbits(30)}", "name": "小星"}
-        await client.post(f"/rooms/{room.room_id}/messages", json={"viewer": viewer, "gift": gift})
+        await _give(client, room, chance, {"gift": {"name": "星舰", "count": 1, "value_fen": 8_800}})
     else:
         await client.post(control, json={"action": "panic"})
     while len(room.stops) == stops and time.perf_counter() < asked + 5:
@@ -203,7 +206,18 @@ async def _interrupt(client: httpx.AsyncClient, room: Renderer, chance: random.R
         (result.gift_ms if by_gift else result.panic_ms).append((room.stops[stops].silent_at - asked) * 1000)
     if not by_gift:
         await client.post(control, json={"action": "panic", "released": True})
-    await asyncio.sleep(0.2)
+
+
+async def _silence(room: Renderer) -> None:
+    """Until she is silent, or half a minute."""
+    deadline = time.perf_counter() + 30
+    while room.speaking and time.perf_counter() < deadline:
+        await room.wait(0.5)
+
+
+async def _give(client: httpx.AsyncClient, room: Renderer, chance: random.Random, what: dict[str, object]) -> None:
+    viewer = {"id": f"v{chance.getrandbits(30)}", "name": "小星"}
+    await client.post(f"/rooms/{room.room_id}/messages", json={"viewer": viewer, **what})
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -32,7 +32,7 @@ LETTERS = 0.2
 RIDGE = 0.08
 CENTRED = 0.8
 """How much of the examples' mean is taken off a vector: what all sentences share says nothing."""
-FITS, MARGIN = 0.12, 0.035
+FITS, MARGIN = 0.12, 0.0375
 """She answers when the best intent reaches FITS and is better than the next one by MARGIN."""
 _ADDRESS = re.compile(r"^(?:@\S+|主播|lydia|澜澜|星澜|小姐姐|姐姐|宝宝)[\s，,:：!！~]*(?=\S{2})", re.IGNORECASE)
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
