@@ -8,6 +8,8 @@ Nobody vouches for these, so their events are marked as a test.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from services.core.events import AudienceEvent, Chat, Enter, Follow, Gift, Like, Viewer
@@ -37,11 +39,14 @@ class Direct:
 
     def _event(self, item: Any, incoming: Incoming) -> AudienceEvent:
         fields = read.fields_of(item)
-        viewer = fields.get("viewer")
+        viewer = read.value(fields, "viewer")
         if not isinstance(viewer, dict):
-            raise BadField('viewer is missing: {"id": …, "name": …}')
+            raise BadField('viewer must be an object: {"id": …, "name": …}')
         viewer_fields = read.fields_of(viewer)
-        message_id = read.identifier(fields, "id") if fields.get("id") is not None else self._ids.new()
+        with _within("viewer"):
+            viewer_id = read.identifier(viewer_fields, "id")
+        message_id = self._ids.new() if read.value(fields, "id") is None else read.identifier(fields, "id")
+        kind = _kind(fields)
         return AudienceEvent(
             event_id=event_id(self.platform, incoming.room_id, message_id),
             room_id=incoming.room_id,
@@ -51,40 +56,41 @@ class Direct:
             occurred_at_ms=incoming.received_at_ms,
             received_at_ms=incoming.received_at_ms,
             viewer=Viewer(
-                id=read.identifier(viewer_fields, "id"),
+                id=viewer_id,
                 name=read.text(viewer_fields, "name", limit=read.NAME_CHARS) or "",
             ),
-            test="text" not in fields,
-            **_kind(fields),
+            test="chat" not in kind,
+            **kind,
         )
 
 
 def _kind(fields: read.Fields) -> dict[str, Any]:
     """The event's kind as the one field of its oneof. Raises BadField."""
-    given = [name for name in ("text", *SIMULATED) if fields.get(name) is not None]
+    given = [name for name in ("text", *SIMULATED) if read.value(fields, name) is not None]
     if len(given) != 1:
         raise BadField(f"exactly one of text, {', '.join(SIMULATED)} is needed")
-    name = given[0]
+    name, details = given[0], read.value(fields, given[0])
     if name == "text":
-        if not isinstance(fields["text"], str):
-            raise BadField("text is no text")
-        text = read.clean(fields["text"], read.TEXT_CHARS)
+        text = read.clean(details, read.TEXT_CHARS) if isinstance(details, str) else ""
         if not text:
-            raise BadField("text is empty")
+            raise BadField("text must be a text that is not empty")
         return {"chat": Chat(text=text)}
-    details = fields[name]
     if not isinstance(details, dict):
-        raise BadField(f"{name} is no object")
-    inner = {"count": 1, **read.fields_of(details)}
+        raise BadField(f"{name} must be an object")
+    with _within(name):
+        return _simulated(name, {"count": 1, **read.fields_of(details)})
+
+
+def _simulated(name: str, inner: read.Fields) -> dict[str, Any]:
     match name:
         case "gift":
             label = read.text(inner, "name", limit=read.NAME_CHARS) or ""
             return {
                 "gift": Gift(
-                    gift_id=read.text(inner, "giftid", limit=read.ID_CHARS) or label,
+                    gift_id=read.text(inner, "gift_id", limit=read.ID_CHARS) or label,
                     name=label,
                     count=read.required_count(inner, "count"),
-                    value_fen=read.money_fen(inner, "valuefen") or 0,
+                    value_fen=read.money_fen(inner, "value_fen") or 0,
                 )
             }
         case "like":
@@ -93,3 +99,12 @@ def _kind(fields: read.Fields) -> dict[str, Any]:
             return {"follow": Follow(action=Follow.ACTION_FOLLOWED)}
         case _:
             return {"enter": Enter()}
+
+
+@contextmanager
+def _within(name: str) -> Iterator[None]:
+    """Names the object in which a field is bad."""
+    try:
+        yield
+    except BadField as bad:
+        raise BadField(f"{name}.{bad}") from None

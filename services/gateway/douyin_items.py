@@ -56,21 +56,21 @@ class Items:
         return Parsed(tuple(events), tuple(bad), unknown)
 
     def _event(self, message_type: str, fields: Fields, incoming: Incoming, transport: str) -> AudienceEvent:
-        message_id = read.identifier(fields, "msgid")
+        message_id = read.identifier(fields, "msg_id")
         return AudienceEvent(
             event_id=event_id(PLATFORM, incoming.room_id, message_id),
             room_id=incoming.room_id,
             platform=PLATFORM,
             transport=transport,
             message_id=message_id,
-            occurred_at_ms=read.time_ms(fields.get("timestamp"), incoming.received_at_ms),
+            occurred_at_ms=read.time_ms(read.value(fields, "timestamp"), incoming.received_at_ms),
             received_at_ms=incoming.received_at_ms,
             viewer=Viewer(
-                id=read.identifier(fields, "secopenid"),
+                id=read.identifier(fields, "sec_openid"),
                 name=read.text(fields, "nickname", limit=read.NAME_CHARS) or "",
-                avatar_url=read.url(fields, "avatarurl"),
-                level=read.level(fields, "userprivilegelevel"),
-                fans_club_level=read.level(fields, "fansclublevel"),
+                avatar_url=read.url(fields, "avatar_url"),
+                level=read.level(fields, "user_privilege_level"),
+                fans_club_level=read.level(fields, "fansclub_level"),
             ),
             test=read.flag(fields, "test"),
             **self._kind(ALIASES.get(message_type, message_type), fields),
@@ -81,34 +81,34 @@ class Items:
             case "live_comment":
                 content = read.text(fields, "content", limit=read.TEXT_CHARS)
                 if content is None:
-                    raise BadField("content is missing or no text")
+                    raise BadField("content must be a text")
                 return {"chat": Chat(text=content)}
             case "live_gift":
                 return {"gift": self._gift(fields)}
             case "live_like":
-                return {"like": Like(count=read.required_count(fields, "likenum"))}
+                return {"like": Like(count=read.required_count(fields, "like_num"))}
             case "live_fansclub":
-                reason = _FANS_REASONS.get(read.level(fields, "fansclubreasontype"), FansClub.REASON_UNSPECIFIED)
-                return {"fans_club": FansClub(reason=reason, level=read.level(fields, "fansclublevel"))}
+                reason = _FANS_REASONS.get(read.level(fields, "fansclub_reason_type"), FansClub.REASON_UNSPECIFIED)
+                return {"fans_club": FansClub(reason=reason, level=read.level(fields, "fansclub_level"))}
             case "live_follow":
                 # One official page spells it without the r.
-                action = read.level(fields, "userfollowaction") or read.level(fields, "usefollowaction")
+                action = read.level(fields, "user_follow_action") or read.level(fields, "use_follow_action")
                 return {"follow": Follow(action=_FOLLOW_ACTIONS.get(action, Follow.ACTION_UNSPECIFIED))}
             case _:
-                return {"enter": Enter(left=read.level(fields, "enterroomtype") == _LEFT_THE_ROOM)}
+                return {"enter": Enter(left=read.level(fields, "enter_room_type") == _LEFT_THE_ROOM)}
 
     def _gift(self, fields: Fields) -> Gift:
         """`gift_value` is the value of the whole message; the plugin does not send it, so the table's price counts."""
-        gift_id = read.identifier(fields, "secgiftid")
+        gift_id = read.identifier(fields, "sec_gift_id")
         known = self._gifts.get(gift_id, _UNLISTED)
-        count = read.required_count(fields, "giftnum")
-        value_fen = read.money_fen(fields, "giftvalue")
+        count = read.required_count(fields, "gift_num")
+        value_fen = read.money_fen(fields, "gift_value")
         return Gift(
             gift_id=gift_id,
-            name=known.name or read.text(fields, "giftname", limit=read.NAME_CHARS) or "",
+            name=known.name or read.text(fields, "gift_name", limit=read.NAME_CHARS) or "",
             count=count,
             value_fen=min(known.price_fen * count, read.MAX_INT64) if value_fen is None else value_fen,
-            receiver_id=read.text(fields, "audiencesecopenid", limit=read.ID_CHARS) or "",
+            receiver_id=read.text(fields, "audience_sec_open_id", limit=read.ID_CHARS) or "",
         )
 
 
@@ -173,4 +173,4 @@ def _type_of(item: object) -> str:
     word = item.get("msg_type_str")
     if isinstance(word, str) and word in KNOWN:
         return word
-    return _PIPE_TYPES.get(read.level(item, "msg_type"), "")
+    return _PIPE_TYPES.get(read.whole(item.get("msg_type")) or 0, "")

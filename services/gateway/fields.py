@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from services.gateway.platform import Unreadable
@@ -31,7 +32,10 @@ _UNFIT = re.compile(r"[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\ufeff\u202a-\u202e
 
 
 class BadField(Exception):
-    """A field that the event cannot be without is missing or senseless. The text names the field."""
+    """A field that the event cannot be without is missing or senseless.
+
+    The text names the field as documented and what it must be, never what it held.
+    """
 
 
 def decode(raw: bytes) -> Any:
@@ -66,32 +70,45 @@ def clean(text: str, limit: int) -> str:
 
 
 def fields_of(item: object) -> Fields:
-    """The item's fields with `sec_openid`, `sec_open_id` and `SecOpenId` under one name: `secopenid`."""
+    """The item's fields with `sec_openid`, `sec_open_id` and `SecOpenId` under one name, for `value`."""
     if not isinstance(item, dict):
-        raise BadField("the item is no object")
-    return {name.replace("_", "").lower(): value for name, value in item.items()}
+        raise BadField("it must be a JSON object")
+    return {_folded(name): value for name, value in item.items()}
+
+
+def value(fields: Fields, name: str) -> Any:
+    """The field of that name in any spelling; None when it is missing."""
+    return fields.get(_documented(name))
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+# Only names that stand in the code come here; the names of foreign items would fill the memory.
+_documented = cache(_folded)
 
 
 def text(fields: Fields, name: str, *, limit: int) -> str | None:
     """A text field, cleaned; numbers are taken as text. None when it is missing or something else."""
-    value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    found = value(fields, name)
+    if isinstance(found, bool) or not isinstance(found, str | int):
         return None
-    return clean(str(value), limit)
+    return clean(str(found), limit)
 
 
 def identifier(fields: Fields, name: str) -> str:
     """An id that must be there. Raises BadField."""
-    value = text(fields, name, limit=ID_CHARS + 1)
-    if not value or len(value) > ID_CHARS:
-        raise BadField(f"{name} is missing or no id")
-    return value
+    found = text(fields, name, limit=ID_CHARS + 1)
+    if not found or len(found) > ID_CHARS:
+        raise BadField(f"{name} must be a text of 1 to {ID_CHARS} characters")
+    return found
 
 
 def url(fields: Fields, name: str) -> str:
     """A web address, or nothing: a page shows it, so no other scheme passes."""
-    value = text(fields, name, limit=URL_CHARS) or ""
-    return value if value.startswith(("https://", "http://")) else ""
+    found = text(fields, name, limit=URL_CHARS) or ""
+    return found if found.startswith(("https://", "http://")) else ""
 
 
 def whole(value: object) -> int | None:
@@ -109,31 +126,32 @@ def whole(value: object) -> int | None:
 
 def required_count(fields: Fields, name: str) -> int:
     """How many; at least one. Raises BadField."""
-    number = whole(fields.get(name))
+    number = whole(value(fields, name))
     if number is None or not 1 <= number <= MAX_UINT32:
-        raise BadField(f"{name} is missing or no count")
+        raise BadField(f"{name} must be a whole number from 1 to {MAX_UINT32}")
     return number
 
 
 def money_fen(fields: Fields, name: str) -> int | None:
     """An amount in fen, or None when the platform does not send it. Raises BadField for a senseless one."""
-    if fields.get(name) is None:
+    found = value(fields, name)
+    if found is None:
         return None
-    number = whole(fields[name])
+    number = whole(found)
     if number is None or not 0 <= number <= MAX_INT64:
-        raise BadField(f"{name} is no amount")
+        raise BadField(f"{name} must be a whole number of fen, 0 or more")
     return number
 
 
 def level(fields: Fields, name: str) -> int:
     """A level; 0 when unknown."""
-    number = whole(fields.get(name))
+    number = whole(value(fields, name))
     return number if number is not None and 0 <= number <= MAX_UINT32 else 0
 
 
 def flag(fields: Fields, name: str) -> bool:
     """Whether a yes-or-no field says yes."""
-    return fields.get(name) in (True, 1, "1", "true", "True")
+    return value(fields, name) in (True, 1, "1", "true", "True")
 
 
 def time_ms(value: object, default: int) -> int:

@@ -159,6 +159,11 @@ def test_entering_under_every_name_and_in_both_spellings(message_type: str) -> N
     assert (snake.enter.left, camel.enter.left, camel.viewer.name) == (True, False, "n")
 
 
+def test_a_bad_item_names_the_field_as_the_platform_spells_it() -> None:
+    (bad,) = webhook("live_gift", gift(1, sec_gift_id=None)).bad
+    assert bad.reason == "live_gift: sec_gift_id must be a text of 1 to 256 characters"
+
+
 def test_a_number_as_message_id_stays_exact() -> None:
     assert only(webhook("live_comment", comment(1, msg_id=7250000000000000001))).message_id == "7250000000000000001"
 

@@ -99,6 +99,32 @@ def test_a_senseless_message_is_refused_with_the_reason(body: object) -> None:
     run()
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"viewer": {}, "text": "hi"}, "viewer.id must be a text of 1 to 256 characters"),
+        ({"id": [], "viewer": MEI, "text": "hi"}, "id must be a text of 1 to 256 characters"),
+        ({"viewer": MEI, "text": ""}, "text must be a text that is not empty"),
+        ({"viewer": MEI, "gift": {"value_fen": -1}}, "gift.value_fen must be a whole number of fen, 0 or more"),
+        ({"viewer": MEI, "like": {"count": 0}}, "like.count must be a whole number from 1 to 4294967295"),
+        ({"viewer": MEI}, "exactly one of text, gift, like, follow, enter is needed"),
+    ],
+)
+def test_a_refusal_names_the_field_as_it_is_written_and_what_it_must_be(body: object, says: str) -> None:
+    @virtual_time
+    async def run() -> None:
+        assert (await send(World(), body)).json()["message"] == says
+
+    run()
+
+
+@virtual_time
+async def test_an_empty_text_beside_a_gift_does_not_make_the_gift_real() -> None:
+    world = World()
+    assert (await send(world, {"viewer": MEI, "text": None, "gift": {"value_fen": 100_000}})).status_code == 202
+    assert (await only_event(world)).test
+
+
 @virtual_time
 async def test_other_refusals_have_their_own_answers() -> None:
     world = World()
