@@ -22,6 +22,8 @@ from services.gateway.platform import Adapter, BadItem, Incoming, Unreadable
 from services.gateway.service import Gateway, Refused, RoomsFull, not_now
 
 SIGNED = ("x-msg-type", "x-nonce-str", "x-roomid", "x-timestamp")
+FORGET_S = 0.2
+"""How long the answer waits for the nonce of a push that could not be taken to be forgotten."""
 _ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -98,6 +100,7 @@ class Receiver:
         self._secrets = dict(secrets)
         self._window_s = window_s
         self._failed = failed
+        self._forgetting: set[asyncio.Task[None]] = set()
 
     def check(self, headers: Mapping[str, str]) -> Push:
         """What can be refused before the body has been read. Raises Refused."""
@@ -139,11 +142,18 @@ class Receiver:
             return await self._take(push, body)
         except (BusUnavailable, StateUnavailable, RoomsFull, asyncio.CancelledError) as error:
             self._failed(push.room_id)
-            with suppress(StateUnavailable):
-                await self._state.apply(Drop(nonce))  # the platform may send the very same request again
+            # The platform may send the very same request again. A state that hangs must not hold up the answer.
+            forgetting = asyncio.create_task(self._forget(nonce))
+            self._forgetting.add(forgetting)
+            forgetting.add_done_callback(self._forgetting.discard)
             if isinstance(error, asyncio.CancelledError):
                 raise
+            await asyncio.wait({forgetting}, timeout=FORGET_S)
             raise not_now(error) from None
+
+    async def _forget(self, nonce: str) -> None:
+        with suppress(StateUnavailable):
+            await self._state.apply(Drop(nonce))
 
     async def _take(self, push: Push, body: bytes) -> Taken:
         incoming = Incoming(push.room_id, body, self._clock.now_ms(), push.message_type)

@@ -85,16 +85,11 @@ class Calls:
             try:
                 async with asyncio.timeout(CALL_TIMEOUT_S):
                     answer = await self._http.request(method, url, headers=headers, json=json, params=params)
-                body = answer.json()
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-                body = {"err_no": UNREACHABLE, "err_msg": type(error).__name__}
-            except ValueError:
-                body = {"err_no": UNREACHABLE, "err_msg": f"HTTP {answer.status_code} without JSON"}
-            if not isinstance(body, dict):
-                body = {"err_no": UNREACHABLE, "err_msg": f"HTTP {answer.status_code} without a JSON object"}
-            code, message = _outcome(body)
-            if code == 0 and not answer.is_success:
-                code, message = UNREACHABLE, f"HTTP {answer.status_code}"
+                body: dict[str, Any] = {}
+                code, message = UNREACHABLE, type(error).__name__
+            else:
+                body, (code, message) = _read(answer)
             self._telemetry.metrics.platform_calls.labels(name, str(code)).inc()
             if code != 0:
                 raise DouyinError(name, code, message)
@@ -109,8 +104,16 @@ class Calls:
             await asyncio.sleep(start - now)
 
 
-def _outcome(body: Mapping[str, Any]) -> tuple[int, str]:
-    """Code and message, whichever way they are spelt."""
+def _read(answer: httpx.Response) -> tuple[dict[str, Any], tuple[int, str]]:
+    """The answer's object, and its outcome as code and message, whichever way they are spelt."""
+    try:
+        body = answer.json()
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        return {}, (UNREACHABLE, f"HTTP {answer.status_code} without a JSON object")
     code = next((body[name] for name in ("err_no", "errcode", "error_code", "errno") if name in body), 0)
     message = next((body[name] for name in ("err_tips", "err_msg", "errmsg") if name in body), "")
-    return (code if isinstance(code, int) else UNREACHABLE), str(message)[:200]
+    if not isinstance(code, int) or (code == 0 and not answer.is_success):
+        return body, (UNREACHABLE, f"HTTP {answer.status_code}")
+    return body, (code, str(message)[:200])

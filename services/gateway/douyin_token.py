@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from services.core.clock import Clock
-from services.core.state.port import Put, State
+from services.core.state.port import Put, State, StateUnavailable
 from services.gateway.douyin_calls import UNREACHABLE, Calls, DouyinError
 
 
@@ -40,7 +42,8 @@ class Tokens:
     async def get(self, *, instead_of: str | None = None) -> str:
         """A token that is accepted now. `instead_of` is one that the platform has just refused.
 
-        Concurrent callers share one fetch. Raises DouyinError, but not while the old token still lives.
+        Concurrent callers share one fetch. Raises DouyinError, but not while the old token still lives. Without the
+        state each gateway fetches its own.
         """
         async with self._one_at_a_time:
             now = self._clock.now_ms()
@@ -59,17 +62,27 @@ class Tokens:
             return old.value
 
     async def _stored(self) -> _Token | None:
-        stored = await self._state.get(self._key)
-        return None if stored is None else _Token(**json.loads(stored))
+        """The token that a gateway keeps in the state; None when there is none that can be read."""
+        with suppress(StateUnavailable, ValueError, TypeError, KeyError):
+            stored = json.loads(await self._state.get(self._key) or b"null")
+            token = _Token(str(stored["value"]), int(stored["fresh_until_ms"]), int(stored["dead_at_ms"]))
+            return token if _is_token(token.value) else None
+        return None
 
     async def _fetch(self, now_ms: int) -> _Token:
         body = {"appid": self._app_id, "secret": self._app_secret, "grant_type": "client_credential"}
         answer = await self._calls.call("token", "POST", self._url, json=body)
         data = answer.get("data")
         value, life_s = (data.get("access_token"), data.get("expires_in")) if isinstance(data, dict) else (None, None)
-        if not isinstance(value, str) or not value or not isinstance(life_s, int) or life_s <= 0:
+        if not _is_token(value) or not isinstance(life_s, int) or life_s <= 0:
             raise DouyinError("token", UNREACHABLE, "the answer holds no token")
         token = _Token(value, now_ms + life_s * 500, now_ms + life_s * 1000)
         stored = {"value": value, "fresh_until_ms": token.fresh_until_ms, "dead_at_ms": token.dead_at_ms}
-        await self._state.apply(Put(self._key, json.dumps(stored).encode(), life_s))
+        with suppress(StateUnavailable):
+            await self._state.apply(Put(self._key, json.dumps(stored).encode(), life_s))
         return token
+
+
+def _is_token(value: object) -> TypeGuard[str]:
+    """Whether it is a text that can be sent in a header."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() != ""

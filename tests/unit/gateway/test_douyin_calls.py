@@ -10,7 +10,8 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from services.core.clock import LoopClock
-from services.core.state import MemoryState
+from services.core.state import MemoryState, StateUnavailable
+from services.core.state.port import Change, Put
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.gateway.douyin_api import DouyinApi, TaskStatus
@@ -140,6 +141,50 @@ async def test_while_the_token_address_is_away_the_old_token_serves_until_it_die
     assert await api.task_status(show.options.room_id, "live_gift") is TaskStatus.ABSENT
 
 
+class LostState(MemoryState):
+    """A state that can be taken away."""
+
+    lost = False
+
+    async def get(self, key: str) -> bytes | None:
+        if self.lost:
+            raise StateUnavailable("lost")
+        return await super().get(key)
+
+    async def apply(self, *changes: Change) -> None:
+        if self.lost:
+            raise StateUnavailable("lost")
+        await super().apply(*changes)
+
+
+@virtual_time
+async def test_while_the_state_is_away_tokens_are_fetched_hourly_all_the_same_and_shared_again_afterwards() -> None:
+    show = Show()
+    show.state = state = LostState(show.clock)
+    state.lost = True
+    api = api_of(show)
+    for _ in range(3 * 60):
+        await api.task_status(show.options.room_id, "live_gift")
+        await asyncio.sleep(60)
+    assert show.network.count("/token") == 3
+    state.lost = False
+    await api.task_status(show.options.room_id, "live_gift")
+    assert show.network.count("/token") == 4
+    await api_of(show).task_status(show.options.room_id, "live_gift")
+    assert show.network.count("/token") == 4
+
+
+@pytest.mark.parametrize("stored", [b"", b"[]", b"{}", b'{"value": 1, "later": 2}', b"\xff"])
+def test_a_stored_token_that_cannot_be_read_is_replaced(stored: bytes) -> None:
+    @virtual_time
+    async def run() -> None:
+        show = Show()
+        await show.state.apply(Put(f"douyin:{show.options.app_id}:token", stored))
+        assert await api_of(show).task_status(show.options.room_id, "live_gift") is TaskStatus.ABSENT
+
+    run()
+
+
 @virtual_time
 async def test_calls_stay_below_the_documented_rate() -> None:
     show = Show()
@@ -159,13 +204,13 @@ async def test_called_too_often_all_the_same_the_error_is_told() -> None:
     assert {error.code for error in refused} == {40007}
 
 
-def strange(answer: Response) -> tuple[Network, FastAPI]:
+def strange(answer: Response, issued: str = "t") -> tuple[Network, FastAPI]:
     app, network = FastAPI(), Network()
 
     @app.api_route("/{path:path}", methods=["GET", "POST"])
     async def any_call(request: Request) -> Response:
         if request.url.path.endswith("token"):
-            return Response(json.dumps({"err_no": 0, "data": {"access_token": "t", "expires_in": 7200}}))
+            return Response(json.dumps({"err_no": 0, "data": {"access_token": issued, "expires_in": 7200}}))
         return answer
 
     network.hosts["platform"] = app
@@ -181,6 +226,8 @@ def strange(answer: Response) -> tuple[Network, FastAPI]:
         (200, '{"data": []}', UNREACHABLE),
         (200, '{"data": {"status": 9}}', UNREACHABLE),
         (200, '{"data": {"status": {}}}', UNREACHABLE),
+        (200, "[" * 100_000, UNREACHABLE),
+        (200, '{"err_no": ' + "9" * 5000 + "}", UNREACHABLE),
         (502, "<html>", UNREACHABLE),
         (500, "{}", UNREACHABLE),
         (200, '{"errcode": 40002, "errmsg": "no"}', 40002),
@@ -204,6 +251,18 @@ def test_strange_answers_are_errors_and_nothing_worse(status: int, body: str, co
         assert caught.value.code == code
 
     run()
+
+
+@virtual_time
+async def test_a_token_that_fits_in_no_header_is_an_error_and_nothing_worse() -> None:
+    network, _ = strange(Response('{"data": {"status": 3}}'), issued="\u00e9")
+    clock = LoopClock()
+    calls = Calls(httpx.AsyncClient(transport=network), clock, Telemetry("test"))
+    tokens = Tokens(
+        calls, MemoryState(clock), clock, app_id="a", app_secret="s", url="http://platform/api/apps/v2/token"
+    )
+    with pytest.raises(DouyinError, match="token"):
+        await DouyinApi(calls, tokens, app_id="a", url="http://platform/").task_status("1", "live_gift")
 
 
 @virtual_time

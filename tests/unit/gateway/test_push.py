@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from services.core.bus import BusUnavailable
-from services.core.state import StateUnavailable
+from services.core.clock import LoopClock
+from services.core.state import MemoryState, StateUnavailable
+from services.core.state.port import Change
 from services.core.virtual_time import virtual_time
 from services.gateway.http import MAX_DISCARDED_BYTES, MAX_PUSH_BYTES, PUSH_PATH
 from tests.unit.gateway.test_signature import NAMES, VECTORS
@@ -291,6 +293,44 @@ async def test_a_state_that_is_away_gives_503() -> None:
     world.state.first_time = first_time  # type: ignore[method-assign]
     assert refusal(await world.push("live_gift", [gift(1)])) == (503, "unavailable")
     assert world.failed_rooms == [ROOM]
+
+
+class HangingState(MemoryState):
+    """As Redis behaves when it takes commands and does not answer."""
+
+    hangs = False
+
+    async def first_time(self, key: str, *, ttl_s: int) -> bool:
+        fresh = await super().first_time(key, ttl_s=ttl_s)
+        await self._hang()
+        return fresh
+
+    async def apply(self, *changes: Change) -> None:
+        await self._hang()
+        await super().apply(*changes)
+
+    async def _hang(self) -> None:
+        end = asyncio.get_running_loop().time() + 2
+        while self.hangs:
+            if asyncio.get_running_loop().time() > end:
+                raise StateUnavailable("no answer within 2 s")
+            await asyncio.sleep(0.1)
+
+
+@virtual_time
+async def test_a_state_that_hangs_gives_503_within_two_seconds_and_the_same_push_passes_afterwards() -> None:
+    state = HangingState(LoopClock())
+    world = World(state=state)
+    state.hangs = True
+    body = json.dumps([gift(1)]).encode()
+    headers = world.headers("live_gift", body)
+    begin = world.clock.monotonic()
+    assert refusal(await world.post(body, headers)) == (503, "too_slow")
+    assert world.clock.monotonic() - begin < 2
+    assert world.failed_rooms == [ROOM]
+    state.hangs = False
+    await asyncio.sleep(1)
+    assert (await world.post(body, headers)).json()["accepted"] == 1
 
 
 @virtual_time
