@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from itertools import chain, takewhile
 
@@ -9,6 +10,10 @@ from services.core.events import PendingEvent
 
 REMARK_MS = 15_000
 """Pause between two remarks at least."""
+OVERDUE_MS, PATIENCE_MS = 60_000, 10_000
+"""In a lively room, where something better always waits, so long after the last remark one takes its turn before chat,
+for what is worth it and has waited that long."""
+WORTH_A_TURN = 2.0
 LIFETIME_MS = 60_000
 LIMIT = 100
 """Events of one kind that are gathered at most; beyond it the oldest leaves."""
@@ -17,6 +22,8 @@ LIKES = 30
 NAMED = 20
 """Viewers in one remark at most."""
 WEIGHT = {"follow": 3.0, "share": 2.0, "enter": 1.0, "like": 1.0 / LIKES}
+MOST = {"enter": 2.5, "like": 1.5}
+"""However many they are, these weigh no more: a crowd must not hide the one who follows."""
 
 
 class AmbientLane:
@@ -52,10 +59,17 @@ class AmbientLane:
         if now_ms < remarked_ms + REMARK_MS:
             return []
         kind = max(self._kinds, key=self._weight)
-        if self._weight(kind) < 1:
+        return self._gathered(kind) if self._weight(kind) >= 1 else []
+
+    def overdue(self, now_ms: int, remarked_ms: int) -> list[PendingEvent]:
+        """What to remark on although better things wait; empty when nothing is worth that."""
+        if now_ms < remarked_ms + OVERDUE_MS:
             return []
-        events = list(self._kinds[kind].values())
-        return events if kind == "like" else events[:NAMED]
+        kind = max(self._kinds, key=self._weight)
+        if self._weight(kind) < WORTH_A_TURN:
+            return []
+        events = self._gathered(kind)
+        return events if now_ms - events[0].arrived_at_ms >= PATIENCE_MS else []
 
     def expired(self, now_ms: int) -> list[PendingEvent]:
         """Events nobody remembers any more."""
@@ -70,7 +84,11 @@ class AmbientLane:
             times.append(remarked_ms + REMARK_MS)
         return min((time for time in times if time > now_ms), default=None)
 
+    def _gathered(self, kind: str) -> list[PendingEvent]:
+        events = list(self._kinds[kind].values())
+        return events if kind == "like" else events[:NAMED]
+
     def _weight(self, kind: str) -> float:
-        if kind == "like":
-            return sum(pending.event.like.count for pending in self._kinds[kind].values()) * WEIGHT[kind]
-        return len(self._kinds[kind]) * WEIGHT[kind]
+        events = self._kinds[kind].values()
+        number = sum(pending.event.like.count for pending in events) if kind == "like" else len(events)
+        return min(number * WEIGHT[kind], MOST.get(kind, math.inf))

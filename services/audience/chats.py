@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from itertools import islice
 
 from services.audience.selection import LOWEST, Worth, company, moving, terms, worth
 from services.audience.similar import Form, SimilarIndex, form_of
 from services.audience.viewers import Viewer
 from services.core.events import PendingEvent, ScoreTerm
+from services.core.folding import plain
 
 MAX_MERGED = 20
 """Events answered as one at most; more of the same meaning are dropped."""
@@ -19,6 +19,8 @@ FLOOD_MESSAGES, FLOOD_MS = 10, 10_000
 ANSWERED_MS = 120_000
 """So long a question counts as just answered."""
 ANSWERED = 50
+VERBATIM = 16
+"""A text of so many signs is not written alike by chance: who sends the same is one voice, however many send it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,8 +36,17 @@ class Question:
     company: float = 0.0
 
     def count_viewers(self) -> None:
-        """To be called when `asked` has changed."""
-        self.company = company(len({pending.event.viewer.id for pending in self.asked}))
+        """To be called when `asked` has changed. Nobody is company to what was answered a moment ago."""
+        if self.fixed.repeated:
+            return
+        copied = len(self.form.key) >= VERBATIM
+        said_by = {plain(p.event.chat.text) if copied else p.event.viewer.id for p in self.asked}
+        self.company = company(len(said_by))
+
+    @property
+    def approved(self) -> bool:
+        """Whether an operator wants it answered."""
+        return any(pending.approved for pending in self.asked)
 
 
 class ChatLane:
@@ -49,7 +60,8 @@ class ChatLane:
         self._order: OrderedDict[Question, None] = OrderedDict()
         self._by_viewer: Counter[str] = Counter()
         self._similar: SimilarIndex[Question] = SimilarIndex()
-        self._answered: OrderedDict[str, int] = OrderedDict()
+        self._answered: OrderedDict[Form, int] = OrderedDict()
+        self._similar_answered: SimilarIndex[Form] = SimilarIndex()
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -82,8 +94,7 @@ class ChatLane:
         if question is not None and len(question.asked) >= MAX_MERGED:
             return None
         if question is None:
-            answered_before = now_ms - self._answered.get(form.key, -ANSWERED_MS) < ANSWERED_MS
-            fixed = worth(event, form, viewer, now_ms, answered_before=answered_before)
+            fixed = worth(event, form, viewer, now_ms, answered_before=self._was_answered(form, now_ms))
             question = Question([pending], form, fixed, fixed.total(), viewer, pending.arrived_at_ms)
             self._order[question] = None
             self._similar.add(question, form)
@@ -118,10 +129,13 @@ class ChatLane:
     def answer(self, question: Question, now_ms: int) -> None:
         """Takes a question out because it gets its answer now."""
         self.remove(question)
-        self._answered[question.form.key] = now_ms
-        self._answered.move_to_end(question.form.key)
+        known = self._similar_answered.find(question.form) or question.form
+        if known not in self._answered:
+            self._similar_answered.add(known, known)
+        self._answered[known] = now_ms
+        self._answered.move_to_end(known)
         if len(self._answered) > ANSWERED:
-            self._answered.popitem(last=False)
+            self._similar_answered.remove(self._answered.popitem(last=False)[0])
 
     def score(self, question: Question, now_ms: int) -> float:
         age = (now_ms - question.arrived_ms) / self._lifetime_ms
@@ -146,23 +160,28 @@ class ChatLane:
         """The question that must leave because too many wait; None while there is room."""
         if len(self._questions) <= self._size:
             return None
-        scores = [self.score(question, now_ms) for question in self._order]
-        lowest = scores.index(min(scores))
-        return next(islice(self._order, lowest, None))
+        waiting = [question for question in self._order if not question.approved]
+        return min(waiting, key=lambda question: self.score(question, now_ms), default=None)
 
     def expired(self, now_ms: int) -> list[Question]:
-        """Questions older than their lifetime."""
+        """Questions older than their lifetime. What an operator wants answered waits as long as it must."""
         found = []
         for question in self._order:
             if now_ms - question.arrived_ms < self._lifetime_ms:
                 break
-            found.append(question)
+            if not question.approved:
+                found.append(question)
         return found
 
     def next_expiry_ms(self) -> int | None:
         """When the first question expires. Unix time."""
-        first = next(iter(self._order), None)
+        first = next((question for question in self._order if not question.approved), None)
         return None if first is None else int(first.arrived_ms + self._lifetime_ms)
+
+    def _was_answered(self, form: Form, now_ms: int) -> bool:
+        """Whether something of the same meaning was, a moment ago."""
+        known = self._similar_answered.find(form)
+        return known is not None and now_ms - self._answered[known] < ANSWERED_MS
 
     def _forget(self, pending: PendingEvent) -> None:
         viewer_id = pending.event.viewer.id

@@ -25,6 +25,36 @@ from services.core.events import (
 )
 from services.core.ids import derived
 
+THANKS_MS = 15_000
+"""While thanks have followed upon thanks for so long, one question is answered in between: gifts may come faster than
+she can thank, and then nobody else would ever hear her."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How the turns followed upon each other lately."""
+
+    thanking_since_ms: int | None = None
+    """When the present row of thanks began."""
+    large_first: bool = True
+    """In a row of thanks, large gifts and those who have waited long come first by turns."""
+
+    def opened(self, choice: Choice, now_ms: int) -> None:
+        """A turn follows upon the one before."""
+        if not choice.thanked:
+            self.rested()
+            return
+        if self.thanking_since_ms is None:
+            self.thanking_since_ms = now_ms
+        self.large_first = not self.large_first
+
+    def rested(self) -> None:
+        """No thanks were due, or something else was said."""
+        self.thanking_since_ms, self.large_first = None, True
+
+    def owes_an_answer(self, now_ms: int) -> bool:
+        return self.thanking_since_ms is not None and now_ms - self.thanking_since_ms >= THANKS_MS
+
 
 @dataclass(slots=True)
 class Choice:
@@ -39,6 +69,8 @@ class Choice:
     gathered: list[PendingEvent] = field(default_factory=list)
     cutting: Floor | None = None
     """The turn it replaces."""
+    between_thanks: bool = False
+    """Thanks let it go first, and do not cut it off."""
 
     def events(self) -> list[PendingEvent]:
         """All events it answers, in their order in the turn."""
@@ -46,12 +78,14 @@ class Choice:
         return [*asked, *(pending for group in self.thanked for pending in group), *self.gathered]
 
 
-def choose(show: ShowState, floor: Floor | None, queues: Queues, idle: IdleTalk, now_ms: int) -> Choice | None:
+def choose(
+    show: ShowState, floor: Floor | None, queues: Queues, idle: IdleTalk, pace: Pace, now_ms: int
+) -> Choice | None:
     """The next turn; None when the floor is taken and nothing may cut in, or nothing is to be said."""
     if show.panic or show.muted:
         return None
     if floor is None:
-        return _next(show, queues, idle, now_ms)
+        return _next(show, queues, idle, pace, now_ms)
     choice = _cutting(show, floor, queues, now_ms) if floor.yields() else None
     if choice is not None:
         choice.cutting = floor
@@ -97,12 +131,16 @@ def _cutting(show: ShowState, floor: Floor, queues: Queues, now_ms: int) -> Choi
         return Choice(LANE_MODERATION, say=show.says[0])
     if show.mode != MODE_AUTO:
         return None
-    if queues.paid.urgent(now_ms):
+    if queues.paid.urgent(now_ms) and not floor.between_thanks:
         return Choice(LANE_PAID, Decision.REASON_PAID, thanked=queues.paid.thanks(now_ms, urgent_first=True))
-    return _best_chat(queues, now_ms) if floor.fills_silence() else None
+    if not floor.fills_silence():
+        return None
+    if thanked := queues.paid.thanks(now_ms):
+        return Choice(LANE_PAID, Decision.REASON_PAID, thanked=thanked)
+    return _best_chat(queues, now_ms)
 
 
-def _next(show: ShowState, queues: Queues, idle: IdleTalk, now_ms: int) -> Choice | None:
+def _next(show: ShowState, queues: Queues, idle: IdleTalk, pace: Pace, now_ms: int) -> Choice | None:
     if show.says:
         return Choice(LANE_MODERATION, say=show.says[0])
     if show.mode == MODE_TAKEOVER:
@@ -111,8 +149,13 @@ def _next(show: ShowState, queues: Queues, idle: IdleTalk, now_ms: int) -> Choic
         return _approved(queues, next(iter(queues.approved)))
     if show.mode != MODE_AUTO:
         return None
-    if thanked := queues.paid.thanks(now_ms):
+    if pace.owes_an_answer(now_ms) and (chat := _best_chat(queues, now_ms)):
+        chat.between_thanks = True
+        return chat
+    if thanked := queues.paid.thanks(now_ms, urgent_first=pace.large_first):
         return Choice(LANE_PAID, Decision.REASON_PAID, thanked=thanked)
+    if named := queues.ambient.overdue(now_ms, show.remarked_at_ms):
+        return Choice(LANE_AMBIENT, Decision.REASON_GATHERED, gathered=named)
     if chat := _best_chat(queues, now_ms):
         return chat
     if gathered := queues.ambient.remark(now_ms, show.remarked_at_ms):

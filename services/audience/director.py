@@ -6,7 +6,7 @@ everything that could differ from one run to the next comes in as an input, so t
 
 from __future__ import annotations
 
-from services.audience.choosing import Choice, allowed, choose, held, write_turn
+from services.audience.choosing import Choice, Pace, allowed, choose, held, write_turn
 from services.audience.fates import Fates
 from services.audience.floor import Floor, restored
 from services.audience.intake import Intake
@@ -60,6 +60,7 @@ class Director:
         self._ledger = Ledger(room_id)
         self._viewers = Viewers(self._show.viewers)
         self._queues = Queues(policy)
+        self._pace = Pace()
         self._idle = IdleTalk(room_id, self._show, quiet_s=policy.quiet_s, seed=policy.seed)
         self._fates = Fates(self._queues, self._ledger)
         self._intake = Intake(
@@ -120,7 +121,9 @@ class Director:
             self._intake.expire(now_ms)
             self._watch_floor(now_ms)
         if self._due is None:
-            self._due = choose(self._show, self._floor, self._queues, self._idle, now_ms)
+            self._due = choose(self._show, self._floor, self._queues, self._idle, self._pace, now_ms)
+            if self._due is None and self._floor is None:
+                self._pace.rested()
         self._tell_newcomer(now_ms)
         self._keep()
         return self._ledger.close(wants_epoch=self._due is not None, wake_at_ms=self._wake(now_ms))
@@ -206,6 +209,8 @@ class Director:
             self._ledger.control(supersede, now_ms, "supersede", turn.turn_id)
             self._leave_superseded(choice.cutting, now_ms)
         self._floor = Floor(turn, thanked=choice.thanked, question=choice.question, since_ms=now_ms)
+        self._floor.between_thanks = choice.between_thanks
+        self._pace.opened(choice, now_ms)
         self._ledger.open(turn, events)
         self._fates.chosen(choice, turn, now_ms)
         if any(pending is self._newcomer for pending in events):
@@ -366,7 +371,8 @@ class Director:
         if floor is not None:
             times.append(floor.deadline_ms())
         if not held(self._show):
-            times.append(queues.paid.next_ready_ms(now_ms, urgent_only=floor is not None))
+            only_urgent = floor is not None and not floor.fills_silence()
+            times.append(queues.paid.next_ready_ms(now_ms, urgent_only=only_urgent))
             if floor is None:
                 times.append(self._idle.next_ms(now_ms))
         return min((time for time in times if time is not None and time > now_ms), default=None)

@@ -32,6 +32,8 @@ class Floor:
     """Segments heard to their end."""
     skipped: bool = False
     """What is not heard of it need not be said again."""
+    between_thanks: bool = False
+    """Thanks let it go first, and do not cut it off. Forgotten by a restart, which only costs the answer its end."""
     since_ms: int = 0
     """The last sign of life. Unix time."""
 

@@ -11,7 +11,9 @@ from services.core.events import PendingEvent
 COMBO_MS = 1500
 """A combo is thanked when nothing was added to it for so long,"""
 COMBO_LIMIT_MS = 6000
-"""and at the latest so long after its first message."""
+"""and at the latest so long after its first message that waits."""
+COMBOS = 1000
+"""Combos remembered; the one that rested longest is forgotten first."""
 PATIENCE_MS = 20_000
 """Who has waited longer comes before larger gifts."""
 RETRY_MS = (1000, 2000, 5000, 15_000, 60_000)
@@ -29,6 +31,16 @@ class _Group:
     value_fen: int = 0
 
 
+@dataclass(slots=True)
+class _Combo:
+    """The same gift of one viewer again and again."""
+
+    waiting: set[str]
+    since_ms: int
+    """When the first came of those that wait."""
+    last_ms: int
+
+
 class PaidLane:
     """Not bounded by number: what was paid is never dropped. Viewers' money bounds it."""
 
@@ -38,7 +50,7 @@ class PaidLane:
         self._groups: OrderedDict[Key, _Group] = OrderedDict()
         self._keys: dict[str, Key] = {}
         self._urgent: set[Key] = set()
-        self._combos: dict[tuple[str, str], tuple[int, set[str]]] = {}
+        self._combos: OrderedDict[tuple[str, str], _Combo] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -54,16 +66,30 @@ class PaidLane:
         return self._groups[self._keys[event_id]].events[event_id]
 
     def arrive(self, pending: PendingEvent, now_ms: int) -> None:
-        """Takes an event in; a new one of a combo makes the whole combo wait for the next."""
+        """Takes an event in; a new one of a combo makes the whole combo wait for the next.
+
+        A platform that knows no combos sends a gift for each: the first is thanked at once, as any gift, and what
+        follows fast upon it is a combo.
+        """
         key = self._add(pending)
-        combo_id = pending.event.gift.combo_id
-        if not combo_id or pending.attempt:
+        name = _combo(pending)
+        if not name or pending.attempt:
             return
-        combo = (pending.event.viewer.id, combo_id)
-        since, members = self._combos.setdefault(combo, (now_ms, set()))
-        members.add(pending.event.event_id)
-        until = 0 if key in self._urgent else min(now_ms + COMBO_MS, since + COMBO_LIMIT_MS)
-        for event_id in members:
+        combo = self._combos.get(name)
+        follows = combo is not None and now_ms - combo.last_ms <= COMBO_MS
+        if combo is None or not (combo.waiting or follows):
+            combo = self._combos[name] = _Combo(set(), now_ms, now_ms)
+        if not combo.waiting:
+            combo.since_ms = now_ms
+        combo.waiting.add(pending.event.event_id)
+        combo.last_ms = now_ms
+        self._combos.move_to_end(name)
+        if len(self._combos) > COMBOS:
+            self._combos.popitem(last=False)
+        if not (follows or pending.event.gift.combo_id):
+            return
+        until = 0 if key in self._urgent else min(now_ms + COMBO_MS, combo.since_ms + COMBO_LIMIT_MS)
+        for event_id in combo.waiting:
             self.get(event_id).not_before_ms = until
 
     def remove(self, event_id: str) -> PendingEvent:
@@ -75,12 +101,10 @@ class PaidLane:
         if not group.events:
             del self._groups[key]
         self._weigh(key)
-        combo = (pending.event.viewer.id, pending.event.gift.combo_id)
-        if combo in self._combos:
-            members = self._combos[combo][1]
-            members.discard(event_id)
-            if not members:
-                del self._combos[combo]
+        name = _combo(pending)
+        combo = self._combos.get(name) if name else None
+        if combo is not None:
+            combo.waiting.discard(event_id)
         return pending
 
     def urgent(self, now_ms: int) -> bool:
@@ -128,6 +152,13 @@ class PaidLane:
 def retry_at(attempt: int, now_ms: int) -> int:
     """When to try again after one attempt more than `attempt` was not heard. Unix time."""
     return now_ms + RETRY_MS[min(attempt, len(RETRY_MS) - 1)]
+
+
+def _combo(pending: PendingEvent) -> tuple[str, str] | None:
+    """What makes events one combo; None for what cannot be one."""
+    gift = pending.event.gift
+    name = gift.combo_id or gift.gift_id or gift.name
+    return (pending.event.viewer.id, name) if name else None
 
 
 def _ready(group: _Group, now_ms: int) -> list[PendingEvent]:

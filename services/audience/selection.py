@@ -19,6 +19,7 @@ _QUESTION = re.compile(
     r"^\W*(?:do|does|did|are|is|was|can|could|will|would|should|have|may) )"
 )
 _BY_NAME = re.compile(f"{HER_NAMES}|主播", re.IGNORECASE)
+_TO_OTHERS = re.compile(rf"[@＠](?!\s*(?:{HER_NAMES}|主播|小姐姐))\s?[^\s@＠]", re.IGNORECASE)
 _TO_HER = re.compile(r"你|妳|您|\b(?:you|your|u|ur)\b", re.IGNORECASE)
 
 FAIR_S = 30.0
@@ -50,12 +51,21 @@ def worth(event: AudienceEvent, form: Form, viewer: Viewer, now_ms: int, *, answ
     text = event.chat.text
     return Worth(
         question=1.2 if _QUESTION.search(text) else 0.0,
-        addressed=0.8 if _BY_NAME.search(text) else 0.3 if _TO_HER.search(text) else 0.0,
+        addressed=_addressed(text),
         value=_value(event, viewer),
         meaning=_meaning(form),
         spam=_spam(text, form, viewer, now_ms),
         repeated=-1.0 if answered_before else 0.0,
     )
+
+
+def _addressed(text: str) -> float:
+    """Whom it is meant for: a host does not answer what viewers say to each other."""
+    if _BY_NAME.search(text):
+        return 0.8
+    if _TO_OTHERS.search(text):
+        return -1.5
+    return 0.3 if _TO_HER.search(text) else 0.0
 
 
 def _value(event: AudienceEvent, viewer: Viewer) -> float:

@@ -170,3 +170,47 @@ def test_idle_talk_is_the_same_for_the_same_seed_only() -> None:
 
     assert opened(1) == opened(1)
     assert opened(1) != opened(2)
+
+
+def test_in_a_lively_room_one_who_follows_is_thanked_once_a_minute_although_questions_wait() -> None:
+    room = RoomInHand()
+    room.follow("zoe")
+    room.finish()
+    thanked = 0
+    for second in range(0, 120, 5):
+        room.chat(f"你最喜欢第{second}首歌吗，为什么呢", f"ann{second}")
+        room.chat(f"第{second}个问题是什么时候来的呀", f"ben{second}")
+        if second % 20 == 0:
+            room.follow(f"fan{second}")
+            for i in range(10):
+                room.like(15, f"fan{i}")
+        room.wait(5)
+        thanked += room.turn.lane == LANE_AMBIENT and room.turn.audience.events[0].HasField("follow")
+        room.finish()
+    assert thanked == 1
+
+
+def test_enters_alone_do_not_hold_up_questions_before_they_are_a_few() -> None:
+    room = RoomInHand()
+    room.enter("zoe")
+    room.finish()
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.enter("yan")
+    room.wait(25)
+    event = room.chat("你最喜欢什么季节？", "ben")
+    room.wait(4)
+    room.finish()
+    assert room.causes() == [event.event_id]
+
+
+def test_a_crowd_that_enters_does_not_hide_the_one_who_follows() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家")
+    room.start()
+    for i in range(30):
+        room.enter(f"new{i}")
+        room.like(15, f"fan{i}")
+    follow = room.follow("cat")
+    room.finish()
+    assert room.causes() == [follow.event_id]

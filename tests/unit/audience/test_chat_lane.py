@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.core.events import (
     LANE_CHAT,
     AudienceEvent,
@@ -254,3 +256,54 @@ def test_decision_ids_are_the_same_for_the_same_decision_and_differ_otherwise() 
     assert [d.decision_id for d in first.decisions] == [d.decision_id for d in second.decisions]
     assert len({d.decision_id for d in first.decisions}) == len(first.decisions)
     assert {d.outcome for d in first.decisions} == {Decision.OUTCOME_WAITING, Decision.OUTCOME_CHOSEN}
+
+
+def test_what_was_answered_a_moment_ago_is_not_answered_again_for_company_or_another_spelling() -> None:
+    room = RoomInHand()
+    room.chat("今天天气怎么样", "ann")
+    room.start()
+    again = [
+        room.chat(text, f"fan{i}") for i, text in enumerate(["今天天气怎样么", "今天天汽怎么样", "今天天气怎么样呀"])
+    ]
+    other = room.chat("你会不会跳舞呢？", "dan")
+    room.finish()
+    assert room.causes() == [other.event_id]
+    assert [term.value for term in room.fate(again[0]).terms if term.name == "repeated"] == [-1.0]
+    assert not any(term.name == "company" for term in room.fate(again[-1]).terms)
+
+
+def test_what_was_answered_long_ago_may_be_asked_again() -> None:
+    room = RoomInHand()
+    room.chat("今天天气怎么样", "ann")
+    room.finish()
+    room.wait(121)
+    event = room.chat("今天天气怎么样", "ben")
+    assert not any(term.name == "repeated" for term in room.fate(event).terms)
+
+
+def test_a_text_that_many_copy_has_no_company() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家", "zoe")
+    room.start()
+    for i in range(15):
+        room.chat("兄弟们快来隔壁直播间抽大奖人人都有份", f"bot{i}")
+    question = room.chat("你会不会跳舞呢？", "dan")
+    room.finish()
+    assert room.causes() == [question.event_id]
+
+
+def test_what_viewers_say_to_each_other_is_left_to_them() -> None:
+    room = RoomInHand()
+    room.chat("开始聊天吧大家", "zoe")
+    room.start()
+    room.chat("@小明 你是不是有问题？", "ann")
+    remark = room.chat("今天路上好堵啊真是的", "ben")
+    room.finish()
+    assert room.causes() == [remark.event_id]
+
+
+@pytest.mark.parametrize("text", ["@Lydia 你是谁？", "@主播 你是谁？", "＠星澜 你是谁？"])
+def test_what_is_said_to_her_by_name_is_for_her(text: str) -> None:
+    room = RoomInHand()
+    event = room.chat(text)
+    assert [term.value for term in room.fate(event).terms if term.name == "addressed"] == [0.8]

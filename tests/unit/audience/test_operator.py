@@ -232,3 +232,21 @@ def test_a_control_for_an_event_that_is_gone_is_ignored(make: Callable[[str], Co
     room.control(make(event.event_id))
     room.finish()
     assert len(room.turns) == 1
+
+
+def test_what_was_approved_waits_as_long_as_it_must() -> None:
+    room = RoomInHand(Policy(queue_size=10))
+    room.control(Control(set_mode=SetMode(mode=MODE_APPROVE)))
+    room.control(Control(say=Say(text="先听我说一个很长的故事")))
+    room.start()
+    approved = room.chat("嗯", "ann")
+    room.control(Control(approve=Approve(event_id=approved.event_id)))
+    other = room.chat("你最喜欢什么季节？", "ben")
+    for i, color in enumerate("红橙黄绿青蓝紫黑白灰"):
+        room.chat(f"你为什么喜欢{color}色的{color}衣服？", f"viewer{i}")
+    for _ in range(3):
+        room.wait(20)
+        room.perform(Performed.STATE_HEARD)
+    assert room.outcome(other)[0] == "DROPPED"
+    room.finish()
+    assert room.causes() == [approved.event_id]

@@ -82,6 +82,7 @@ def test_several_viewers_are_thanked_together_the_events_of_each_in_a_row() -> N
     room.start()
     a1, b1, c1 = room.gift(10, "ann"), room.gift(30, "ben"), room.gift(10, "cat")
     a2 = room.gift(10, "ann")
+    room.wait(1.6)
     room.finish()
     assert room.causes() == [b1.event_id, a1.event_id, a2.event_id]
     assert room.outcome(a2) == ("MERGED", "PAID")
@@ -346,3 +347,117 @@ def test_a_turn_of_many_gifts_stays_small_enough_for_the_bus() -> None:
         assert room.turn.ByteSize() < 500_000
         thanked += room.causes()
     assert sorted(thanked) == sorted(events)
+
+
+def test_the_same_gift_again_and_again_is_a_combo_where_the_platform_names_none() -> None:
+    room = RoomInHand()
+    first = room.gift(10)
+    assert room.causes() == [first.event_id]
+    room.wait(0.5)
+    more = [room.gift(10)]
+    room.finish()
+    for _ in range(4):
+        room.wait(1.2)
+        more.append(room.gift(10))
+    assert len(room.turns) == 1
+    room.wait(1.6)
+    assert room.causes() == [event.event_id for event in more]
+
+
+def test_a_gift_given_again_after_a_pause_is_thanked_at_once() -> None:
+    room = RoomInHand()
+    room.gift(10)
+    room.finish()
+    room.wait(1.6)
+    again = room.gift(10)
+    assert room.causes() == [again.event_id]
+
+
+def test_another_gift_or_another_viewer_does_not_wait_for_a_combo() -> None:
+    room = RoomInHand()
+    room.gift(10, "ann")
+    room.finish()
+    combo = room.gift(10, "ann")
+    other = room.gift(10, "ben")
+    assert room.causes() == [other.event_id]
+    room.finish()
+    room.wait(1.6)
+    assert room.causes() == [combo.event_id]
+
+
+def test_a_folded_combo_outlives_a_restart() -> None:
+    room = RoomInHand()
+    room.gift(10)
+    room.finish()
+    combo = [room.gift(10) for _ in range(3)]
+    room.restart()
+    room.wait(1.6)
+    assert room.causes() == [event.event_id for event in combo]
+
+
+def test_while_gifts_come_faster_than_thanks_a_question_is_answered_now_and_then() -> None:
+    room = RoomInHand(Policy(thanks_at_once=1))
+    room.gift(10, "zoe")
+    question = room.chat("你最喜欢什么季节？", "ann")
+    for i in range(4):
+        assert room.turn.lane == LANE_PAID
+        room.gift(10, f"fan{i}")
+        room.gift(2000, f"rich{i}")
+        room.wait(4)
+        room.finish()
+    assert room.causes() == [question.event_id]
+
+
+def test_an_answer_between_thanks_is_not_cut_off_by_the_next_ones() -> None:
+    room = RoomInHand(Policy(thanks_at_once=1))
+    room.gift(10, "zoe")
+    room.start()
+    question = room.chat("你最喜欢什么季节？", "ann")
+    room.wait(16)
+    room.gift(10, "bob")
+    room.finish()
+    assert room.causes() == [question.event_id]
+    gift = room.gift(5000, "rich")
+    assert room.outcome(gift) == ("WAITING", "PAID")
+    room.finish()
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_single_gift_long_after_another_comes_before_questions() -> None:
+    room = RoomInHand()
+    room.gift(10, "zoe")
+    room.finish()
+    room.wait(20)
+    room.chat("开始聊天吧大家")
+    room.start()
+    room.chat("你最喜欢什么季节？", "ann")
+    gift = room.gift(10, "bob")
+    room.finish()
+    assert room.causes() == [gift.event_id]
+
+
+def test_a_gift_ends_idle_talk_at_once_however_small() -> None:
+    room = RoomInHand()
+    room.watched()
+    room.wait(4)
+    room.start()
+    assert room.turn.WhichOneof("cause") == "silence"
+    gift = room.gift(10)
+    assert room.causes() == [gift.event_id]
+    assert room.controls[-1].supersede.turn_id == room.turn.turn_id
+
+
+def test_a_large_gift_does_not_stand_in_line_behind_all_the_small_ones_nor_they_behind_large_ones() -> None:
+    room = RoomInHand(Policy(thanks_at_once=1, interrupt_fen=1000))
+    room.gift(10, "zoe")
+    room.start()
+    small = [room.gift(10, f"fan{i}") for i in range(6)]
+    room.wait(21)
+    large = [room.gift(5000, f"rich{i}") for i in range(6)]
+    thanked = []
+    for _ in range(4):
+        room.finish()
+        thanked += room.causes()
+    assert large[0].event_id in thanked[:2]
+    assert small[0].event_id in thanked[:2]
+    assert len({event.event_id for event in small} & set(thanked)) == 2
