@@ -35,6 +35,11 @@ def test_a_message_with_harm_in_it_is_refused_however_it_is_spelt(text: str, cat
     assert finding.category == category
 
 
+@pytest.mark.parametrize("text", CASES["heard"])
+def test_who_says_that_they_suffer_is_heard(text: str) -> None:
+    assert MODERATOR.check(text, "input") is None
+
+
 @pytest.mark.parametrize(("text", "category"), by_category(CASES["output"]))
 def test_lydia_does_not_say_it(text: str, category: str) -> None:
     finding = MODERATOR.check(text, "output")
