@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
-from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import yaml
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.core.events import AudienceEvent, Chat, FansClub, Follow, Gift, Like, Viewer
 from services.core.ids import Ids
-from services.gateway.simulator.options import Faults
+from services.gateway.simulator.options import Faults, Options
 from services.gateway.simulator.platform import CallFailed, Platform
 from services.gateway.simulator.push import Pusher
+from services.gateway.simulator.words import GIFTS
 
 
 class RoomChange(BaseModel):
@@ -26,24 +30,38 @@ class RoomChange(BaseModel):
 
 
 class Deed(BaseModel):
-    """What the tester lets a viewer do: one of text, gift (fen), likes, follow, fans_club."""
+    """What the tester lets a viewer do: exactly one of text, gift_fen, likes, follow, fans_club."""
 
     model_config = ConfigDict(extra="forbid")
-    viewer: str = Field("Tester", max_length=64)
-    text: str | None = None
-    gift_fen: int | None = Field(None, ge=1)
-    likes: int | None = Field(None, ge=1)
+    viewer: str = Field("Tester", min_length=1, max_length=64)
+    text: str | None = Field(None, min_length=1, max_length=1000)
+    gift_fen: int | None = Field(None, ge=1, le=10**9)
+    likes: int | None = Field(None, ge=1, le=10_000)
     follow: bool = False
     fans_club: bool = False
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        things = (self.text is not None, self.gift_fen is not None, self.likes is not None, self.follow, self.fans_club)
+        if sum(things) != 1:
+            raise ValueError("exactly one of text, gift_fen, likes, follow, fans_club is needed")
+        return self
 
 
 def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
     """The app. It needs no start-up of its own."""
     app = FastAPI(title="Simulated Douyin", docs_url=None, redoc_url=None)
+    chance = random.Random(platform.options.seed + 2)
+
+    def in_order(failure: int) -> None:
+        """Raises CallFailed as often as the fault says."""
+        if chance.random() < pusher.faults.system_errors:
+            raise CallFailed(failure, "system error")
 
     def enveloped(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The envelope of the live data calls."""
         try:
+            in_order(10001)
             return {"err_no": 0, "err_msg": "ok", "logid": ids.new(), "data": work()}
         except CallFailed as error:
             return {"err_no": error.code, "err_msg": str(error), "logid": ids.new(), "data": {}}
@@ -52,6 +70,7 @@ def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
     async def token(request: Request) -> dict[str, Any]:
         body = await _object(request)
         try:
+            in_order(-1)
             data = platform.issue_token(body.get("appid"), body.get("secret"), body.get("grant_type"))
         except CallFailed as error:
             return {"err_no": error.code, "err_tips": str(error), "data": {"access_token": "", "expires_in": 0}}
@@ -61,6 +80,7 @@ def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
     async def room_info(request: Request) -> dict[str, Any]:
         body = await _object(request)
         try:
+            in_order(-1)
             return {"data": platform.room_info(request.headers.get("x-token", ""), body.get("token"))}
         except CallFailed as error:
             return {"errcode": error.code, "errmsg": str(error)}
@@ -90,7 +110,7 @@ def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
         def record() -> dict[str, Any]:
             try:
                 messages = json.loads(body["data"])
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, RecursionError):
                 raise CallFailed(40001, "data is no JSON string") from None
             if not isinstance(messages, list):
                 raise CallFailed(40001, "data is no array")
@@ -109,16 +129,26 @@ def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
             "room": vars(platform.room),
             "faults": pusher.faults.model_dump(),
             "counts": dict(pusher.counts),
+            "refusals": dict(pusher.refusals),
             "acks": len(platform.acks),
         }
 
     @app.patch("/simulator/faults")
-    async def change_faults(request: Request) -> dict[str, Any]:
+    async def change_faults(request: Request) -> Any:
         try:
-            pusher.faults = Faults.model_validate(pusher.faults.model_dump() | await _object(request))
+            faults = Faults.model_validate(pusher.faults.model_dump() | await _object(request))
+            platform.options.check(faults)
         except ValidationError as error:
-            return {"error": json.loads(error.json(include_url=False, include_context=False))}
-        return pusher.faults.model_dump()
+            return JSONResponse({"error": json.loads(error.json(include_url=False, include_context=False))}, 422)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        pusher.faults = faults
+        return faults.model_dump()
+
+    @app.get("/simulator/settings")
+    async def settings() -> Response:
+        """Settings with which Lydia plays in the simulated room, as her YAML file."""
+        return Response(yaml.safe_dump(lydia_settings(platform.options), allow_unicode=True), media_type="text/yaml")
 
     @app.put("/simulator/room")
     async def change_room(change: RoomChange) -> dict[str, Any]:
@@ -135,10 +165,26 @@ def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
     @app.post("/simulator/events")
     async def act(deed: Deed) -> dict[str, str]:
         message_id = ids.new()
-        pusher.offer(_event(deed), message_id)
-        return {"msg_id": message_id}
+        return {"msg_id": message_id, "outcome": pusher.offer(_event(deed), message_id)}
 
     return app
+
+
+def lydia_settings(options: Options) -> dict[str, Any]:
+    """What to set for Lydia so that she plays in the simulated room, in the shape of her YAML file."""
+    base = f"http://{options.host}:{options.port}"
+    douyin: dict[str, Any] = {
+        "app_id": options.app_id,
+        "app_secret": options.app_secret,
+        "push_secrets": dict(options.push_secrets),
+        "token_url": f"{base}/api/apps/v2/token",
+        "api_url": base,
+        "rooms": [options.room_id],
+        "gifts": {gift.gift_id: {"name": gift.name, "price_fen": gift.price_fen} for gift in GIFTS},
+    }
+    if options.pipe_port is not None:
+        douyin["pipe_port"] = options.pipe_port
+    return {"room": options.room_id, "douyin": douyin}
 
 
 def _event(deed: Deed) -> AudienceEvent:
@@ -164,6 +210,6 @@ async def _object(request: Request) -> dict[str, Any]:
     """The request's JSON object; an empty one for anything else, which then lacks its parameters."""
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

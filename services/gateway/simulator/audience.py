@@ -18,6 +18,8 @@ MOOD_S = 10.0
 """How long the room keeps one pace."""
 LIKES, ENTERS, GIFTS, FOLLOWS, FANS = 2.0, 0.2, 0.05, 0.02, 0.01
 """Events of each kind per comment: gifts are rarer than comments by far, and likes more frequent."""
+LIKES_MERGED_S = 2.0
+"""The platform tells of one viewer's likes once in this time."""
 SCENES = 0.02
 """Scenes that begin, per comment."""
 
@@ -63,6 +65,8 @@ class _Room:
         self._viewers = [_viewer(chance, number) for number in range(profile.viewers)]
         # A few viewers write most of what is written.
         self._weights = list(accumulate(1 / (rank + 10) for rank in range(profile.viewers)))
+        self._liked: dict[str, float] = {}
+        """When each viewer's last like was told, in seconds since the start."""
         self._planned: list[tuple[float, int, AudienceEvent]] = []
         self._order = count()
 
@@ -123,7 +127,10 @@ class _Room:
         return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
     def _like(self, now: float) -> None:
-        self._plan(now, AudienceEvent(viewer=self._anyone(), like=Like(count=self._chance.randint(1, 15))))
+        viewer, likes = self._chance.choice(self._viewers), Like(count=self._chance.randint(1, 15))
+        if now - self._liked.get(viewer.id, -LIKES_MERGED_S) >= LIKES_MERGED_S:
+            self._liked[viewer.id] = now
+            self._plan(now, AudienceEvent(viewer=viewer, like=likes))
 
     def _enter(self, now: float) -> None:
         self._plan(now, AudienceEvent(viewer=self._anyone(), enter=Enter(left=self._chance.random() < 0.3)))

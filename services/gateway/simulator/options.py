@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,7 +29,8 @@ class Faults(BaseModel):
     malformed: Share = Field(0, description="share of pushes with senseless items among the good ones")
     cut: Share = Field(0, description="share of pushes whose JSON ends in the middle")
     slow_s: Seconds = Field(0, description="the body of a push takes this long to arrive")
-    route: Literal["webhook", "pipe", "both"] = Field("webhook", description="how events reach Lydia")
+    system_errors: Share = Field(0, description="share of calls answered with the platform's internal error")
+    route: Literal["webhook", "pipe", "both"] = Field("webhook", description="how events go: webhook, pipe or both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,26 @@ class Options:
     breaker_s: float = 10.0
     """How long data is discarded after ten failures; the platform says no more than "some seconds"."""
     faults: Faults = field(default_factory=Faults)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with what is wrong."""
+        target = urlsplit(self.target)
+        if target.scheme not in ("http", "https") or not target.hostname:
+            raise ValueError("target must be an address like http://127.0.0.1:8080/platforms/douyin/push")
+        if not (self.room_id.isascii() and self.room_id.isdecimal() and 0 < int(self.room_id) < 2**63):
+            raise ValueError("room-id must be digits, as the platform's are: a number from 1 to 2^63 - 1")
+        for name, port in (("port", self.port), ("pipe-port", self.pipe_port)):
+            if port is not None and not 0 < port < 65_536:
+                raise ValueError(f"{name} must be from 1 to 65535")
+        if not 1 <= self.batch <= 10_000:
+            raise ValueError("batch must be from 1 to 10000")
+        if not 0 <= self.breaker_s <= 3600:
+            raise ValueError("breaker-s must be from 0 to 3600 seconds")
+        if not all(self.keywords):
+            raise ValueError("keyword must not be empty; use unfiltered to let every comment pass")
+        self.check(self.faults)
+
+    def check(self, faults: Faults) -> None:
+        """Raises ValueError for faults that this simulator cannot have."""
+        if faults.route != "webhook" and self.pipe_port is None:
+            raise ValueError(f"fault route={faults.route} needs pipe-port: where Lydia takes the plugin's events")

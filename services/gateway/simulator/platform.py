@@ -86,6 +86,8 @@ class Platform:
         """The room that a launch token was issued in; `room_id` is a number."""
         self._limit("webcastmate/info", 40007)
         self._authorise(access_token, 40004)
+        if not self.room.granted:
+            raise CallFailed(40002, "you don't have permission")
         expired = self._clock.monotonic() - self._started > LAUNCH_TOKEN_LIFE_S
         if launch_token != self.options.launch_token or expired:
             raise CallFailed(40001, "invalid token")
@@ -149,7 +151,7 @@ class Platform:
         if message_type not in (GIFT, FANS_CLUB) or page < 1 or not 1 <= size <= 100:
             raise CallFailed(10001, "bad paging")
         self._expire(message_type)
-        entries = self._failed[message_type]
+        entries = self._failed[message_type] if query["roomid"] == self.options.room_id else deque()
         return {
             "page_num": page,
             "total_count": len(entries),
@@ -164,9 +166,11 @@ class Platform:
     ) -> None:
         """Records a report."""
         self._authorise(access_token, 40022)
-        if room_id != self.options.room_id or app_id != self.options.app_id or ack_type not in (1, 2):
+        if room_id != self.options.room_id or app_id != self.options.app_id:
             raise CallFailed(40001, "bad parameter")
-        self.acks.append(AckReport(str(room_id), int(str(ack_type)), tuple(messages)))
+        if not isinstance(ack_type, int) or ack_type not in (1, 2) or not all(map(_is_ack, messages)):
+            raise CallFailed(40001, "bad parameter")
+        self.acks.append(AckReport(self.options.room_id, ack_type, tuple(messages)))
 
     def _task(self, access_token: str, task: dict[str, Any], call: str, *, over_limit: int) -> str:
         self._limit(call, over_limit)
@@ -192,3 +196,13 @@ class Platform:
         entries = self._failed[message_type]
         while entries and entries[0][0] <= self._clock.monotonic() - KEPT_S:
             entries.popleft()
+
+
+def _is_ack(message: object) -> bool:
+    """Whether it is a line of a report as documented: `client_time` is a number of milliseconds."""
+    return (
+        isinstance(message, dict)
+        and all(isinstance(message.get(name), str) and message[name] for name in ("msg_id", "msg_type"))
+        and isinstance(message.get("client_time"), int)
+        and message["client_time"] > 10**11
+    )

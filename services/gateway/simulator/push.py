@@ -71,7 +71,7 @@ class Pusher:
     """Pushes what the audience does to the target. `faults` may be replaced at any time.
 
     `counts` says what became of items: offered, filtered, no_task, lost, lost_cap, lost_breaker, overflow, delivered,
-    failed; and of pushes: pushes, refused.
+    failed; and of pushes: pushes, refused. `refusals` says how often each reason was the target's.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Pusher:
         options = platform.options
         self.faults: Faults = options.faults
         self.counts: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self.online = False
         self.breaker = Breaker(clock, options.breaker_s)
         self._platform = platform
@@ -110,7 +111,7 @@ class Pusher:
     async def _probe(self) -> bool:
         try:
             answer = await self._http.head(self._options.target, timeout=ANSWER_WITHIN_S)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return False
         return answer.status_code == 200
 
@@ -120,28 +121,36 @@ class Pusher:
             await asyncio.sleep(max(start + at_s - self._clock.monotonic(), 0))
             self.offer(event, str(self._first_message_id + int(event.message_id)))
 
-    def offer(self, event: AudienceEvent, message_id: str) -> None:
-        """A viewer does something; what becomes of it depends on tasks, filter, route and faults."""
+    def offer(self, event: AudienceEvent, message_id: str) -> str:
+        """A viewer does something. What becomes of it depends on tasks, filter, route and faults, and is returned:
+
+        waiting, piped, or why it is not pushed, in the words of `counts`.
+        """
         faults, chance = self.faults, self._chance
         self.counts["offered"] += 1
         timestamp = self._clock.now_ms() // (1000 if faults.seconds else 1)
+        outcome = "waiting"
         if self._pipe is not None and faults.route != "webhook":
-            self.counts["piped" if self._pipe.emit(pipe_item(event, message_id, timestamp)) else "overflow"] += 1
-        if faults.route == "pipe":
-            return
+            outcome = "piped" if self._pipe.emit(pipe_item(event, message_id, timestamp)) else "overflow"
+            self.counts[outcome] += 1
+            if faults.route == "pipe":
+                return outcome
         message_type, item = webhook_item(event, message_id, timestamp)
         if faults.like_text and message_type == LIKE:
             item["like_num"] = str(item["like_num"])
         if not self._platform.pushes(message_type):
-            self.counts["no_task"] += 1
+            outcome = "no_task"
         elif message_type == COMMENT and not self._passes(event.chat.text):
-            self.counts["filtered"] += 1
+            outcome = "filtered"
         elif message_type in (COMMENT, LIKE) and chance.random() < faults.loss:
-            self.counts["lost"] += 1
+            outcome = "lost"
         else:
             self._wait(message_type, item)
             if chance.random() < faults.duplicates:
                 self._wait(message_type, item)
+            return outcome
+        self.counts[outcome] += 1
+        return outcome
 
     def _passes(self, text: str) -> bool:
         return self._options.unfiltered or any(keyword in text for keyword in self._options.keywords)
@@ -211,11 +220,22 @@ class Pusher:
             async with asyncio.timeout(GIFT_ANSWER_WITHIN_S if message_type == GIFT else ANSWER_WITHIN_S):
                 content = _slowly(body, faults.slow_s) if faults.slow_s else body
                 answer = await self._http.post(self._options.target, content=content, headers=headers, timeout=None)
-        except (httpx.HTTPError, TimeoutError):
+        except (httpx.HTTPError, TimeoutError) as error:
+            late = isinstance(error, TimeoutError)
+            self.refusals[f"{message_type}: {'no answer in time' if late else type(error).__name__}"] += 1
             return False
         if not answer.is_success:
-            log.debug("a push of %s was answered %d", message_type, answer.status_code)
+            self.refusals[f"{message_type}: {answer.status_code} {_reason(answer)}".rstrip()] += 1
         return answer.is_success
+
+
+def _reason(answer: httpx.Response) -> str:
+    """The word that a refusal gives in `error`, if it does."""
+    try:
+        reason = answer.json()["error"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return ""
+    return reason[:40] if isinstance(reason, str) and reason.isidentifier() else ""
 
 
 def _json(items: list[Item] | list[object]) -> str:

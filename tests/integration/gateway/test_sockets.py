@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -110,3 +112,27 @@ async def test_bodies_over_the_bound_are_answered_and_endless_ones_cut_off() -> 
             message = json.dumps({"viewer": {"id": "u", "name": "n"}, "text": "still here"})
             answer = await http.post("/rooms/r/messages", content=message, headers={"content-type": "application/json"})
             assert answer.status_code == 202
+
+
+async def test_the_command_says_what_goes_on_and_ends_at_ctrl_c() -> None:
+    port, simulated = free_port(), free_port()
+    target = f"http://127.0.0.1:{port}{PUSH_PATH}"
+    command = [sys.executable, "-m", "services.cli", "simulate", "douyin", "--port", str(simulated), "--target", target]
+    async with asyncio.timeout(60):
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        assert process.stderr is not None
+        told = [(await process.stderr.readline()).decode() for _ in range(3)]
+        assert f"simulated Douyin on http://127.0.0.1:{simulated}" in told[0]
+        assert f"waiting for Lydia: {target}" in told[2]
+        second = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        _, complaint = await second.communicate()
+        assert (second.returncode, b"choose another --port" in complaint) == (1, True)
+        assert b"Traceback" not in complaint
+        async with lydia(replace(Options(), port=simulated), port):
+            while "pushed are" not in (line := (await process.stderr.readline()).decode()):
+                assert line
+        process.send_signal(signal.SIGINT)
+        rest = (await process.stderr.read()).decode()
+        assert await process.wait() == 0
+    assert "simulated Douyin ends" in rest
+    assert "Traceback" not in rest

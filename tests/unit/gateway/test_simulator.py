@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, takewhile
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
+import yaml
 
 from services.core.events import AudienceEvent, Chat, Like, Viewer
 from services.core.settings import Settings
@@ -53,7 +55,16 @@ def test_a_burst_comes_back_with_about_two_hundred_and_fifty_comments_a_second()
     for at_s, event in takewhile(lambda timed: timed[0] < 150, audience(3, "burst")):
         per_second[int(at_s)] += event.HasField("chat")
     assert sum(per_second[second] for second in range(90, 120)) / 30 > 220
-    assert sum(per_second[second] for second in range(120, 150)) / 30 < 60
+    assert sum(per_second[second] for second in range(120, 150)) / 30 < 75  # at most 50, and scenes on top
+
+
+def test_a_viewers_likes_are_told_once_in_two_seconds() -> None:
+    last: dict[str, float] = {}
+    for at_s, event in islice(audience(1, "busy"), 20_000):
+        if event.HasField("like"):
+            assert at_s - last.get(event.viewer.id, -2) >= 2
+            last[event.viewer.id] = at_s
+    assert len(last) > 1000
 
 
 def test_the_audience_has_both_languages_combos_adverts_and_quarrels() -> None:
@@ -133,10 +144,17 @@ async def test_calls_answer_in_their_own_spellings() -> None:
     assert set(info.json()) == {"data"}
     assert set(await post("/api/webcastmate/info", {"token": "x"})) == {"errcode", "errmsg"}
     assert (await post("/api/live_data/task/start", {}, access_token=token))["err_no"] == 40023
-    ack = {"room_id": options.room_id, "app_id": options.app_id, "ack_type": 1, "data": [{"msg_id": "1"}]}
-    assert (await post("/api/live_data/ack", ack, **{"access-token": token}))["err_no"] == 40001
-    ack["data"] = json.dumps(ack["data"])
-    assert (await post("/api/live_data/ack", ack, **{"access-token": token}))["err_no"] == 0
+    line = {"msg_id": "1", "msg_type": "live_gift", "client_time": 1705989099973}
+    ack = {"room_id": options.room_id, "app_id": options.app_id, "ack_type": 1}
+    for wrong in (
+        {"data": [line]}, {"data": "{}"}, {"data": "["}, {"data": json.dumps([line | {"client_time": "now"}])},
+        {"data": json.dumps([line | {"client_time": 1705989099}])}, {"data": json.dumps([{"msg_id": "1"}])},
+        {"data": json.dumps([line]), "ack_type": 3}, {"data": json.dumps([line]), "room_id": "1"},
+    ):  # fmt: skip
+        assert (await post("/api/live_data/ack", ack | wrong, **{"access-token": token}))["err_no"] == 40001
+    assert (await post("/api/live_data/ack", ack | {"data": json.dumps([line])}, **{"access-token": token})) == {
+        "err_no": 0, "err_msg": "ok", "logid": ANY, "data": {},
+    }  # fmt: skip
     assert len((await show.http.get("http://platform/simulator/acks")).json()) == 1
 
 
@@ -148,6 +166,7 @@ async def test_failed_data_keeps_only_gifts_and_fans_club_in_pages_for_a_day() -
         for number in range(120):
             show.platform.keep_failed(message_type, json.dumps([gift(number)]))
     room = show.options.room_id
+    assert await api.failed("1999999999999999999", "live_gift", 1) == ()
     assert [len(await api.failed(room, "live_gift", page)) for page in (1, 2, 3)] == [100, 20, 0]
     assert len(await api.failed(room, "live_fansclub", 1)) == 100
     with pytest.raises(DouyinError) as caught:
@@ -249,11 +268,14 @@ async def test_more_than_a_hundred_pushes_a_second_are_lost() -> None:
 
 @virtual_time
 async def test_faults_are_checked_and_changed_while_it_runs() -> None:
-    show = Show()
+    show = Show(Options(pipe_port=9000))
     changed = await show.http.patch("http://platform/simulator/faults", json={"duplicates": 0.5, "route": "both"})
     assert changed.json()["duplicates"] == 0.5
-    assert "error" in (await show.http.patch("http://platform/simulator/faults", json={"duplicates": 5})).json()
-    assert "error" in (await show.http.patch("http://platform/simulator/faults", json={"nonsense": 1})).json()
+    for wrong in ({"duplicates": 5}, {"nonsense": 1}, {"route": "post"}):
+        answer = await show.http.patch("http://platform/simulator/faults", json=wrong)
+        assert (answer.status_code, "error" in answer.json()) == (422, True)
+    without_pipe = await Show().http.patch("http://platform/simulator/faults", json={"route": "pipe"})
+    assert (without_pipe.status_code, "pipe-port" in without_pipe.json()["error"]) == (422, True)
     assert show.pusher.faults == Faults(duplicates=0.5, route="both")
     await show.http.put("http://platform/simulator/room", json={"live": False})
     assert (await show.http.get("http://platform/simulator")).json()["room"]["live"] is False
@@ -268,10 +290,54 @@ async def test_a_tester_can_act_as_a_viewer() -> None:
     async with show.lydia(), show.audience(gifts(1, 1)):
         await asyncio.sleep(8)
         for deed in deeds:
-            assert (await show.http.post("http://platform/simulator/events", json=deed)).json()["msg_id"]
+            answer = (await show.http.post("http://platform/simulator/events", json=deed)).json()
+            assert (bool(answer["msg_id"]), answer["outcome"]) == (True, "waiting")
         await asyncio.sleep(1)
     kinds = [event.WhichOneof("kind") for event in await show.bus.audience()]
     assert sorted(map(str, kinds[1:])) == ["chat", "fans_club", "follow", "gift", "like"]
+
+
+@virtual_time
+async def test_a_tester_is_told_why_a_deed_reaches_nobody() -> None:
+    show = Show(Options())
+    for deed, outcome in (({"text": "hello"}, "no_task"), ({"text": "xyz"}, "filtered")):
+        answer = await show.http.post("http://platform/simulator/events", json=deed)
+        assert answer.json()["outcome"] == outcome
+        show.platform.room.tasks["live_comment"] = 3
+    for wrong in ({}, {"text": ""}, {"text": "hi", "likes": 1}, {"gift_fen": 2**70}, {"viewer": "", "follow": True}):
+        assert (await show.http.post("http://platform/simulator/events", json=wrong)).status_code == 422
+
+
+@virtual_time
+async def test_room_info_is_refused_when_the_ability_is_not_granted() -> None:
+    show = Show()
+    show.platform.set_room(live=True, mounted=True, granted=False)
+    with pytest.raises(DouyinError) as caught:
+        await api_of(show).room_of(show.options.launch_token)
+    assert caught.value.code == 40002
+
+
+@virtual_time
+async def test_internal_errors_of_the_platform_delay_but_lose_nothing() -> None:
+    show = Show(Options(unfiltered=True, faults=Faults(system_errors=0.5)))
+    show.platform.keep_failed("live_gift", json.dumps([gift(1)]))
+    async with show.lydia(), show.audience(gifts(10, 10)):
+        await asyncio.sleep(4)
+        show.platform.keep_failed("live_fansclub", json.dumps([{"msg_id": "f1", "sec_openid": "u"}]))
+        await asyncio.sleep(600)
+        assert all(show.platform.pushes(name) for name in show.options.push_secrets)
+    events = await show.bus.audience()
+    assert {"g1", "f1"} <= {event.message_id for event in events}
+    calls = show.network.count("/token")
+    assert calls >= 1
+
+
+@virtual_time
+async def test_it_says_why_its_pushes_failed() -> None:
+    show = Show(Options(unfiltered=True, faults=Faults(bad_signature=1)))
+    async with show.lydia(), show.audience(gifts(1, 3)):
+        await asyncio.sleep(10)
+    assert show.pusher.refusals == {"live_gift: 401 signature": 3}
 
 
 def test_the_command_line_sets_every_option() -> None:
@@ -287,9 +353,32 @@ def test_the_command_line_sets_every_option() -> None:
         profile="busy", seed=7, keywords=("a", "b"), unfiltered=True, pipe_port=9000, room_id="1999",
         faults=Faults(duplicates=0.1, seconds=True, route="both"),
     )  # fmt: skip
-    for wrong in (["--fault", "duplicates=2"], ["--fault", "typo=1"], ["--room-id", "lydia"]):
-        with pytest.raises(ValueError, match="--"):
-            options_of(parser.parse_args(wrong))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--fault", "duplicates=2"], "--fault duplicates: .*less than or equal to 1"),
+        (["--fault", "typo=1"], "--fault typo: there is no such fault; there are duplicates, "),
+        (["--fault", "route=["], "--fault route: .*'webhook', 'pipe' or 'both'"),
+        (["--fault", "route=pipe"], "--fault route=pipe needs pipe-port"),
+        (["--room-id", "lydia"], "--room-id must be digits"),
+        (["--room-id", "１２"], "--room-id must be digits"),
+        (["--room-id", "9223372036854775808"], "--room-id must be digits"),
+        (["--target", "localhost"], "--target must be an address like http"),
+        (["--port", "99999"], "--port must be from 1 to 65535"),
+        (["--pipe-port", "0"], "--pipe-port must be from 1 to 65535"),
+        (["--batch", "0"], "--batch must be from 1"),
+        (["--breaker-s", "-1"], "--breaker-s must be from 0"),
+        (["--breaker-s", "nan"], "--breaker-s must be from 0"),
+        (["--keyword", ""], "--keyword must not be empty"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_it_must_be(wrong: list[str], says: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with pytest.raises(ValueError, match=says):
+        options_of(parser.parse_args(wrong))
 
 
 def test_the_demo_settings_are_valid_settings_of_lydia() -> None:
@@ -297,3 +386,10 @@ def test_the_demo_settings_are_valid_settings_of_lydia() -> None:
     settings = Settings.model_validate(demo_settings(options))
     assert settings.room == options.room_id == settings.douyin.rooms[0]
     assert settings.douyin.gifts["SIMULATEDGIFT0001=="].name == "仙女棒"
+
+
+@virtual_time
+async def test_the_platform_hands_out_the_settings_with_which_lydia_plays_in_it() -> None:
+    show = Show(Options(pipe_port=9000))
+    text = (await show.http.get("http://platform/simulator/settings")).text
+    assert Settings.model_validate(yaml.safe_load(text)) == Settings.model_validate(demo_settings(show.options))
