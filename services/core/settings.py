@@ -8,13 +8,15 @@ missing).
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Self, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -26,26 +28,53 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 RoomId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
+def _address(url: str) -> str:
+    """Refuses what no request can be sent to; empty is for the setting's description to explain."""
+    if url and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
+        raise ValueError("must begin with http:// or https:// and name a server")
+    return url
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    """Refuses what opens the door to everybody (an empty token), and what no header can carry."""
+    text = secret.get_secret_value()
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise ValueError("must be one or more visible ASCII characters, without spaces")
+    return secret
+
+
+Url = Annotated[str, AfterValidator(_address)]
+Secret = Annotated[SecretStr, AfterValidator(_sendable)]
+
+
 class Section(BaseModel):
     """A group of settings: immutable, and without room for misspelt names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Http(Section):
     """Where Lydia listens."""
 
-    host: str = Field("127.0.0.1", description="address to listen on; loopback keeps her private")
+    host: str = Field(
+        "127.0.0.1", pattern=r"^[A-Za-z0-9.:_-]+$", description="address to listen on; loopback keeps her private"
+    )
     port: Port = Field(8080, description="port for everything; 0 takes a free one")
+
+    @property
+    def private(self) -> bool:
+        """Whether only this machine reaches her."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 class Auth(Section):
     """Who may write."""
 
-    operator_token: SecretStr | None = Field(
-        None, description="opens the console; made and kept in data_dir when unset"
-    )
-    message_token: SecretStr | None = Field(None, description="asked of POST /rooms/{room_id}/messages when set")
+    operator_token: Secret | None = Field(None, description="opens the console; made and kept in data_dir when unset")
+    message_token: Secret | None = Field(None, description="asked of POST /rooms/{room_id}/messages when set")
 
 
 class KnownGift(Section):
@@ -59,19 +88,19 @@ class Douyin(Section):
     """Douyin's official live data service."""
 
     # Room ids are numbers in YAML and text everywhere else.
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
     app_id: str = Field("", description="tt…; without it no push task is started")
-    app_secret: SecretStr | None = Field(None, description="secret of the app, for access tokens")
-    push_secrets: dict[str, SecretStr] = Field(
+    app_secret: Secret | None = Field(None, description="secret of the app, for access tokens")
+    push_secrets: dict[str, Secret] = Field(
         default_factory=dict, description="data secret of each message type, e.g. {live_comment: …, live_gift: …}"
     )
-    token_url: str = Field(
+    token_url: Url = Field(
         "https://developer.toutiao.com/api/apps/v2/token", description="where access tokens come from"
     )
-    api_url: str = Field("https://webcast.bytedance.com", description="base of the live data calls")
+    api_url: Url = Field("https://webcast.bytedance.com", description="base of the live data calls")
     rooms: tuple[RoomId, ...] = Field((), description="room ids whose push tasks are kept running")
-    launch_token: SecretStr | None = Field(None, description="token of the live companion, exchanged for the room")
+    launch_token: Secret | None = Field(None, description="token of the live companion, exchanged for the room")
     gifts: dict[str, KnownGift] = Field(default_factory=dict, description="sec_gift_id → {name: …, price_fen: …}")
     window_s: int = Field(300, ge=10, le=3600, description="how far a push's time stamp may be off")
     acks: bool = Field(True, description="report to the platform what was received and performed")
@@ -96,8 +125,8 @@ class Audience(Section):
 class OpenAI(Section):
     """An OpenAI-compatible server. Unset: the built-in rung is used."""
 
-    base_url: str = Field("", description="e.g. http://127.0.0.1:11434/v1")
-    api_key: SecretStr | None = Field(None, description="sent as a bearer token")
+    base_url: Url = Field("", description="e.g. http://127.0.0.1:11434/v1")
+    api_key: Secret | None = Field(None, description="sent as a bearer token")
     model: str = Field("", description="the server's name of the model")
     first_s: float = Field(3.0, gt=0, le=60, description="how long to wait for its first piece before stepping down")
     total_s: float = Field(20.0, gt=0, le=120, description="how long one answer may take in all")
@@ -119,11 +148,17 @@ class Stage(Section):
     max_rooms: int = Field(100, ge=1, description="rooms at once; more are refused")
     max_renderers: int = Field(200, ge=1, description="connections to one room at most")
 
+    @model_validator(mode="after")
+    def _least_before_most(self) -> Self:
+        if self.lead_ms > self.ahead_ms:
+            raise ValueError(f"lead_ms ({self.lead_ms}) must not be above ahead_ms ({self.ahead_ms})")
+        return self
+
 
 class Telemetry(Section):
     """Who watches."""
 
-    otlp_endpoint: str = Field("", description="OpenTelemetry collector, e.g. http://127.0.0.1:4318")
+    otlp_endpoint: Url = Field("", description="OpenTelemetry collector, e.g. http://127.0.0.1:4318")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="of the log on standard error")
 
 
@@ -261,8 +296,11 @@ def _explain(error: ErrorDetails) -> str:
     name, known = ".".join(path), variables()
     if error["type"] == "extra_forbidden":  # its value may be a secret under a misspelt name
         return _no_such(name, [".".join(setting) for setting, _ in known.values()])
-    variable, field = next(
-        (variable, field) for variable, (setting, field) in known.items() if setting == path[: len(setting)]
-    )
-    shown = "(hidden)" if "SecretStr" in str(field.annotation) else repr(error["input"])[:100]
-    return f"{name} ({variable}) = {shown}: {error['msg']}. It is: {field.description}."
+    message = error["msg"].removeprefix("Value error, ")
+    settings = [(variable, setting, field) for variable, (setting, field) in known.items()]
+    found = next((each for each in settings if each[1] == path[: len(each[1])]), None)
+    if found is None:  # of a whole section, or of the file
+        return f"{name or CONFIG_VARIABLE}: {message}. Mend these settings together."
+    variable, _, field = found
+    shown = "(hidden)" if "Secret" in str(field.annotation) + str(field.metadata) else repr(error["input"])[:100]
+    return f"{name} ({variable}) = {shown}: {message}. It is: {field.description}."

@@ -114,6 +114,58 @@ def test_a_value_of_the_wrong_kind_is_refused(name: str, value: str) -> None:
     assert " It is: " in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LYDIA_CHAT__BASE_URL", "localhost:11434", "must begin with http:// or https:// and name a server"),
+        ("LYDIA_SPEECH__BASE_URL", "http://", "must begin with http:// or https:// and name a server"),
+        ("LYDIA_TELEMETRY__OTLP_ENDPOINT", "collector", "must begin with http:// or https:// and name a server"),
+        ("LYDIA_DOUYIN__API_URL", "ftp://x", "must begin with http:// or https:// and name a server"),
+        ("LYDIA_AUDIENCE__QUIET_S", "inf", "finite"),
+        ("LYDIA_STAGE__SPEED", "nan", "finite"),
+        ("LYDIA_HTTP__HOST", "no host", "pattern"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_at_start(name: str, value: str, told: str) -> None:
+    found = refusal(**{name: value})
+    assert name in found
+    assert value in found
+    assert told in found
+
+
+def test_settings_that_contradict_each_other_are_refused_together() -> None:
+    found = refusal(LYDIA_STAGE__LEAD_MS="500", LYDIA_STAGE__AHEAD_MS="40")
+    assert found == "stage: lead_ms (500) must not be above ahead_ms (40). Mend these settings together."
+
+
+@pytest.mark.parametrize("text", ["1: 2\n", "http: {1: 2}\n"])
+def test_a_name_in_the_file_that_is_no_text_is_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert "1: Keys should be strings." in refusal(LYDIA_CONFIG=str(file))
+
+
+def test_an_empty_host_in_the_file_does_not_open_her_to_every_network(file: Path) -> None:
+    file.write_text('http: {host: ""}\n')
+    assert "http.host (LYDIA_HTTP__HOST) = ''" in refusal(LYDIA_CONFIG=str(file))
+
+
+@pytest.mark.parametrize("secret", ["", " ", "two words", "密码"])
+def test_a_secret_that_keeps_nobody_out_or_that_no_header_carries_is_refused(file: Path, secret: str) -> None:
+    file.write_text(f'auth: {{operator_token: "{secret}"}}\ndouyin: {{push_secrets: {{live_gift: "{secret}"}}}}\n')
+    found = refusal(LYDIA_CONFIG=str(file))
+    for name in ("auth.operator_token (LYDIA_AUTH__OPERATOR_TOKEN)", "douyin.push_secrets.live_gift"):
+        assert name in found
+    assert found.count("(hidden): must be one or more visible ASCII characters") == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [("127.0.0.1", True), ("127.0.0.2", True), ("::1", True), ("localhost", True), ("::", False), ("lydia.lan", False)],
+)
+def test_only_the_loopback_is_private(host: str, private: bool) -> None:
+    assert load({"LYDIA_HTTP__HOST": host}).http.private is private
+
+
 def test_every_mistake_is_told_at_once() -> None:
     lines = refusal(LYDIA_HTTP__PORT="x", LYDIA_STAGE__SPEED="0", LYDIA_ROOM="?").splitlines()
     assert [line.split()[0] for line in lines] == ["room", "http.port", "stage.speed"]
