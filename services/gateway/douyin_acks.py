@@ -16,7 +16,7 @@ from services.core.state.port import StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.worker import Verdict, Worker
 from services.gateway.douyin_api import Ack, AckType, DouyinApi
-from services.gateway.douyin_calls import DouyinError
+from services.gateway.douyin_calls import PASSING, DouyinError
 from services.gateway.douyin_items import PLATFORM, TYPE_OF_KIND
 from services.gateway.service import Gateway
 
@@ -32,7 +32,7 @@ REMEMBERED = 10_000
 
 
 class Acks:
-    """Gathers reports and sends them every second, by room and kind of report.
+    """Gathers reports and sends them every second, by room and kind of report. They wait while the platform fails.
 
     Of several gateways each reports what it received itself. They follow the bus without a group, so a gateway that
     is gone leaves nothing behind that would hold records back.
@@ -77,9 +77,13 @@ class Acks:
         return Verdict.DONE
 
     def _add(self, events: Iterable[AudienceEvent], ack_type: AckType, at_ms: int) -> None:
-        for event in events:
-            message_type = TYPE_OF_KIND[event.WhichOneof("kind") or ""]
-            self._waiting.append((event.room_id, ack_type, Ack(event.message_id, message_type, at_ms)))
+        self._wait(
+            (event.room_id, ack_type, Ack(event.message_id, TYPE_OF_KIND[event.WhichOneof("kind") or ""], at_ms))
+            for event in events
+        )
+
+    def _wait(self, reports: Iterable[tuple[str, AckType, Ack]]) -> None:
+        self._waiting.extend(reports)
         while len(self._waiting) > WAITING:
             self._waiting.popleft()
             self._metrics.acks.labels("dropped").inc()
@@ -92,16 +96,24 @@ class Acks:
             while self._waiting:
                 room_id, ack_type, ack = self._waiting.popleft()
                 batches[room_id, ack_type].append(ack)
+            trouble = ""
             for (room_id, ack_type), acks in batches.items():
                 for start in range(0, len(acks), BATCH):
                     part = acks[start : start + BATCH]
+                    if trouble:
+                        self._wait((room_id, ack_type, ack) for ack in part)
+                        continue
                     try:
                         await self._api.ack(room_id, ack_type, part)
                     except (DouyinError, StateUnavailable) as error:
-                        self._metrics.acks.labels("dropped").inc(len(part))
                         if str(error) != told:
                             told = str(error)
                             log.warning("Douyin takes no reports now. %s", error)
+                        if isinstance(error, DouyinError) and error.code not in PASSING:
+                            self._metrics.acks.labels("dropped").inc(len(part))
+                        else:
+                            trouble = told
+                            self._wait((room_id, ack_type, ack) for ack in part)
                     else:
                         self._metrics.acks.labels("sent").inc(len(part))
                         told = ""

@@ -77,24 +77,31 @@ class Recovery:
         key = f"room:{room_id}:douyin:failed:{message_type}"
         stored = await self._state.get(key)
         taken, last = json.loads(stored) if stored else (0, "")
-        if taken and last != await self._entry(room_id, message_type, taken - 1):
-            taken = 0  # older entries have expired, so the pages have moved
+        page = max(taken - 1, 0) // PAGE_SIZE
+        payloads = await self._api.failed(room_id, message_type, page + 1)
+        if taken and derived(*payloads[(taken - 1) % PAGE_SIZE :][:1]) != last:
+            taken = page = 0  # older entries have expired, so the pages have moved
+            payloads = await self._api.failed(room_id, message_type, 1)
+        first_page, first = page, payloads[:1]
         found = 0
         while True:
-            page, offset = divmod(taken, PAGE_SIZE)
-            payloads = await self._api.failed(room_id, message_type, page + 1)
-            if len(payloads) <= offset:
-                return found
-            for payload in payloads[offset:]:
+            fresh = payloads[taken - page * PAGE_SIZE :]
+            for payload in fresh:
                 found += await self._take(room_id, message_type, payload)
-            taken, last = page * PAGE_SIZE + len(payloads), derived(payloads[-1])
-            await self._state.apply(Put(key, json.dumps([taken, last]).encode(), 2 * DAY_S))
+            if fresh:
+                taken, last = page * PAGE_SIZE + len(payloads), derived(payloads[-1])
+                await self._remember(key, taken, last)
+            if len(payloads) < PAGE_SIZE:
+                break
+            page += 1
+            payloads = await self._api.failed(room_id, message_type, page + 1)
+        if page > first_page and (await self._api.failed(room_id, message_type, first_page + 1))[:1] != first:
+            await self._remember(key, 0, "")  # the pages moved while they were read; the next look reads all anew
+        return found
 
-    async def _entry(self, room_id: str, message_type: str, index: int) -> str:
-        """What tells one entry from all others; "" when there is none at the index."""
-        page, offset = divmod(index, PAGE_SIZE)
-        payloads = await self._api.failed(room_id, message_type, page + 1)
-        return derived(payloads[offset]) if offset < len(payloads) else ""
+    async def _remember(self, key: str, taken: int, last: str) -> None:
+        """How many entries were taken, and what tells the last of them from all others."""
+        await self._state.apply(Put(key, json.dumps([taken, last]).encode(), 2 * DAY_S))
 
     async def _take(self, room_id: str, message_type: str, payload: str) -> int:
         body = payload.encode("utf-8", "replace")

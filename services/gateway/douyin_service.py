@@ -15,7 +15,7 @@ from services.core.telemetry import Telemetry
 from services.gateway.douyin import Receiver
 from services.gateway.douyin_acks import Acks
 from services.gateway.douyin_api import DouyinApi
-from services.gateway.douyin_calls import Calls, DouyinError
+from services.gateway.douyin_calls import BAD_PARAMETER, Calls, DouyinError
 from services.gateway.douyin_items import Items, PipeItems, WebhookItems
 from services.gateway.douyin_pipe import Pipe
 from services.gateway.douyin_recovery import Recovery
@@ -58,11 +58,14 @@ class _Outward:
             tasks.create_task(self.recovery.run(room_id))
 
     async def launched(self, launch_token: str) -> str | None:
-        """The launch token's room, asked for as long as the token can be valid."""
+        """The launch token's room, asked for as long as the token can be valid; None when there is none to be had."""
         for attempt in range(round(LAUNCH_TOKEN_LIFE_S / RETRY_S)):
             try:
                 return await self.api.room_of(launch_token)
             except (DouyinError, StateUnavailable) as error:
+                if isinstance(error, DouyinError) and error.code == BAD_PARAMETER:
+                    log.error("the launch token is refused; start the game again in the live companion. %s", error)
+                    return None
                 if attempt == 0:
                     log.warning("the launch token's room is unknown so far. %s", error)
                 await asyncio.sleep(RETRY_S)

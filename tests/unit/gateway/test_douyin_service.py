@@ -133,6 +133,22 @@ async def test_failed_data_is_read_anew_when_its_oldest_entries_have_expired() -
 
 
 @virtual_time
+async def test_entries_that_expire_while_the_pages_are_read_hide_none_of_the_new_ones() -> None:
+    show = Show()
+    telemetry = Telemetry("test")
+    gateway, items = Gateway(show.bus, show.clock, telemetry), WebhookItems(Items({}), transport="fail_data")
+    recovery = Recovery(api_of(show), gateway, items, show.state, show.clock, telemetry)
+    for number in range(10):
+        show.platform.keep_failed("live_gift", json.dumps([gift(number)]))
+    await asyncio.sleep(86_399.95)
+    for number in range(10, 300):
+        show.platform.keep_failed("live_gift", json.dumps([gift(number)]))
+    for _ in range(2):
+        await recovery.fetch(show.options.room_id, "live_gift")
+    assert {event.message_id for event in await show.bus.audience()} == {f"g{number}" for number in range(300)}
+
+
+@virtual_time
 async def test_senseless_failed_data_is_kept_in_the_dead_letters_and_does_not_stop_the_rest() -> None:
     show = Show()
     for payload in ("no json", json.dumps([gift(1), {}]), "7", json.dumps([gift(2)])):
@@ -190,6 +206,23 @@ async def test_a_launch_token_is_tried_until_the_platform_answers() -> None:
         assert show.platform.pushes("live_comment")
 
 
+def test_a_launch_token_that_the_platform_refuses_is_told_at_once_and_not_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @virtual_time
+    async def run() -> None:
+        show = Show(rooms=(), launch_token="long-expired")
+        async with show.lydia():
+            await asyncio.sleep(300)
+        assert show.network.count("/info") == 1
+
+    with caplog.at_level(logging.WARNING, logger="services.gateway"):
+        run()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "40001" in told
+    assert "start the game again in the live companion" in told
+
+
 @virtual_time
 async def test_without_an_app_nothing_is_called_and_pushes_are_taken_all_the_same() -> None:
     show = Show(app_id="", app_secret=None)
@@ -198,6 +231,9 @@ async def test_without_an_app_nothing_is_called_and_pushes_are_taken_all_the_sam
         await asyncio.sleep(10)
     assert len(await gift_ids(show)) == 5
     assert not any(path.startswith("/api") for _, path in show.network.calls)
+
+
+ROOM = Options().room_id
 
 
 class Reports:
@@ -232,12 +268,12 @@ class Reports:
         ]
 
 
-def event(message_id: str, viewer: str, *, text: str = "", platform: str = "douyin") -> AudienceEvent:
+def event(message_id: str, viewer: str, *, text: str = "", platform: str = "douyin", room: str = ROOM) -> AudienceEvent:
     known = AudienceEvent(
         event_id=message_id,
         message_id=message_id,
         platform=platform,
-        room_id=Options().room_id,
+        room_id=room,
         viewer=Viewer(id=viewer),
     )
     if text:
@@ -283,6 +319,31 @@ async def test_what_was_performed_is_reported_as_processed() -> None:
         await asyncio.sleep(3)
     comments = [(name, "live_comment") for name in ("1", "2", "4")]
     assert sorted(reports.processed()) == sorted(comments + [(name, "live_gift") for name in ("6", "7", "8")])
+
+
+@virtual_time
+async def test_reports_wait_while_the_platform_fails_and_come_once_it_answers() -> None:
+    show = Show()
+    async with show.lydia(), show.audience(gifts(0.1, 100)):
+        show.network.away.add("/ack")
+        await asyncio.sleep(60)
+        assert not show.platform.acks
+        show.network.away.clear()
+        await asyncio.sleep(10)
+    ids = [message["msg_id"] for report in show.platform.acks for message in report.messages]
+    assert len(ids) == len(set(ids)) == 100
+
+
+@virtual_time
+async def test_a_report_that_the_platform_refuses_is_dropped_and_later_ones_are_sent() -> None:
+    show = Show()
+    reports = Reports(show)
+    async with show.lydia():
+        await show.gateway.accept([event("1", "a", text="hi", room="another")])
+        await reports.turn("t", event("2", "a", text="hi"))
+        await asyncio.sleep(5)
+    ids = [message["msg_id"] for report in show.platform.acks for message in report.messages]
+    assert ids == ["2"]
 
 
 @virtual_time
