@@ -8,7 +8,9 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from services.chat.persona import Persona
+from services.chat.clauses import STRONG, WEAK
+from services.chat.persona import Language, Persona
+from services.chat.retrieval import language
 from services.core import topics
 from services.core.bus.port import Bus, Delivery
 from services.core.clock import Clock
@@ -79,14 +81,21 @@ class Chat:
         await self._state.apply(Put(begun_key(turn.room_id), turn.turn_id.encode(), HISTORY_TTL_S))
         request = ChatRequest(turn=turn, history=await self._lines(turn.room_id))
         rungs = [self._own] if again or not _free(turn) else self._ladder.usable()
-        sequence = 0
+        sequence, said = 0, ""
         for rung in rungs:
             try:
                 async with aclosing(self._stream(rung, request)) as segments:
                     async for segment in segments:
                         segment.sequence = sequence
-                        await self._publish(self._moderated(segment))
+                        spoken = self._moderated(segment, said)
+                        astray = spoken is not segment and rung != self._own
+                        spoken.last |= astray
+                        await self._publish(spoken)
+                        if astray:  # what a model writes on is no better
+                            break
                         sequence += 1
+                        # Her own lines stand each for itself; thanks, for instance, name one viewer after the other.
+                        said = segment.text if rung != self._own else ""
             except ModelFailed as error:
                 log.warning("chat steps down from %s: %s", rung, error)
                 self._ladder.failed(rung)
@@ -100,15 +109,20 @@ class Chat:
 
     async def _stream(self, rung: str, request: ChatRequest) -> AsyncGenerator[TextSegment, None]:
         stream = self._inference.stream(rung, request, request_id=request.turn.turn_id)
-        async for segment in stream:
-            yield segment
+        try:
+            async for segment in stream:
+                yield segment
+        except ModelFailed:
+            raise
+        except Exception as error:  # whatever is wrong with a rung, the next one answers
+            raise ModelFailed(f"it broke: {type(error).__name__}") from error
 
     async def _close(self, turn: Turn, sequence: int) -> None:
         """Ends a turn whose rung died: with an honest line when nothing had been said, else just so."""
         text = ""
         if sequence == 0:
             lines = self._persona.lines["silence_broken"]
-            text = lines[int(turn.turn_id[:4] or "0", 16) % len(lines)].zh
+            text = lines[int(derived(turn.turn_id)[:4], 16) % len(lines)].text(_language(turn), {})
         await self._publish(
             TextSegment(
                 room_id=turn.room_id,
@@ -122,12 +136,15 @@ class Chat:
             )
         )
 
-    def _moderated(self, segment: TextSegment) -> TextSegment:
-        """The segment, or a safe line in its place. A moderator that fails counts as a refusal."""
+    def _moderated(self, segment: TextSegment, said: str) -> TextSegment:
+        """The segment, or a safe line in its place. A moderator that fails counts as a refusal.
+
+        `said` is what she said just before: what must not be said may also be said in two breaths.
+        """
         if not segment.text:
             return segment
         try:
-            finding = self._moderator.check(segment.text, where="output")
+            finding = self._moderator.check(f"{said.rstrip(STRONG + WEAK)} {segment.text}".strip(), where="output")
         except Exception:  # nothing unchecked is ever said
             log.exception("the moderator failed")
             blocked = True
@@ -141,7 +158,8 @@ class Chat:
         line = safe[int(derived(segment.turn_id, segment.sequence)[:4], 16) % len(safe)]
         held = TextSegment()
         held.CopyFrom(segment)
-        held.text, held.emotion, held.gesture, held.intensity = line.zh, line.emotion, line.gesture, line.intensity
+        held.text = line.text(language(segment.text), {})
+        held.emotion, held.gesture, held.intensity = line.emotion, line.gesture, line.intensity
         return held
 
     async def _publish(self, segment: TextSegment) -> None:
@@ -187,6 +205,12 @@ def _free(turn: Turn) -> bool:
     if turn.WhichOneof("cause") == "audience":
         return bool(turn.audience.events[0].HasField("chat"))
     return bool(turn.WhichOneof("cause") == "silence")
+
+
+def _language(turn: Turn) -> Language:
+    """The language of what is answered; Chinese where nobody wrote."""
+    texts = [event.chat.text for event in turn.audience.events[:1]]
+    return language(texts[0]) if texts else "zh"
 
 
 def begun_key(room_id: str) -> str:

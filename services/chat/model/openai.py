@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import httpx
 
@@ -34,6 +35,10 @@ _TAG = re.compile(r"\[(\w{1,20})\]\s*")
 _OPEN_TAG = re.compile(r"\[\w{0,20}$")
 _MARKDOWN = re.compile(r"[*_`#>]+")
 _FENCE = re.compile(r"[<>]")
+_THINK, _THOUGHT = "<think>", "</think>"
+
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, LookupError, TypeError, AttributeError)
+"""What an unreachable, slow or strange server leads to."""
 
 RULES = """\
 You are the host described below, live on stage. Rules:
@@ -68,24 +73,34 @@ class OpenAIChat:
         return bool(self._settings.base_url)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[TextSegment]:
-        try:
-            async with asyncio.timeout(self._settings.total_s):
-                async for segment in self._segments(request):
-                    yield segment
-        except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise ModelFailed(f"the server for chat failed: {type(error).__name__}") from None
+        # What counts is what can be spoken: a server that only thinks, or only keeps the line open, has said nothing.
+        begin = asyncio.get_running_loop().time()
+        patience = min(self._settings.first_s, self._settings.total_s)
+        async with aclosing(self._segments(request)) as segments:
+            while True:
+                try:
+                    # The time runs only while the server is waited for, never while somebody uses a segment: there the
+                    # cancellation would hit the wrong task.
+                    async with asyncio.timeout_at(begin + patience):
+                        segment = await anext(segments, None)
+                except FAILURES as error:
+                    raise ModelFailed(f"the server for chat failed: {type(error).__name__}") from None
+                if segment is None:
+                    return
+                patience = self._settings.total_s
+                yield segment
 
-    async def _segments(self, request: ChatRequest) -> AsyncIterator[TextSegment]:
+    async def _segments(self, request: ChatRequest) -> AsyncGenerator[TextSegment]:
         turn, sequence = request.turn, 0
-        splitter, tags = Splitter(), _Tags()
+        splitter, thoughts, tags = Splitter(), _Thoughts(), _Tags()
         ready: list[str] = []
         async for piece in self._pieces(request):
-            ready += splitter.push(tags.without(piece))
+            ready += splitter.push(tags.without(thoughts.without(piece)))
             while len(ready) > 1 or (ready and sequence == 0):
                 # One is kept back, so that the last one can be marked; the very first goes out at once.
                 yield self._segment(request, sequence, ready.pop(0), tags, last=False)
                 sequence += 1
-        ready += splitter.push(tags.rest())
+        ready += splitter.push(tags.without(thoughts.rest()) + tags.rest())
         ready += splitter.finish()
         if not ready and sequence == 0:
             raise ModelFailed(f"the server for chat said nothing to turn {turn.turn_id}")
@@ -109,7 +124,7 @@ class OpenAIChat:
         )
 
     async def _pieces(self, request: ChatRequest) -> AsyncIterator[str]:
-        """Text as the server writes it. The first piece must come within `first_s`."""
+        """Text as the server writes it."""
         body = {
             "model": await self._model_name(),
             "messages": self._messages(request),
@@ -122,21 +137,16 @@ class OpenAIChat:
         url = f"{base}/chat/completions"
         async with self._client.stream("POST", url, json=body, headers=self._headers, timeout=timeout) as answer:
             answer.raise_for_status()
-            lines = answer.aiter_lines()
-            async with asyncio.timeout(self._settings.first_s) as patience:
-                async for line in lines:
-                    if len(line) > MOST_LINE_BYTES:
-                        raise ValueError("a line is too long")
-                    data = line.removeprefix("data:").strip()
-                    if not line.startswith("data:") or not data:
-                        continue
-                    if data == "[DONE]":
-                        return
-                    choices = json.loads(data)["choices"]
-                    piece = choices[0]["delta"].get("content") if choices else None
-                    if piece:
-                        patience.reschedule(None)
-                        yield str(piece)
+            async for line in _lines(answer):
+                data = line.removeprefix(b"data:").strip()
+                if not line.startswith(b"data:") or not data:
+                    continue
+                if data == b"[DONE]":
+                    return
+                choices = json.loads(data)["choices"]
+                piece = (choices[0].get("delta") or {}).get("content") if choices else None
+                if piece:
+                    yield str(piece)
 
     async def _model_name(self) -> str:
         if not self._model:
@@ -153,6 +163,44 @@ class OpenAIChat:
             text = line.text if line.speaker == HistoryLine.SPEAKER_LYDIA else _fenced(line.text)
             messages.append({"role": roles.get(line.speaker, "user"), "content": text})
         return [*messages, {"role": "user", "content": _asked(request)}]
+
+
+async def _lines(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The lines of an event stream. Not httpx's own, which have no bound and also end at signs inside a text."""
+    kept = b""
+    async for chunk in answer.aiter_bytes():
+        *lines, kept = (kept + chunk).split(b"\n")
+        if len(kept) > MOST_LINE_BYTES:
+            raise ValueError("a line is too long")
+        for line in lines:
+            yield line.rstrip(b"\r")
+    yield kept
+
+
+class _Thoughts:
+    """Takes out what a reasoning model thinks aloud, between <think> and </think>, also when it comes in parts."""
+
+    def __init__(self) -> None:
+        self._kept = ""
+        self._thinking = False
+
+    def without(self, piece: str) -> str:
+        """The text without thoughts; what may still become a mark is kept back."""
+        said, text = "", self._kept + piece
+        while True:
+            mark = _THOUGHT if self._thinking else _THINK
+            before, found, after = text.partition(mark)
+            if not found:
+                break
+            said += "" if self._thinking else before
+            self._thinking, text = not self._thinking, after
+        begun = next((size for size in range(len(mark) - 1, 0, -1) if text.endswith(mark[:size])), 0)
+        self._kept = text[len(text) - begun :]
+        return said + ("" if self._thinking else text[: len(text) - begun])
+
+    def rest(self) -> str:
+        """What was kept back and is no mark after all."""
+        return "" if self._thinking else self._kept
 
 
 class _Tags:

@@ -107,6 +107,48 @@ async def test_nothing_is_said_that_moderation_refuses() -> None:
 
 
 @virtual_time
+async def test_what_must_not_be_said_is_not_said_in_two_breaths_either_and_ends_the_answer() -> None:
+    best = Scripted("你打138，", "00138000，", "好的。")
+    room = Room(best=best, own=Scripted("我在。"))
+    async with room.chatting():
+        await room.ask(asked("你好"))
+    first, second = await room.said()
+    assert (first.text, first.last) == ("你打138，", False)
+    assert second.text in [line.zh for line in PERSONA.lines["fallback_safe"]]
+    assert second.last
+    assert best.closed == 1
+
+
+@virtual_time
+async def test_what_is_held_back_is_replaced_in_its_own_language() -> None:
+    room = Room(own=Scripted("My number is 13800138000, call me."))
+    async with room.chatting():
+        await room.ask(asked("hello there"))
+    assert (await room.said())[0].text in [line.en for line in PERSONA.lines["fallback_safe"]]
+
+
+@virtual_time
+async def test_a_rung_with_a_fault_of_its_own_is_replaced_by_the_next() -> None:
+    class Faulty(Scripted):
+        async def stream(self, request):  # type: ignore[no-untyped-def]  # noqa: ARG002
+            raise AttributeError("what a viewer wrote")
+            yield
+
+    room = Room(best=Faulty(), own=Scripted("我在。"))
+    async with room.chatting():
+        await room.ask(asked("你好"))
+    assert [s.text for s in await room.said()] == ["我在。"]
+
+
+@virtual_time
+async def test_an_english_viewer_hears_in_english_that_nothing_works() -> None:
+    room = Room(own=Scripted("x", fails_after=0))
+    async with room.chatting():
+        await room.ask(asked("how are you"))
+    assert (await room.said())[0].text in [line.en for line in PERSONA.lines["silence_broken"]]
+
+
+@virtual_time
 async def test_thanks_are_never_left_to_a_language_model() -> None:
     best, own = Scripted("x"), Scripted("谢谢！")
     room = Room(best=best, own=own)
