@@ -18,6 +18,7 @@ Language = Literal["zh", "en"]
 
 FOLDER = Path(__file__).parent
 LINES = "lines.yaml"
+UNANSWERABLE = "unanswerable.yaml"
 SLOTS = {"viewer", "viewers", "gift", "count", "level"}
 
 
@@ -51,6 +52,8 @@ class Intent:
     about: str
     examples: Mapping[Language, tuple[str, ...]]
     answers: tuple[Line, ...]
+    grave: bool = False
+    """Whether it is worse to miss this than to see it where it is not."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Persona:
     canon: str
     intents: Mapping[str, Intent]
     lines: Mapping[str, tuple[Line, ...]]
+    unanswerable: tuple[str, ...]
+    """Examples of what nothing of hers answers."""
     version: str
     """Changes whenever a file of the persona does."""
 
@@ -69,9 +74,9 @@ def load(folder: Path = FOLDER) -> Persona:
     intents: dict[str, Intent] = {}
     version = hashlib.sha256()
     for path in sorted((folder / "intents").glob("*.yaml")):
-        version.update(path.read_bytes())
         if path.name == LINES:
             continue
+        version.update(path.read_bytes())
         entries = _yaml(path)
         if not isinstance(entries, list):
             raise BadPersona(f"{path.name}: is no list of intents. Begin each with `- intent: theme.topic`.")
@@ -82,30 +87,43 @@ def load(folder: Path = FOLDER) -> Persona:
             intents[intent.name] = intent
     for path in sorted((folder / "examples").glob("*.yaml")):
         version.update(path.read_bytes())
-        _extend(intents, _yaml(path), path.name)
+        for name, examples in _examples(path).items():
+            _extend(intents, name, examples, path.name)
+    kinds = _examples(folder / UNANSWERABLE)
+    unanswerable = tuple(text for examples in kinds.values() for texts in examples.values() for text in texts)
+    version.update((folder / UNANSWERABLE).read_bytes())
     path = folder / "intents" / LINES
+    version.update(path.read_bytes())
     named = _yaml(path)
     if not isinstance(named, dict):
         raise BadPersona(f"{LINES}: is no mapping of named lists.")
     lines = {name: tuple(_line(item, f"{LINES}, {name}") for item in items) for name, items in named.items()}
     canon = (folder / "canon.md").read_text(encoding="utf-8")
-    return Persona(canon, intents, lines, version.hexdigest())
+    return Persona(canon, intents, lines, unanswerable, version.hexdigest())
 
 
-def _extend(intents: dict[str, Intent], more: Any, file: str) -> None:
-    """Further examples of known intents."""
-    if not isinstance(more, dict):
-        raise BadPersona(f"{file}: is no mapping of intents to examples.")
-    for name, examples in more.items():
-        if name not in intents:
-            raise BadPersona(f"{file}: there is no intent {name}.")
+def _examples(path: Path) -> dict[str, dict[Language, tuple[str, ...]]]:
+    """Named examples in both languages, as a file holds them."""
+    entries = _yaml(path)
+    if not isinstance(entries, dict):
+        raise BadPersona(f"{path.name}: is no mapping of names to examples.")
+    named: dict[str, dict[Language, tuple[str, ...]]] = {}
+    for name, examples in entries.items():
         try:
             zh, en = (tuple(map(str, examples[tongue])) for tongue in ("zh", "en"))
         except (KeyError, TypeError):
-            raise BadPersona(f"{file}: the examples of {name} need zh and en.") from None
-        known = intents[name]
-        both: dict[Language, tuple[str, ...]] = {"zh": known.examples["zh"] + zh, "en": known.examples["en"] + en}
-        intents[name] = replace(known, examples=both)
+            raise BadPersona(f"{path.name}: the examples of {name} need zh and en.") from None
+        named[str(name)] = {"zh": zh, "en": en}
+    return named
+
+
+def _extend(intents: dict[str, Intent], name: str, more: Mapping[Language, tuple[str, ...]], file: str) -> None:
+    """Further examples of a known intent."""
+    if name not in intents:
+        raise BadPersona(f"{file}: there is no intent {name}.")
+    known = intents[name]
+    both: dict[Language, tuple[str, ...]] = {t: known.examples[t] + more[t] for t in ("zh", "en")}
+    intents[name] = replace(known, examples=both)
 
 
 def _yaml(path: Path) -> Any:
@@ -128,7 +146,7 @@ def _intent(entry: Any, file: str) -> Intent:
         raise BadPersona(f"{file}: an intent lacks {error}. README.md beside the files shows a whole one.") from None
     if not answers or not all(examples.values()):
         raise BadPersona(f"{file}: the intent {name} needs examples and answers.")
-    return Intent(name, about, examples, answers)
+    return Intent(name, about, examples, answers, grave=entry.get("grave") is True)
 
 
 def _line(item: Any, place: str) -> Line:

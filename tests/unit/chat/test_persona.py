@@ -11,6 +11,7 @@ from services.chat.model.persona import PersonaChat
 from services.chat.persona import BadPersona, all_lines, load
 from services.chat.retrieval import Match, Retrieval
 from services.core.events import (
+    EMOTION_SERIOUS,
     AudienceCause,
     AudienceEvent,
     ChatRequest,
@@ -132,3 +133,15 @@ def test_a_broken_file_is_named_with_its_place(tmp_path: Path, text: str, compla
     (folder / "mine.yaml").write_text(text)
     with pytest.raises(BadPersona, match=f"mine.yaml.*{complaint}"):
         load(tmp_path)
+
+
+def test_a_persona_without_examples_of_the_unanswerable_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "intents").mkdir()
+    with pytest.raises(BadPersona, match=r"unanswerable\.yaml: cannot be read"):
+        load(tmp_path)
+
+
+def test_her_most_serious_answers_are_serious() -> None:
+    grave = [intent for intent in PERSONA.intents.values() if intent.grave]
+    assert {"feelings.despair", "feelings.bullied"} <= {intent.name for intent in grave}
+    assert all(line.emotion == EMOTION_SERIOUS for intent in grave for line in intent.answers)

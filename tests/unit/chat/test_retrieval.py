@@ -1,0 +1,72 @@
+"""How she decides between intents, on a persona of two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from services.chat.meaning import SIZE, Floats, Meaning
+from services.chat.persona import Intent, Persona
+from services.chat.retrieval import UNANSWERABLE, Match, Retrieval
+
+
+class Spelling(Meaning):
+    """Means what is written, letter by letter."""
+
+    def __init__(self) -> None:
+        pass
+
+    def of(self, texts: Sequence[str]) -> Floats:
+        vectors = np.zeros((len(texts), SIZE), np.float32)
+        for vector, text in zip(vectors, texts, strict=True):
+            for letter in text:
+                vector[ord(letter) % SIZE] += 1
+        unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    def of_examples(self, texts: Sequence[str]) -> Floats:
+        return self.of(texts)
+
+
+def persona(*, grave: bool = False, unanswerable: tuple[str, ...] = ("zzz",)) -> Persona:
+    heavy = Intent("heavy", "", {"zh": ("救命",), "en": ("let me go", "help")}, (), grave=grave)
+    light = Intent("light", "", {"zh": ("唱歌",), "en": ("let me go", "sing")}, ())
+    return Persona("", {"heavy": heavy, "light": light}, {}, unanswerable, "v")
+
+
+def find(known: Persona, text: str) -> Match:
+    return Retrieval(known, Spelling()).find(text)
+
+
+def test_what_an_example_says_is_found() -> None:
+    match = find(persona(), "help")
+    assert (match.intent, match.fits) == ("heavy", True)
+
+
+def test_between_two_equals_she_admits_that_she_did_not_understand() -> None:
+    assert not find(persona(), "let me go").fits
+
+
+def test_between_a_grave_intent_and_its_equal_she_takes_it_as_grave() -> None:
+    match = find(persona(grave=True), "let me go")
+    assert (match.intent, match.fits) == ("heavy", True)
+
+
+def test_a_grave_intent_does_not_win_where_another_one_is_clear() -> None:
+    assert find(persona(grave=True), "sing").intent == "light"
+
+
+def test_what_nothing_of_hers_answers_is_not_answered() -> None:
+    assert find(persona(), "singer").fits
+    match = find(persona(unanswerable=("singer", "ringer")), "singers")
+    assert (match.intent, match.fits) == (UNANSWERABLE, False)
+
+
+def test_what_was_fitted_is_kept_until_the_examples_change(tmp_path: Path) -> None:
+    first, again = (Retrieval(persona(), Spelling(), tmp_path).find("help") for _ in range(2))
+    assert again.intent == first.intent
+    (kept,) = tmp_path.glob("intents-*.npy")
+    Retrieval(persona(unanswerable=("xyz",)), Spelling(), tmp_path)
+    assert kept not in tmp_path.glob("intents-*.npy")
