@@ -6,9 +6,10 @@ homophones. What nothing of hers answers is a class like the intents, with examp
 It reads shared phrases ("what's your favourite …") for what they are, where the nearest example would be fooled.
 https://web.stanford.edu/~hastie/ElemStatLearn/ §5.8
 
-The numbers below are chosen by cross-validation on the examples (half learnt from, half asked; FITS, MARGIN and GRAVE by
-leaving one out) and on the two sets of paraphrases in tests/unit/chat. The optimum is flat: LETTERS from 0.1 to 0.35,
-RIDGE from 0.04 to 0.16 and CENTRED from 0.6 to 0.95 change the share of right first places by less than 0.01.
+The numbers below are chosen by cross-validation on the examples (half learnt from, half asked; FITS, MARGIN and GRAVE
+by leaving one out) and on the two sets of paraphrases in tests/unit/chat. The optimum is flat: LETTERS from 0.1 to
+0.35, RIDGE from 0.04 to 0.16 and CENTRED from 0.6 to 0.95 change the share of right first
+places by less than 0.01.
 """
 
 from __future__ import annotations
