@@ -18,7 +18,7 @@ def spoken(name: str, moderator: Moderator) -> str | None:
 
     Names are written by strangers, so they are moderated like everything else she says.
     """
-    if moderator.check(name, where="output") is not None:
+    if _refused(name, moderator):
         return None
     clean = _UNSPEAKABLE.sub(" ", unicodedata.normalize("NFKC", name))
     clean = _DRAWN_OUT.sub(r"\1\1", _LONG_FIGURES.sub(" ", clean))
@@ -26,6 +26,11 @@ def spoken(name: str, moderator: Moderator) -> str | None:
     most = MOST_HANZI if re.search(r"[\u3400-\u9fff]", clean) else MOST_LETTERS
     if len(clean) > most:
         clean = clean[:most].rsplit(" ", 1)[0] if " " in clean[:most] else clean[:most]
-    if not re.search(r"\w", clean) or moderator.check(clean, where="output") is not None:
+    if not re.search(r"\w", clean) or _refused(clean, moderator):
         return None
     return clean
+
+
+def _refused(name: str, moderator: Moderator) -> bool:
+    """Whether the name may not be said, or would not be answered as a message."""
+    return any(moderator.check(name, where=where) is not None for where in ("input", "output"))

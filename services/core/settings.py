@@ -116,7 +116,7 @@ class Audience(Section):
     chat_lifetime_s: float = Field(45, gt=0, le=600, description="a message older than this is no longer answered")
     queue_size: int = Field(200, ge=10, le=5000, description="chat messages waiting in one room at most")
     interrupt_fen: int = Field(1000, ge=0, description="a gift of this value (0.01 CNY) or more cuts in at once")
-    thanks_at_once: int = Field(5, ge=1, le=20, description="viewers thanked in one turn at most")
+    thanks_at_once: int = Field(12, ge=1, le=20, description="viewers thanked in one turn at most")
     quiet_s: float = Field(20, gt=1, description="silence after which she starts to talk by herself")
     words: Path | None = Field(None, description="YAML file with your own moderation rules, added to the built-in ones")
     seed: int = Field(2112, description="of her random choices; the same log and seed give the same show")

@@ -19,11 +19,15 @@ FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-
 SOUND_FLAG = "--autoplay-policy=no-user-gesture-required"
 
 
+def own_browser() -> str | None:
+    """The machine's own Chromium; None leaves it to playwright, which may have installed one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @contextmanager
 def chromium(playwright: Playwright, *flags: str) -> Iterator[Browser]:
-    """A headless Chromium: the machine's own, else the one that playwright has installed."""
-    own = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    browser = playwright.chromium.launch(executable_path=own, args=[*FLAGS, *flags])
+    """A headless Chromium."""
+    browser = playwright.chromium.launch(executable_path=own_browser(), args=[*FLAGS, *flags])
     try:
         yield browser
     finally:

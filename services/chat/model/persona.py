@@ -26,6 +26,8 @@ MEDIUM_FEN, BIG_FEN = 1_000, 10_000
 """From 10 and from 100 yuan on a gift is thanked with more ado."""
 NAMED_AT_ONCE = 3
 """So many viewers are greeted by name in one breath."""
+FULL_THANKS = 2
+"""So many givers of small gifts get a sentence each; those after them in the same turn are named in a row."""
 RUNG = "persona"
 
 
@@ -86,8 +88,9 @@ class PersonaChat:
             case "enter":
                 yield from self._welcome(events, pick)
             case _:
-                list_of = "follow" if kind == "follow" else "share"
-                yield from _clauses(pick.line(list_of), pick.room_language, {"viewer": self._name(events[0], pick)})
+                line = pick.line("follow" if kind == "follow" else "share")
+                names = self._names(events) or [self._name(events[0], pick)]
+                yield from _clauses(line, pick.room_language, {"viewer": _joined(names, pick)})
 
     def _answer(self, event: AudienceEvent, text: str, viewers: int, pick: _Pick) -> Iterator[tuple[str, Line]]:
         tongue = language(text)
@@ -103,13 +106,15 @@ class PersonaChat:
         for event in events:
             by_viewer.setdefault(event.viewer.id, []).append(event)
         for place, given in enumerate(by_viewer.values()):
-            line, slots = self._thanks_line(given, place, pick)
+            line, slots = self._thanks_line(given, place, pick, last=place == len(by_viewer) - 1)
             slots["viewer"] = self._name(given[0], pick)
             yield line.text(pick.room_language, slots), line
         if len(by_viewer) == 1 and events[0].HasField("super_chat") and events[0].super_chat.text:
             yield from self._answer(events[0], events[0].super_chat.text, 1, pick)
 
-    def _thanks_line(self, given: Sequence[AudienceEvent], place: int, pick: _Pick) -> tuple[Line, dict[str, str]]:
+    def _thanks_line(
+        self, given: Sequence[AudienceEvent], place: int, pick: _Pick, *, last: bool
+    ) -> tuple[Line, dict[str, str]]:
         first = given[0]
         if first.HasField("fans_club"):
             joined = first.fans_club.reason == FansClub.REASON_JOINED
@@ -123,6 +128,8 @@ class PersonaChat:
             "count": str(sum(event.gift.count for event in given)),
         }
         value = sum(event.gift.value_fen for event in given)
+        if place >= FULL_THANKS and value < MEDIUM_FEN:
+            return pick.line("thanks_name_last" if last else "thanks_name"), slots
         if place > 0:
             return pick.line("thanks_next"), slots
         if value >= BIG_FEN:
@@ -132,14 +139,17 @@ class PersonaChat:
         return pick.line("thanks_medium" if value >= MEDIUM_FEN else "thanks_small"), slots
 
     def _welcome(self, events: Sequence[AudienceEvent], pick: _Pick) -> Iterator[tuple[str, Line]]:
-        names = list(dict.fromkeys(name for event in events if (name := spoken(event.viewer.name, self._moderator))))
+        names = self._names(events)
         if len(names) > 1:
-            joint = "、" if pick.room_language == "zh" else ", "
-            slots = {"viewers": joint.join(names[:NAMED_AT_ONCE])}
-            yield from _clauses(pick.line("welcome_many"), pick.room_language, slots)
+            yield from _clauses(pick.line("welcome_many"), pick.room_language, {"viewers": _joined(names, pick)})
         else:
             slots = {"viewer": self._name(events[0], pick)}
             yield from _clauses(pick.line("welcome"), pick.room_language, slots)
+
+    def _names(self, events: Sequence[AudienceEvent]) -> list[str]:
+        """The names that can be said, each once, as many as fit in a breath."""
+        said = (spoken(event.viewer.name, self._moderator) for event in events)
+        return list(dict.fromkeys(name for name in said if name))[:NAMED_AT_ONCE]
 
     def _name(self, event: AudienceEvent, pick: _Pick) -> str:
         name = spoken(event.viewer.name, self._moderator)
@@ -168,6 +178,10 @@ class _Pick:
 
     def _heard(self, line: Line) -> bool:
         return any(split(text)[0] in self._said for text in (line.zh, line.en) if "{" not in split(text)[0])
+
+
+def _joined(names: Sequence[str], pick: _Pick) -> str:
+    return ("、" if pick.room_language == "zh" else ", ").join(names)
 
 
 def _clauses(line: Line, tongue: Language, slots: dict[str, str]) -> Iterator[tuple[str, Line]]:

@@ -35,3 +35,4 @@ def test_long_names_are_cut_to_a_breath() -> None:
 
 def test_a_name_that_must_not_be_said_is_not_said() -> None:
     assert spoken("加微信abc12345", MODERATOR) is None
+    assert spoken("Lydia是傻瓜", MODERATOR) is None

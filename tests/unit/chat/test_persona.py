@@ -16,6 +16,7 @@ from services.core.events import (
     AudienceEvent,
     ChatRequest,
     Enter,
+    Follow,
     HistoryLine,
     Like,
     OperatorCause,
@@ -68,6 +69,33 @@ async def test_thanks_have_one_segment_for_each_viewer_by_name_and_in_order() ->
     for segment, name in zip(segments, ("小明", "阿杰", "Mei"), strict=True):
         assert name in segment.text
     assert [segment.last for segment in segments] == [False, False, True]
+
+
+async def test_many_givers_of_small_gifts_are_named_in_a_row_so_that_all_are_thanked_soon() -> None:
+    givers = ["小明", "阿杰", "小美", "大熊", "Mei"]
+    segments = await say(gave(*((name, "玫瑰", 1, 10) for name in givers)))
+    assert len(segments) == len(givers)
+    assert all(name in segment.text for segment, name in zip(segments, givers, strict=True))
+    assert "玫瑰" in segments[0].text and "玫瑰" in segments[1].text
+    assert all(len(segment.text) <= len(name) + 3 for segment, name in zip(segments[2:4], givers[2:4], strict=True))
+    assert any(word in segments[4].text for word in ("谢谢", "礼物", "爱你们"))
+
+
+async def test_a_large_gift_among_small_ones_gets_a_sentence_of_its_own() -> None:
+    segments = await say(
+        gave(("小明", "玫瑰", 1, 10), ("阿杰", "玫瑰", 1, 10), ("小美", "飞船", 1, 20_000), ("Mei", "玫瑰", 1, 10))
+    )
+    assert "小美" in segments[2].text and "飞船" in segments[2].text
+
+
+async def test_several_followers_are_greeted_by_name() -> None:
+    followers = [
+        AudienceEvent(event_id=name, room_id="a", viewer=Viewer(id=name, name=name), follow=Follow())
+        for name in ("小明", "阿杰")
+    ]
+    segments = await say(Turn(turn_id="0123456789abcdef", room_id="a", audience=AudienceCause(events=followers)))
+    text = "".join(segment.text for segment in segments)
+    assert "小明、阿杰" in text
 
 
 async def test_a_name_that_cannot_be_said_gets_a_kind_address() -> None:
