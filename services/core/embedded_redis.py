@@ -16,6 +16,7 @@ import fcntl
 import importlib.util
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_SOCKET_PATH = 103
 """Bytes. A unix socket's address holds 108 on Linux and 104 on macOS, with a closing zero."""
+LEAST_FREE_BYTES = 20_000_000
+"""With less on the disk a start would end within moments, and its error tell little."""
 SYNC_S = 1.0
 STOP_S = 10.0
 """How long a server may take to stop before it is killed."""
@@ -64,8 +67,8 @@ async def embedded_redis(
     started it. At `max_memory_mb` Redis refuses to grow and evicts nothing, because everything in it is needed; the bus
     and the state bound themselves far below.
 
-    Raises RedisFailed, when entered, if the folder cannot be used, if another Lydia uses it, or if the server does not
-    answer within `start_timeout_s`.
+    Raises RedisFailed, when entered, if the folder cannot be used, if its disk is full, if another Lydia uses it, or if
+    the server does not answer within `start_timeout_s`.
     """
     folder = _private_folder(data_dir)
     with _only_lydia(folder, data_dir), _socket_path(folder) as socket:
@@ -89,8 +92,14 @@ def _private_folder(data_dir: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+        free = shutil.disk_usage(folder).free
     except OSError as error:
         raise _unusable(data_dir, error) from error
+    if free < LEAST_FREE_BYTES:
+        raise RedisFailed(
+            f"the disk of the data folder {data_dir} is full ({free // 1000:,} kB are free). Free some space, "
+            "or name a folder on another disk: LYDIA_DATA_DIR=…"
+        )
     return folder
 
 

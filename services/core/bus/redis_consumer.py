@@ -71,7 +71,8 @@ class Share:
 class RedisConsumer:
     """Reads the partitions it is given, with a connection of its own."""
 
-    def __init__(self, redis: Redis, max_unfinished: int) -> None:
+    def __init__(self, redis: Redis, max_unfinished: int, *, reader: str) -> None:
+        self._reader = reader
         self.shares: dict[str, Share] = {}
         self.finished = asyncio.Event()
         """Set whenever a record is finished."""
@@ -135,10 +136,13 @@ class RedisConsumer:
                 answer = await self._read(open_shares)
             except (RedisError, OSError) as error:
                 if failures == 0:
-                    log.warning("the bus cannot be read and is tried again: %s", error)
+                    reason = str(error) or "no answer in time"
+                    log.warning("%s cannot read the bus and goes on trying: %s", self._reader, reason)
                 await asyncio.sleep(min(0.05 * 2**failures, 1.0))
                 failures += 1
                 continue
+            if failures:
+                log.info("%s reads the bus again", self._reader)
             failures = 0
             for name, entries in answer or ():
                 share = open_shares[name.decode()]
@@ -221,6 +225,8 @@ class Membership:
             finished.clear()
             try:
                 await self._sync(self._lease_s)
+                if away:
+                    log.info("%s reaches the bus again", self._group)
                 away = False
             except BusUnavailable as error:
                 if not away:

@@ -113,7 +113,8 @@ class RedisBus:
     async def consume(
         self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
     ) -> AsyncIterator[RedisConsumer]:
-        consumer = RedisConsumer(connect(self._url, connections=1), self._max_unfinished)
+        reader = f"{group or 'a listener'} of {', '.join(topics)}"
+        consumer = RedisConsumer(connect(self._url, connections=1), self._max_unfinished, reader=reader)
         membership = None
         tasks: list[asyncio.Task[None]] = []
         try:

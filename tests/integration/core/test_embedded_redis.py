@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import stat
@@ -161,6 +162,13 @@ async def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
             raise AssertionError("a folder without permission")
 
 
+async def test_a_full_disk_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST_FREE_BYTES", 10**18)
+    with pytest.raises(RedisFailed, match=r"is full \(.* kB are free\)\. Free some space.*LYDIA_DATA_DIR"):
+        async with embedded_redis(tmp_path):
+            raise AssertionError("started on a full disk")
+
+
 async def test_a_damaged_file_is_an_error_that_quotes_the_log(tmp_path: Path) -> None:
     async with embedded_redis(tmp_path) as url, client(url) as redis:
         await redis.set("a", "1")
@@ -225,7 +233,10 @@ async def test_a_server_left_behind_is_stopped_at_the_next_start(
             assert not alive(server)
 
 
-async def test_a_server_that_is_killed_is_started_again_and_consumers_go_on(tmp_path: Path) -> None:
+async def test_a_server_that_is_killed_is_started_again_and_consumers_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     rooms = [f"room{number}" for number in range(8)]
     records = numbered("t", rooms, 60)
     async with (
@@ -245,6 +256,8 @@ async def test_a_server_that_is_killed_is_started_again_and_consumers_go_on(tmp_
             return await bus.lag("t", "g") == 0
 
         await until(all_committed)
+    assert "g of t cannot read the bus and goes on trying: " in caplog.text
+    assert "g of t reads the bus again" in caplog.text
 
 
 async def published(bus: RedisBus, record: Record) -> None:
