@@ -6,17 +6,28 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from services.core.settings import BadSettings, Settings, load
 
-SIMULATOR_PORT = 8090
+if TYPE_CHECKING:
+    from services.up import Addresses
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,81 +63,107 @@ def _up(*, demo: bool) -> int:
         console.print("She does not start, because of her settings:", style="bold red")
         console.print(str(error), markup=False)
         return 2
-    logging.basicConfig(
-        level=settings.telemetry.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Wordless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.telemetry.log_level, handlers=[handler])
     for chatty in ("httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        return _run(settings, console, demo=demo)
+    except KeyboardInterrupt:  # while the heavy parts load
+        return 130
+
+
+def _run(settings: Settings, console: Console, *, demo: bool) -> int:
     # Heavy parts are loaded only now, so that a wrong setting is told at once.
     from services.core.embedded_redis import RedisFailed
-    from services.up import Addresses, CannotStart, run, up
+    from services.up import CannotStart, address, listen, run, up
 
-    simulator: subprocess.Popen[bytes] | None = None
-
-    def ready(where: Addresses) -> None:
-        nonlocal simulator
-        _welcome(console, where, demo=demo)
-        if demo:
-            simulator = _start_simulator(settings, where)
-
-    try:
-        run(up(_in_demo(settings) if demo else settings, ready))
-    except (CannotStart, RedisFailed) as error:
-        console.print(f"She does not start: {error}", style="bold red", markup=False)
-        return 1
-    finally:
-        if simulator is not None:
-            simulator.terminate()
-            simulator.wait(10)
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = stack.enter_context(listen(settings))
+            if demo:
+                settings = stack.enter_context(_simulated_room(settings, address(settings, listener)))
+            run(up(settings, listener, lambda where: _welcome(console, where, demo=demo)))
+        except (CannotStart, RedisFailed) as error:
+            console.print(f"She does not start: {error}", style="bold red", markup=False, soft_wrap=True)
+            return 1
+        except BaseExceptionGroup as group:
+            log.critical("a part of her failed, so she stops", exc_info=group)
+            return 1
     console.print("Good night, galaxy. 晚安，银河。")
     return 0
 
 
-def _welcome(console: Console, where: object, *, demo: bool) -> None:
-    from services.up import Addresses
+class _Wordless(logging.Formatter):
+    """Of exceptions only types and places: their texts may quote what a viewer wrote."""
 
-    assert isinstance(where, Addresses)
-    running = " · ".join(rung for rung in where.rungs.values())
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is the library's
+        return "\n".join(_places(ei[1]))
+
+
+def _places(error: BaseException | None) -> Iterator[str]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _places(part)
+    elif error is not None:
+        yield type(error).__qualname__
+        yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
+        yield from _places(error.__cause__)
+
+
+def _welcome(console: Console, where: Addresses, *, demo: bool) -> None:
+    running = " · ".join(where.rungs.values()) + (" · simulated Douyin audience" if demo else "")
+    # What is no terminal is often a log, which keeps and shows what it was told.
+    opened = console.is_terminal
     lines = [
         f"[bold]Stage   舞台[/bold]    {where.stage}",
-        f"[bold]Console 控制台[/bold]  {where.console}",
+        f"[bold]Console 控制台[/bold]  {where.opened_console if opened else where.console}",
+        *([] if opened else [f"its token: {where.token_from}"]),
         "",
-        f"running: {running}" + (" · simulated Douyin audience" if demo else ""),
+        f"running: {running}",
         "stop: Ctrl-C    trouble: lydia doctor",
     ]
-    console.print(Panel("\n".join(lines), title="Lydia 李星澜", expand=False), soft_wrap=True)
+    # A frame that is wider than the terminal would be torn, and the addresses with it.
+    if max(cell_len(Text.from_markup(line).plain) for line in lines) + 4 <= console.width:
+        console.print(Panel("\n".join(lines), title="Lydia 李星澜", expand=False))
+    else:
+        console.print("\n".join(["Lydia 李星澜", *lines]), soft_wrap=True)
 
 
-def _in_demo(settings: Settings) -> Settings:
+@contextlib.contextmanager
+def _simulated_room(settings: Settings, lydia: str) -> Iterator[Settings]:
+    """Runs the simulator, which pushes to Lydia's address; yields the settings that let her play in its room."""
     from services.gateway.simulator.main import demo_settings
     from services.gateway.simulator.options import Options
 
-    changes = demo_settings(Options(port=SIMULATOR_PORT))
-    return Settings.model_validate(settings.model_dump() | dict(changes))
-
-
-def _start_simulator(settings: Settings, where: object) -> subprocess.Popen[bytes]:
-    from services.up import Addresses
-
-    assert isinstance(where, Addresses)
-    target = where.stage.split("/rooms/")[0] + "/platforms/douyin/push"
-    command = [sys.executable, "-m", "services.cli", "simulate", "douyin"]
-    command += [
-        "--port",
-        str(SIMULATOR_PORT),
-        "--target",
-        target,
-        "--unfiltered",
-        "--seed",
-        str(settings.audience.seed),
-    ]
-    return subprocess.Popen(command, start_new_session=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ["--port", str(port), "--target", f"{lydia}/platforms/douyin/push", "--unfiltered"]
+    arguments += ["--seed", str(settings.audience.seed), "--until-input-ends"]
+    simulator = subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "simulate", "douyin", *arguments],
+        stdin=subprocess.PIPE,  # ends with this process, however that ends, and then the simulator does
+        start_new_session=True,
+    )
+    try:
+        changes = demo_settings(Options(port=port))
+        yield Settings.model_validate(settings.model_dump() | dict(changes))
+    finally:
+        simulator.terminate()
+        try:
+            simulator.wait(5)
+        except subprocess.TimeoutExpired:
+            simulator.kill()
+            simulator.wait()
 
 
 def _simulator_arguments(parser: argparse.ArgumentParser) -> None:
     from services.gateway.simulator.main import add_arguments
 
     add_arguments(parser)
+    parser.add_argument("--until-input-ends", action="store_true", help="stop when standard input is closed")
 
 
 def _simulate(given: argparse.Namespace) -> int:
@@ -137,9 +174,18 @@ def _simulate(given: argparse.Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    if given.until_input_ends:
+        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(options))
     return 0
+
+
+def _stop_at_end_of_input() -> None:
+    # Not through sys.stdin: its lock, held here, would hold up the interpreter's end.
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _replay(file: Path) -> int:

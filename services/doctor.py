@@ -97,7 +97,7 @@ def _port(settings: Settings) -> Finding:
         except OSError as error:
             seen = f"{host}:{port}: {error.strerror}"
             return Finding("address", False, seen, "stop what listens there (Lydia herself?) or set LYDIA_HTTP__PORT")
-    if host not in ("127.0.0.1", "::1", "localhost"):
+    if not settings.http.private:
         return Finding(
             "address", True, f"{host}:{port}: reachable from other machines", "put TLS and a proxy before it"
         )

@@ -6,6 +6,7 @@ The only place that knows where anything runs. Services get their ports and neve
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import secrets
@@ -13,10 +14,12 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import httpx
 import uvicorn
@@ -24,6 +27,9 @@ from fastapi import FastAPI, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, PlatformCollector, ProcessCollector, generate_latest
 from pydantic import SecretStr
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.audience.service import Audience
 from services.chat.meaning import Meaning
@@ -38,9 +44,9 @@ from services.core.clock import SystemClock
 from services.core.embedded_redis import embedded_redis
 from services.core.ids import RandomIds
 from services.core.inference import InProcess, Model
-from services.core.moderation import Moderator
+from services.core.moderation import BadRules, Moderator
 from services.core.settings import Settings
-from services.core.state.port import StateUnavailable
+from services.core.state.port import Put, StateUnavailable
 from services.core.state.redis_state import RedisState
 from services.core.telemetry import Telemetry, otlp
 from services.gateway import http as gateway_http
@@ -60,9 +66,12 @@ from services.stage.service import Stage
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STOP_S = 3
 """How long open connections may take to close."""
+MAX_BODY_BYTES = 16 * 1024 * 1024 + 4 * 1024 * 1024
+"""More than any route wants. The gateway's routes answer larger bodies themselves, up to this."""
+MAX_CALL_BYTES = 64 * 1024
+"""Of a body that is no push and no message; and of what a renderer says at once."""
 
 
 class CannotStart(Exception):
@@ -75,31 +84,72 @@ class Addresses:
 
     stage: str
     console: str
-    room_id: str
+    opened_console: str
+    """The same with the operator's token: a secret."""
+    token_from: str
+    """Where the token is to be found."""
     rungs: dict[str, str]
 
 
-async def up(settings: Settings, ready: Callable[[Addresses], None]) -> None:
-    """Runs Lydia until Ctrl-C or SIGTERM. `ready` is called once everything answers.
+async def up(settings: Settings, listener: socket.socket, ready: Callable[[Addresses], None]) -> None:
+    """Runs Lydia on `listener` until Ctrl-C, SIGTERM or a closed terminal. `ready` is called once everything answers.
 
-    Raises CannotStart, RedisFailed before anything has been taken in.
+    Raises CannotStart, RedisFailed before anything has been taken in; an exception group when a service dies.
     """
-    with _listen(settings) as listener:
-        async with _services(settings) as (app, tasks, rungs):
-            server = _Server(
-                uvicorn.Config(
-                    app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, ws="websockets-sansio"
+    running = asyncio.current_task()
+    assert running is not None
+    stop, started = asyncio.Event(), False
+
+    def stopped() -> None:
+        if not stop.is_set() and not started:
+            running.cancel()
+        stop.set()
+
+    with _signals(stopped), suppress(_StoppedEarly):
+        try:
+            async with _services(settings) as (app, tasks, rungs):
+                server = _Server(
+                    uvicorn.Config(
+                        app,
+                        log_config=None,
+                        lifespan="off",
+                        access_log=False,
+                        timeout_graceful_shutdown=STOP_S,
+                        ws="websockets-sansio",
+                        ws_max_size=MAX_CALL_BYTES,
+                    )
                 )
-            )
-            serving = tasks.add(server.serve(sockets=[listener]), "http")
-            stop = asyncio.Event()
-            for name in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(name, stop.set)
-            await server.up.wait()
-            ready(_addresses(settings, listener, rungs))
-            await stop.wait()
-            server.should_exit = True
-            await serving
+                serving = tasks.add(server.serve(sockets=[listener]), "http")
+                await server.up.wait()
+                started = True
+                ready(_addresses(settings, listener, rungs))
+                await stop.wait()
+                server.should_exit = True
+                await serving
+        except asyncio.CancelledError:
+            if stop.is_set():
+                raise _StoppedEarly from None
+            raise
+
+
+class _StoppedEarly(Exception):
+    """Somebody stopped her before she had started."""
+
+
+@contextmanager
+def _signals(stopped: Callable[[], None]) -> Iterator[None]:
+    """Calls `stopped` for whatever asks the process to end, a closed terminal included unless `nohup` ignores it."""
+    loop = asyncio.get_running_loop()
+    names = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        names.append(signal.SIGHUP)
+    for name in names:
+        loop.add_signal_handler(name, stopped)
+    try:
+        yield
+    finally:
+        for name in names:
+            loop.remove_signal_handler(name)
 
 
 @asynccontextmanager
@@ -115,7 +165,10 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         state = await stack.enter_async_context(RedisState(redis))
         espeak = await stack.enter_async_context(espeak_client())
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        moderator = Moderator.built_in(settings.audience.words)
+        try:
+            moderator = Moderator.built_in(settings.audience.words)
+        except BadRules as error:
+            raise CannotStart(f"audience.words (LYDIA_AUDIENCE__WORDS): {error}") from None
         persona = load_persona()
         retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning(), FITTED))
 
@@ -166,10 +219,13 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         for name, service in services.items():
             tasks.add(service.run(), name)
 
-        app = FastAPI(title="Lydia", docs_url="/docs", redoc_url=None)
-        if settings.http.host in LOOPBACK:
+        # FastAPI's pages of documentation run a content network's scripts, which would see the console's token.
+        app = FastAPI(title="Lydia", docs_url=None, redoc_url=None)
+        if settings.http.private:
             # A page of another site must not reach her through a name that resolves to this machine.
-            app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
+            hosts = {"127.0.0.1", "localhost", "::1", "[::1]", settings.http.host}
+            app.add_middleware(TrustedHostMiddleware, allowed_hosts=sorted(hosts))
+        app.add_middleware(_Guard)
         token = settings.auth.message_token
         app.include_router(
             gateway_http.router(
@@ -195,6 +251,37 @@ class _Service(Protocol):
 
     async def run(self) -> None:
         """Works until cancelled."""
+
+
+class _Guard:
+    """Bounds what one request may send, and keeps other sites from making use of any answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        taken = scope["path"] == gateway_http.PUSH_PATH or scope["path"].endswith("/messages")
+        left = MAX_BODY_BYTES if taken else MAX_CALL_BYTES
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, "the body is too large", {"connection": "close"})
+            return message
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-content-type-options"] = "nosniff"
+                headers["cross-origin-resource-policy"] = "same-origin"
+            await send(message)
+
+        await self._app(scope, bounded, marked)
 
 
 class _Tasks(asyncio.TaskGroup):
@@ -251,7 +338,8 @@ def _watch(app: FastAPI, telemetry: Telemetry, bus: RedisBus, state: RedisState)
     @app.get("/readyz", tags=["health"])
     async def readyz(response: Response) -> dict[str, str]:
         try:
-            await state.get("ready")
+            # A change, because a full disk or memory lets her read as if nothing were wrong.
+            await state.apply(Put("ready", b"1", ttl_s=60))
             await bus.lag("lydia.audience", "audience")
         except (BusUnavailable, StateUnavailable) as error:
             response.status_code = 503
@@ -267,37 +355,74 @@ def operator_token(settings: Settings) -> SecretStr:
     """The configured token, or one that was made at the first start and kept in the data folder."""
     if settings.auth.operator_token is not None:
         return settings.auth.operator_token
-    path = settings.data_dir / "operator-token"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(16))
-    return SecretStr(path.read_text().strip())
+    path = _token_path(settings)
+    mend = "Mend the file, remove it for a new token, or set LYDIA_AUTH__OPERATOR_TOKEN"
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".new")  # a token that was cut off would be an easy one
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(16))
+            draft.replace(path)
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is no text"
+        raise CannotStart(f"the operator's token {path} cannot be used: {reason}. {mend}") from None
+    if not token:
+        raise CannotStart(f"the operator's token {path} is empty. {mend}")
+    return SecretStr(token)
 
 
 @contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
-    """The listening socket, taken before anything starts."""
+def listen(settings: Settings) -> Iterator[socket.socket]:
+    """The listening socket, taken before anything starts: who comes early waits. Raises CannotStart."""
     host, port = settings.http.host, settings.http.port
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        mend = f"Stop what listens there, or choose another port: LYDIA_HTTP__PORT={port + 1}"
-        raise CannotStart(f"{host}:{port} cannot be used: {error.strerror}. {mend}") from None
     with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(100)  # bound alone, a second Lydia could bind the same address
+        except OSError as error:
+            raise CannotStart(
+                f"{host}:{port} cannot be used: {error.strerror}. {_other_address(error, port)}"
+            ) from None
         yield listener
 
 
-def _addresses(settings: Settings, listener: socket.socket, rungs: dict[str, str]) -> Addresses:
+def _other_address(error: OSError, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "Stop what listens there, or choose another port: LYDIA_HTTP__PORT=" + str(
+                port + 1 if port < 65_535 else 0
+            )
+        case errno.EACCES:
+            return "Choose a port above 1023: LYDIA_HTTP__PORT=8080"
+        case _:
+            return "Choose an address of this machine: LYDIA_HTTP__HOST=127.0.0.1"
+
+
+def address(settings: Settings, listener: socket.socket) -> str:
+    """Where a program on this machine reaches her, without a path."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)  # noqa: S104
     port = listener.getsockname()[1]
-    host = settings.http.host if settings.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    console = f"{base}/console#token={operator_token(settings).get_secret_value()}"
-    return Addresses(f"{base}/rooms/{settings.room}", console, settings.room, rungs)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _addresses(settings: Settings, listener: socket.socket, rungs: dict[str, str]) -> Addresses:
+    base = address(settings, listener)
+    token = quote(operator_token(settings).get_secret_value(), safe="")
+    return Addresses(
+        stage=f"{base}/rooms/{settings.room}",
+        console=f"{base}/console",
+        opened_console=f"{base}/console#token={token}",
+        token_from=str(_token_path(settings)) if settings.auth.operator_token is None else "auth.operator_token",
+        rungs=rungs,
+    )
+
+
+def _token_path(settings: Settings) -> Path:
+    return settings.data_dir / "operator-token"
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
