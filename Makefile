@@ -43,6 +43,7 @@ check: $(VENV)/.dev $(WEB)/dist/.built ## lint, formatting, types, stale generat
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/buf lint proto
+	@$(BIN)/buf breaking proto --against proto/baseline.binpb
 	@$(BIN)/python proto/generate.py --check
 	@cd $(WEB) && npm run --silent check
 
