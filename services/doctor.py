@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.core.settings import BadSettings, Settings, load
+from services.core.settings import BadSettings, OpenAI, Settings, load
 from services.places import BODY, PAGES
 
 LOCAL_SERVERS = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
@@ -47,10 +47,11 @@ async def examine(environment: dict[str, str] | None = None) -> list[Finding]:
         settings = Settings()
     else:
         findings.append(Finding("settings", True, "all understood"))
-    findings += [_data(settings), _port(settings), _pages(), _body()]
+    findings += [_data(settings), _port(settings), _pages(), _body(), *_own_words(settings), *_records(settings)]
     for what, look in _PARTS.items():
         findings.append(await _part(what, look))
     findings += await _language_models(settings)
+    findings += await _speech_server(settings)
     return findings
 
 
@@ -116,6 +117,31 @@ def _body() -> Finding:
     return Finding("her body", True, f"{path.stat().st_size / 1e6:.1f} MB")
 
 
+def _own_words(settings: Settings) -> list[Finding]:
+    if settings.audience.words is None:
+        return []
+    from services.core.moderation import BadRules, Moderator
+
+    try:
+        Moderator.built_in(settings.audience.words)
+    except BadRules as error:
+        return [Finding("own rules", False, str(error), "mend the file or unset LYDIA_AUDIENCE__WORDS")]
+    return [Finding("own rules", True, str(settings.audience.words))]
+
+
+def _records(settings: Settings) -> list[Finding]:
+    folder = settings.record_dir
+    if folder is None:
+        return []
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return [Finding("recording", False, f"{folder}: {error.strerror}", "set LYDIA_RECORD_DIR to a writable folder")]
+    return [Finding("recording", True, f"{folder} gets names and words of viewers")]
+
+
 async def _redis() -> str:
     from services.core.embedded_redis import embedded_redis
     from services.core.state.redis_state import RedisState
@@ -159,11 +185,7 @@ async def _part(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
 async def _language_models(settings: Settings) -> list[Finding]:
     """Servers that could answer in her place, and the one setting that uses them."""
     if settings.chat.base_url:
-        model = await _models(settings.chat.base_url)
-        if model is None:
-            mend = "start that server or unset LYDIA_CHAT__BASE_URL; until then her own persona answers"
-            return [Finding("language model", False, f"{settings.chat.base_url} does not answer", mend)]
-        return [Finding("language model", True, f"{settings.chat.base_url} answers")]
+        return [await _configured("language model", settings.chat, "LYDIA_CHAT", "her own persona answers")]
     found = []
     for name, port in LOCAL_SERVERS.items():
         url = f"http://127.0.0.1:{port}/v1"
@@ -175,10 +197,25 @@ async def _language_models(settings: Settings) -> list[Finding]:
     return found or [none]
 
 
-async def _models(url: str) -> str | None:
+async def _speech_server(settings: Settings) -> list[Finding]:
+    if not settings.speech.base_url:
+        return []
+    return [await _configured("speech server", settings.speech, "LYDIA_SPEECH", "the fast voice speaks")]
+
+
+async def _configured(what: str, server: OpenAI, prefix: str, otherwise: str) -> Finding:
+    key = server.api_key.get_secret_value() if server.api_key else None
+    if await _models(server.base_url, key) is not None:
+        return Finding(what, True, f"{server.base_url} answers")
+    mend = f"start that server, mend {prefix}__API_KEY or unset {prefix}__BASE_URL; until then {otherwise}"
+    return Finding(what, False, f"{server.base_url} lists no models", mend)
+
+
+async def _models(url: str, key: str | None = None) -> str | None:
     """The first model an OpenAI-compatible server offers, "" when it names none, None when there is no such server."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
-        async with httpx.AsyncClient(timeout=PROBE_S, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=PROBE_S, trust_env=False, headers=headers) as client:
             listed = (await client.get(f"{url.rstrip('/')}/models")).json()
         models = listed["data"]
         return str(models[0]["id"]) if models else ""

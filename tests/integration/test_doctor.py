@@ -22,7 +22,8 @@ def language_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
     class Models(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == "/v1/models"
+            with_key = self.path == "/with-key/models" and self.headers["authorization"] == "Bearer sesame"
+            found = self.path == "/v1/models" or with_key
             self.send_response(200 if found else 404)
             self.end_headers()
             self.wfile.write(json.dumps({"data": [{"id": "qwen3:4b"}]} if found else {}).encode())
@@ -72,6 +73,19 @@ async def test_what_is_wrong_is_named_with_its_mend(
         assert not found(findings, what).well
         assert found(findings, what).mend
     assert not report(findings, Console(quiet=True))
+
+
+async def test_what_is_configured_is_looked_at_as_she_would_use_it(tmp_path: Path, language_model: int) -> None:
+    url = f"http://127.0.0.1:{language_model}/with-key"
+    files = {"LYDIA_AUDIENCE__WORDS": "/no/such.yaml", "LYDIA_RECORD_DIR": "/dev/null/records"}
+    servers = {"LYDIA_CHAT__BASE_URL": url, "LYDIA_CHAT__API_KEY": "sesame", "LYDIA_SPEECH__BASE_URL": url}
+    findings = await examine(settings(tmp_path, **files, **servers))
+    assert found(findings, "language model").well
+    for what, name in (("own rules", "WORDS"), ("recording", "RECORD_DIR"), ("speech server", "LYDIA_SPEECH__API_KEY")):
+        assert not found(findings, what).well
+        assert name in found(findings, what).mend
+    told = " ".join(finding.seen + finding.mend for finding in findings)
+    assert "sesame" not in told
 
 
 async def test_wrong_settings_do_not_keep_it_from_looking_at_the_rest(tmp_path: Path, language_model: int) -> None:
