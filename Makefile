@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo setup test test-python test-web check format proto proto-baseline meanings bench doctor lock clean
+.PHONY: help run demo setup test test-python test-web check format proto proto-baseline picture meanings bench doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -62,6 +62,10 @@ proto: $(VENV)/.dev $(WEB)/node_modules/.installed ## generate the events' class
 
 proto-baseline: $(VENV)/.dev ## publish the events as they are: later changes must be compatible with them
 	@$(BIN)/buf build proto --exclude-source-info -o proto/baseline.binpb
+
+picture: $(VENV)/.dev setup ## take the README's picture of her anew
+	@deploy/chromium.sh
+	@$(BIN)/python -m tests.end_to_end.picture
 
 meanings: $(VENV)/.runtime ## compute what the persona's examples mean, after a change
 	@$(BIN)/python -m services.chat.meaning
@@ -118,7 +122,7 @@ $(BODY)/.built: $(wildcard services/stage/avatar/*.py services/stage/avatar/*.ya
 	@$(BIN)/python -m services.stage.avatar --lite --out $(BODY)/lydia-lite.vrm
 	@touch $@
 
-$(CHAT)/.built: $(wildcard services/chat/*.py services/chat/persona/*/*.yaml services/chat/persona/meanings.npz) | $(VENV)/.runtime
+$(CHAT)/.built: $(wildcard services/chat/*.py services/chat/persona/*.yaml services/chat/persona/*/*.yaml services/chat/persona/meanings.npz) | $(VENV)/.runtime
 	$(call say,Her understanding)
 	@mkdir -p $(CHAT)
 	@$(BIN)/python -m services.chat.retrieval
