@@ -73,12 +73,13 @@ async def embedded_redis(
     folder = _private_folder(data_dir)
     with _only_lydia(folder, data_dir), _socket_path(folder) as socket:
         server = _Server(folder, socket, max_memory_mb, start_timeout_s)
-        await server.start()
-        care = [
-            asyncio.create_task(server.keep_running(), name="embedded Redis"),
-            asyncio.create_task(server.keep_synced(), name="embedded Redis sync"),
-        ]
+        care: list[asyncio.Task[None]] = []
         try:
+            await server.start()
+            care += [
+                asyncio.create_task(server.keep_running(), name="embedded Redis"),
+                asyncio.create_task(server.keep_synced(), name="embedded Redis sync"),
+            ]
             yield server.url
         finally:
             for task in care:

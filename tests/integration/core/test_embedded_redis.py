@@ -191,6 +191,29 @@ async def test_a_server_that_does_not_answer_in_time_is_stopped(
     await gone(int((tmp_path / "redis" / "redis.lock").read_text()))
 
 
+async def test_a_start_that_is_given_up_leaves_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 1000\n")
+    sleeper.chmod(0o700)
+    monkeypatch.setattr(module, "_executable", lambda: str(sleeper))
+    lock = tmp_path / "redis" / "redis.lock"
+
+    async def start() -> None:
+        async with embedded_redis(tmp_path):
+            raise AssertionError("nobody answered")
+
+    async def launched() -> bool:
+        return lock.exists() and lock.read_text() != ""
+
+    starting = asyncio.create_task(start())
+    await until(launched)
+    server = int(lock.read_text())
+    with ends(server):
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        assert not alive(server)
+
+
 @pytest.mark.parametrize("also_redis", [False, True], ids=["of Lydia", "of Lydia and Redis"])
 async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, also_redis: bool) -> None:
     async with program(PUBLISHER, tmp_path) as process:
