@@ -112,10 +112,10 @@ class Metrics:
         self.underruns = Counter(
             "lydia_stage_underruns", "Times the voice of a turn came too late to follow on", registry=registry
         )
-        self.drift_seconds = Gauge(
-            "lydia_stage_drift_seconds",
-            "Voice minus frames, of the newest turn of a room",
-            ["room_id"],
+        self.renderer_drift_seconds = Histogram(
+            "lydia_renderer_drift_seconds",
+            "How far a renderer plays from where it would choose to, as it reports about once a second",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.045, 0.1, 0.25, 1),
             registry=registry,
         )
         self.renderers = Gauge("lydia_stage_renderers", "Connected renderers", ["room_id"], registry=registry)

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_origin
+from typing import Annotated, Any, Literal, Self, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -23,6 +23,16 @@ from pydantic_core import ErrorDetails
 PREFIX = "LYDIA_"
 CONFIG_VARIABLE = "LYDIA_CONFIG"
 
+DouyinType = Literal[
+    "live_comment",
+    "live_gift",
+    "live_like",
+    "live_fansclub",
+    "live_follow",
+    "live_enter",
+    "live_user_enter_leave",
+    "live_enter_room",
+]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 RoomId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -92,7 +102,7 @@ class Douyin(Section):
 
     app_id: str = Field("", description="tt…; without it no push task is started")
     app_secret: Secret | None = Field(None, description="secret of the app, for access tokens")
-    push_secrets: dict[str, Secret] = Field(
+    push_secrets: dict[DouyinType, Secret] = Field(
         default_factory=dict, description="data secret of each message type, e.g. {live_comment: …, live_gift: …}"
     )
     token_url: Url = Field(

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, WebSocket, WebSoc
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from google.protobuf.json_format import MessageToDict
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.core.bus.port import BusUnavailable
 from services.core.events import (
@@ -46,6 +46,20 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
+
+
+class Played(BaseModel):
+    """Where a renderer is in the performance."""
+
+    drift_ms: float = Field(
+        allow_inf_nan=False, description="by how much it plays later (+) or earlier (-) than it would"
+    )
+
+
+class Report(BaseModel):
+    """What a renderer tells about once a second."""
+
+    played: Played
 
 
 class ControlBody(BaseModel):
@@ -160,7 +174,7 @@ async def _perform(stage: Stage, room: Room, socket: WebSocket, *, console: bool
             await stage.announce(room)
         try:
             async with asyncio.TaskGroup() as tasks:
-                listening = tasks.create_task(_listen(socket), name="renderer reports")
+                listening = tasks.create_task(_listen(stage, socket), name="renderer reports")
                 while not listening.done():
                     content = await renderer.messages.get()
                     if content is None:
@@ -174,10 +188,17 @@ async def _perform(stage: Stage, room: Room, socket: WebSocket, *, console: bool
         await stage.announce(room)
 
 
-async def _listen(socket: WebSocket) -> None:
-    """Renderers may report; what they say is only read, so that their leaving is noticed."""
+async def _listen(stage: Stage, socket: WebSocket) -> None:
+    """Takes what the renderer reports of itself, until it leaves. Anything that is no report is ignored."""
     while True:
-        await socket.receive_text()
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        try:
+            report = Report.model_validate_json(message.get("text") or "")
+        except ValidationError:
+            continue
+        stage.measured(report.played.drift_ms / 1000)
 
 
 def _operator(token: SecretStr) -> Callable[..., None]:

@@ -126,6 +126,10 @@ class Stage:
         except BusUnavailable:
             log.warning("presence could not be told: the bus does not answer")
 
+    def measured(self, drift_s: float) -> None:
+        """A renderer says how far it plays from where it would choose to."""
+        self._telemetry.metrics.renderer_drift_seconds.observe(abs(drift_s))
+
     # --- the operator ------------------------------------------------------------------------------------------------
 
     async def control(self, room_id: str, control: Control, *, issued_by: str) -> Control:

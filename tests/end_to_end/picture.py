@@ -51,7 +51,7 @@ async def taken() -> bytes:
             await page.add_init_script(QUICK)
             await page.goto(f"http://{process.address}/rooms/lydia")
             while not await page.evaluate("window.lydia?.figure === 'lydia' && lydia.framesShown > 8"):
-                await asyncio.sleep(1)
+                await page.wait_for_timeout(1000)
             picture = await _best(page, process)
             await browser.close()
     return picture

@@ -83,6 +83,21 @@ async def test_another_sites_page_cannot_write_read_or_run_anything(process: Pro
                 raise AssertionError("listened from another site")
 
 
+async def test_renderers_report_their_drift_and_nonsense_from_them_harms_nobody(process: Process) -> None:
+    async with (
+        process.client() as client,
+        connect(f"ws://{process.address}/rooms/drift/stream") as socket,
+    ):
+        for sent in ("no report", b"\x00\x01", '{"played": {"drift_ms": NaN}}', '{"played": {"drift_ms": -12.5}}'):
+            await socket.send(sent)
+        counted = 'lydia_renderer_drift_seconds_bucket{le="0.02"} 1.0'
+        deadline = time.monotonic() + 10
+        while counted not in (metrics := (await client.get("/metrics")).text):
+            assert time.monotonic() < deadline
+        assert "lydia_renderer_drift_seconds_count 1.0" in metrics
+        assert await socket.recv()
+
+
 # what surrounds her fails
 
 
@@ -104,6 +119,7 @@ async def test_she_is_not_ready_while_her_server_takes_no_change_and_recovers_by
 
 async def test_her_server_is_killed_and_she_answers_again_by_herself(process: Process) -> None:
     async with process.client() as client, watching(process.address, "outage") as renderer:
+        await renderer.wait(10)  # until the room is open
         os.kill(int((process.data_dir / "redis" / "redis.lock").read_text()), signal.SIGKILL)
         deadline = time.monotonic() + 30
         while (answer := await client.post("/rooms/outage/messages", json=MESSAGE)).status_code != 202:

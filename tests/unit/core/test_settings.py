@@ -251,3 +251,10 @@ def test_every_setting_is_described() -> None:
     assert undescribed == []
     sections = {type(field.default) for field in Settings.model_fields.values() if isinstance(field.default, Section)}
     assert [section.__name__ for section in sections if not section.__doc__] == []
+
+
+def test_a_misspelt_message_type_is_refused_without_its_secret() -> None:
+    with pytest.raises(BadSettings) as refused:
+        load({"LYDIA_DOUYIN__PUSH_SECRETS": "{live_gft: do-not-show}"})
+    assert "live_gft" in str(refused.value) and "live_gift" in str(refused.value)
+    assert "do-not-show" not in str(refused.value)
