@@ -117,7 +117,8 @@ class TurnWorker:
             if not alive:
                 self._telemetry.metrics.handled.labels(self._service, topic, "dead_epoch").inc()
             held.deliveries.append(delivery)
-            if is_last(event) or not alive:
+            # The epoch may have died as the handler was done, and the turn been released without this record.
+            if is_last(event) or not alive or self.epochs.is_dead(room, epoch):
                 self._finish(room, held, ended)
             return Verdict.HELD
 

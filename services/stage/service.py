@@ -236,8 +236,10 @@ class Stage:
                 self._finish(opened, epoch)
 
     def _finish(self, opened: _Open, epoch: int) -> None:
-        for delivery in opened.held.pop(epoch, []):
-            delivery.done()
+        """Finishes the records of a turn that is over, and of older ones, which nobody will perform any more."""
+        for old in [e for e in opened.held if e <= epoch]:
+            for delivery in opened.held.pop(old):
+                delivery.done()
         for kept in (opened.headers, opened.turns):
             for old in [e for e in kept if e <= epoch]:
                 del kept[old]

@@ -84,6 +84,26 @@ async def test_a_stop_cancels_the_running_segment_and_drops_the_rest_of_its_turn
 
 
 @virtual_time
+async def test_a_segment_that_is_done_at_the_moment_of_its_death_is_finished() -> None:
+    """Otherwise it is held for ever, and its partition with it."""
+    room = Room()
+
+    async def speak(segment: TextSegment) -> None:
+        await room.worker.epochs.superseded("a", 1)
+        room.said.append(segment.text)
+
+    room.speak = speak  # type: ignore[method-assign]
+    task = asyncio.create_task(room.run())
+    await room.say(1, "a")
+    await asyncio.sleep(0.1)
+    await room.stop(2)
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert room.said == ["a"]
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
 async def test_an_unfinished_turn_comes_again_after_a_crash() -> None:
     room = Room()
     task = asyncio.create_task(room.run())

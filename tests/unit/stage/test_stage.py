@@ -343,3 +343,19 @@ async def test_who_joins_later_sees_the_latest_choices() -> None:
             room.decision(Decision(event_id=str(number), room_id="a", outcome=Decision.OUTCOME_CHOSEN))
         with stage.joined(room) as renderer:
             assert [d.event_id for d in of("decision", received(renderer))] == [str(n) for n in range(10, 40)]
+
+
+@virtual_time
+async def test_a_turn_that_is_overtaken_before_it_began_keeps_no_record() -> None:
+    theatre = Theatre()
+    async with theatre.playing():
+        overtaken = VoiceChunk(room_id="a", turn_id="a1", epoch=1, pcm_s16le=b"\1\0" * 2_400, text="hm")
+        await theatre.bus.publish(
+            seal(topics.VOICE, overtaken, event_id="overtaken", room_id="a", source="test", now_ms=0)
+        )
+        await asyncio.sleep(0.01)
+        await theatre.say("a", 2, 1.0)
+        await asyncio.sleep(3)
+        assert [report.turn_id for report in await theatre.performed("a")][-1] == "a2"
+        assert await theatre.bus.lag(topics.VOICE, "stage") == 0
+        assert await theatre.bus.lag(topics.FRAMES, "stage") == 0
