@@ -5,6 +5,8 @@ Everything is on the room's frame grid: frame f belongs to media sample f × 400
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 
 from services.core.events import MotionChunk
@@ -18,6 +20,10 @@ FADE_FRAMES = 12
 """A performance that was stopped, or whose frames do not come, relaxes within 200 ms."""
 KEEP_FRAMES = 120
 """How far back frames are kept (2 s): nobody asks for older ones."""
+BLOCK = 60
+"""Frames of idle life that are made at once: a second costs hardly more than a fifth of one."""
+BLOCKS = 4
+"""Blocks that are kept."""
 
 
 class _Layer:
@@ -55,6 +61,11 @@ class _Layer:
         joints = quaternion(rotation_vector(self._frames.joints[place]) * weight[:, None, None])
         return Frames(self._frames.face[place] * weight[:, None], joints.astype(np.float32))
 
+    def shows(self, first: int, count: int) -> bool:
+        """Whether anything of it is to be seen in frames [first, first + count)."""
+        end = self.end if self.stops is None else min(self.stops, self.end)
+        return first + count > self.first and first < end + FADE_FRAMES
+
     def forget(self, before: int) -> None:
         """Drops old frames; the last one stays, to ease out from."""
         drop = min(max(before - self.first, 0), max(len(self._frames.face) - 1, 0))
@@ -68,6 +79,8 @@ class Body:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._layers: list[_Layer] = []
+        self._blocks: OrderedDict[int, tuple[Frames, Frames]] = OrderedDict()
+        """Block number → its idle layer, and what renderers show of it while nothing is performed."""
 
     def perform(self, epoch: int, start: int, chunk: MotionChunk) -> None:
         """Lays a chunk's frames from media sample `start` (a multiple of 400) on. Raises ValueError: not our frames."""
@@ -84,16 +97,36 @@ class Body:
 
     def frames(self, first: int, count: int) -> Frames:
         """Frames [first, first + count), idle and performance together, as renderers show them."""
-        performed = still(count)
+        self._layers = [layer for layer in self._layers if layer.end + FADE_FRAMES > first - KEEP_FRAMES]
         for layer in self._layers:
+            layer.forget(first - KEEP_FRAMES)
+        layers = [layer for layer in self._layers if layer.shows(first, count)]
+        if not layers:
+            return self._alone(first, count, composed=True)
+        performed = still(count)
+        for layer in layers:
             span = layer.span(first, count)
             performed = Frames(
                 _sum(performed.face, span.face), multiply(span.joints, performed.joints).astype(np.float32)
             )
-        self._layers = [layer for layer in self._layers if layer.end + FADE_FRAMES > first - KEEP_FRAMES]
-        for layer in self._layers:
-            layer.forget(first - KEEP_FRAMES)
-        return compose(idle(self._seed, first * FRAME_SAMPLES, count), performed)
+        return compose(self._alone(first, count, composed=False), performed)
+
+    def _alone(self, first: int, count: int, *, composed: bool) -> Frames:
+        """Frames [first, first + count) without any performance, from the blocks."""
+        parts = []
+        for block in range(first // BLOCK, -(-(first + count) // BLOCK)):
+            frames = self._block(block)[composed]
+            within = slice(max(first - block * BLOCK, 0), min(first + count - block * BLOCK, BLOCK))
+            parts.append(Frames(frames.face[within], frames.joints[within]))
+        return Frames(np.concatenate([part.face for part in parts]), np.concatenate([part.joints for part in parts]))
+
+    def _block(self, number: int) -> tuple[Frames, Frames]:
+        if number not in self._blocks:
+            alone = idle(self._seed, number * BLOCK * FRAME_SAMPLES, BLOCK)
+            self._blocks[number] = alone, compose(alone, still(BLOCK))
+            if len(self._blocks) > BLOCKS:
+                self._blocks.popitem(last=False)
+        return self._blocks[number]
 
 
 def _sum(left: Floats, right: Floats) -> Floats:
