@@ -163,7 +163,7 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         redis = await stack.enter_async_context(embedded_redis(settings.data_dir))
         bus = await stack.enter_async_context(RedisBus(redis, partitions=1))
         state = await stack.enter_async_context(RedisState(redis))
-        espeak = await stack.enter_async_context(espeak_client())
+        espeak = await stack.enter_async_context(espeak_client(processes=2))
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         try:
             moderator = Moderator.built_in(settings.audience.words)

@@ -16,16 +16,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter, defaultdict
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pypinyin import lazy_pinyin
 
+from services.chat.grams import Grams
 from services.chat.meaning import Meaning
 from services.chat.persona import Language, Persona
 from services.core.folding import plain
@@ -74,7 +73,7 @@ class Retrieval:
     """The persona's examples, ready to be searched. Safe to use from several threads."""
 
     def __init__(self, persona: Persona, meaning: Meaning, fitted: Path | None = None) -> None:
-        """`fitted` is a folder that keeps the fitted coefficients; fitting takes some seconds."""
+        """`fitted` is a folder that keeps what was fitted; fitting takes the better part of a minute."""
         self._meaning = meaning
         pairs = _examples(persona)
         self._intents = [*sorted(persona.intents), UNANSWERABLE]
@@ -85,8 +84,7 @@ class Retrieval:
         vectors = meaning.of_examples(texts)
         self._mean = CENTRED * vectors.mean(0)
         self._vectors = _unit(vectors - self._mean)
-        self._grams = _Grams([_grams(text) for text in texts])
-        self._coefficients = self._kept(texts, owner, fitted)
+        self._grams, self._coefficients = self._kept(texts, owner, fitted)
 
     def __len__(self) -> int:
         return len(self._intents) - 1
@@ -95,41 +93,45 @@ class Retrieval:
         """The best intent; about 20 ms on one core, so not for an event loop's thread."""
         text = normal(text)
         meaning = np.maximum(self._vectors @ _unit(self._meaning.of([text])[0] - self._mean), 0)
-        scores = (meaning**2 + LETTERS * self._grams.similar(_grams(text))) @ self._coefficients
+        scores = (meaning**2 + LETTERS * self._grams.similar(text)) @ self._coefficients
         first, second = sorted(np.argpartition(scores, -2)[-2:], key=lambda intent: -scores[intent])
         found, margin = self._intents[first], float(scores[first] - scores[second])
         if margin < GRAVE and (grave := self._grave.intersection((found, self._intents[second]))):
             found, margin = min(grave), max(margin, MARGIN)
         return Match(found, float(scores[first]), margin)
 
-    def _kept(self, texts: Sequence[str], owner: NDArray[np.intp], folder: Path | None) -> Floats:
-        """Coefficients [examples, intents], from the folder when they were fitted to the same examples before."""
+    def _kept(self, texts: Sequence[str], owner: NDArray[np.intp], folder: Path | None) -> tuple[Grams, Floats]:
+        """Grams, and coefficients [examples, intents]: from the folder when they were fitted to the same before."""
         if folder is None:
-            return self._fit(owner)
+            return self._fit(texts, owner)
         version = hashlib.sha256("\0".join([f"{LETTERS} {RIDGE} {CENTRED}", *texts]).encode() + owner.tobytes())
-        path = folder / f"intents-{version.hexdigest()[:16]}.npy"
+        path = folder / f"intents-{version.hexdigest()[:16]}.npz"
         try:
-            return np.load(path).astype(np.float32)  # type: ignore[no-any-return]
-        except (OSError, ValueError):
-            coefficients = self._fit(owner)
+            with np.load(path) as kept:
+                return Grams.kept(kept), kept["coefficients"].astype(np.float32)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            grams, coefficients = self._fit(texts, owner)
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("intents-*.npy"):
+        for old in folder.glob("intents-*"):
             old.unlink()
-        partial = path.with_suffix(".partial.npy")
-        np.save(partial, coefficients.astype(np.float16))
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, coefficients=coefficients.astype(np.float16), **grams.arrays())  # type: ignore[arg-type]
         partial.replace(path)
-        return coefficients
+        return grams, coefficients
 
-    def _fit(self, owner: NDArray[np.intp]) -> Floats:
+    def _fit(self, texts: Sequence[str], owner: NDArray[np.intp]) -> tuple[Grams, Floats]:
+        from scipy.linalg import solve  # of the build's packages: set-up fits, and a start finds it done
+
+        grams = Grams.of(texts)
         kernel = np.maximum(self._vectors @ self._vectors.T, 0)
         kernel **= 2
-        for place in range(len(owner)):
-            kernel[place] += LETTERS * self._grams.similar_to_example(place)
+        for rows, columns, products in grams.among_examples():
+            kernel[np.ix_(rows, columns)] += LETTERS * products
         kernel[np.diag_indices_from(kernel)] += RIDGE
         targets = np.zeros((len(owner), len(self._intents)), np.float32)
         targets[np.arange(len(owner)), owner] = 1
-        fitted: Floats = np.linalg.solve(kernel, targets).astype(np.float32)
-        return fitted
+        fitted = solve(kernel, targets, assume_a="pos", overwrite_a=True, overwrite_b=True, check_finite=False)
+        return grams, fitted.astype(np.float32)
 
 
 def example_texts(persona: Persona) -> list[str]:
@@ -152,59 +154,6 @@ def normal(text: str) -> str:
     """A text as it is compared: without address, drawn-out signs and odd spellings."""
     text = _DRAWN_OUT.sub(r"\1\1", " ".join(plain(text).split()))
     return _ADDRESS.sub("", text) or text
-
-
-class _Grams:
-    """Weighted n-grams of the examples behind an inverted index, for cosine similarities."""
-
-    def __init__(self, documents: Sequence[Counter[str]]) -> None:
-        self._count = len(documents)
-        found = Counter(gram for document in documents for gram in document)
-        self._weight = {gram: float(np.log((1 + self._count) / (1 + times))) + 1 for gram, times in found.items()}
-        self._unknown = float(np.log(1 + self._count)) + 1
-        self._rows = [self._row(document) for document in documents]
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        values: defaultdict[str, list[float]] = defaultdict(list)
-        for place, row in enumerate(self._rows):
-            for gram, value in row.items():
-                places[gram].append(place)
-                values[gram].append(value)
-        self._index = {gram: (np.array(places[gram]), np.array(values[gram], np.float32)) for gram in places}
-
-    def similar(self, grams: Counter[str]) -> Floats:
-        """Cosine of the grams to each example, 0 to 1."""
-        return self._similar(self._row(grams))
-
-    def similar_to_example(self, place: int) -> Floats:
-        """Cosine of an example to each example."""
-        return self._similar(self._rows[place])
-
-    def _similar(self, row: dict[str, float]) -> Floats:
-        similar = np.zeros(self._count, np.float32)
-        for gram, value in row.items():
-            if gram in self._index:
-                places, values = self._index[gram]
-                similar[places] += value * values
-        return similar
-
-    def _row(self, grams: Counter[str]) -> dict[str, float]:
-        row = {gram: self._weight.get(gram, self._unknown) * count**0.5 for gram, count in grams.items()}
-        length = sum(value**2 for value in row.values()) ** 0.5
-        return {gram: value / length for gram, value in row.items()}
-
-
-def _grams(text: str) -> Counter[str]:
-    """Hanzi one by one and in pairs, pairs of their syllables without tones; other words whole and in threes."""
-    grams: Counter[str] = Counter()
-    for run in re.findall(r"[\u3400-\u9fff]+|[a-z0-9']+", text):
-        if _HAN.match(run):
-            grams.update(run)
-            grams.update(left + right for left, right in pairwise(run))
-            grams.update(f"{left} {right}" for left, right in pairwise(lazy_pinyin(run)))
-        else:
-            grams.update([run])
-            grams.update(f"·{run}·"[place : place + 3] for place in range(len(run)))
-    return grams
 
 
 def _unit(vectors: Floats) -> Floats:
