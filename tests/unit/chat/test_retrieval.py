@@ -67,6 +67,6 @@ def test_what_nothing_of_hers_answers_is_not_answered() -> None:
 def test_what_was_fitted_is_kept_until_the_examples_change(tmp_path: Path) -> None:
     first, again = (Retrieval(persona(), Spelling(), tmp_path).find("help") for _ in range(2))
     assert again.intent == first.intent
-    (kept,) = tmp_path.glob("intents-*.npy")
+    (kept,) = tmp_path.glob("intents-*.npz")
     Retrieval(persona(unanswerable=("xyz",)), Spelling(), tmp_path)
-    assert kept not in tmp_path.glob("intents-*.npy")
+    assert kept not in tmp_path.glob("intents-*.npz")
