@@ -37,7 +37,8 @@ crowds one more room."""
 NO_IDLE_TALK = {"LYDIA_AUDIENCE__QUIET_S": "3600"}
 """What she says by herself would only get in the way of measuring."""
 ANSWER_TIMEOUT_S = 10.0
-INTERRUPT_ROOMS = 20
+INTERRUPT_ROOMS = 10
+MANY_ROOMS = {"LYDIA_STAGE__MAX_ROOMS": "1000"}
 TYPED = (
     "你好呀",
     "你今年多大了",
@@ -48,7 +49,18 @@ TYPED = (
     "你喜欢猫吗",
 )
 CROWD = ("666", "哈哈哈", "主播好", "来了来了", "hello", "今天好冷", "好听", "love this", "求关注", "晚上好")
-STORY = "给我讲个故事吧"
+LONG_ANSWERS = (  # each once a room: she does not answer the same question twice within two minutes
+    "给我讲个故事吧",
+    "你是谁呀",
+    "2112年的城市是什么样的",
+    "你们那儿的海还是蓝色的吗",
+    "讲个笑话",
+    "念首诗吧",
+    "你最喜欢吃什么",
+    "未来的学校是什么样子",
+    "你有什么爱好",
+    "我今天好累啊",
+)
 LONG = "我想慢慢地给大家讲一个很长很长的故事，从前有一座山，山上有一座天文台，台里住着一个喜欢数星星的姑娘，"
 
 
@@ -153,12 +165,20 @@ async def _send(client: httpx.AsyncClient, probe: Probe | None, result: Answers,
 
 @dataclass
 class Interruptions:
-    """What the second part measured. Milliseconds from the request to the last old sample."""
+    """What the second part measured. Milliseconds to the last old sample."""
 
     panic_ms: list[float] = field(default_factory=list)
+    """From the operator's request."""
     gift_ms: list[float] = field(default_factory=list)
+    """From the first voice of the thanks: until that is there she goes on, for nobody should hear a hole."""
+    made_ms: list[float] = field(default_factory=list)
+    """From the gift's being given: the making of the thanks is in it."""
     late_frames: int = 0
     missed: int = 0
+
+    @property
+    def done(self) -> int:
+        return len(self.panic_ms) + len(self.gift_ms) + self.missed
 
 
 async def interruptions(process: Process, client: httpx.AsyncClient, count: int, progress: Progress) -> Interruptions:
@@ -167,26 +187,31 @@ async def interruptions(process: Process, client: httpx.AsyncClient, count: int,
     bar = progress.add_task(f"{count} interruptions", total=count)
     left = iter(range(count))
 
-    async def room(number: int) -> None:
-        chance = random.Random(number)
-        async with watching(process.address, f"cut{number}") as renderer:
-            for _ in left:
-                await _interrupt(client, renderer, chance, result)
-                progress.advance(bar)
+    async def rooms(place: int) -> None:
+        chance = random.Random(place)
+        for number in range(count):
+            async with watching(process.address, f"cut{place}-{number}") as renderer:
+                for question, _ in zip(LONG_ANSWERS, left, strict=False):
+                    await _interrupt(client, renderer, question, chance, result)
+                    progress.advance(bar)
             result.late_frames += renderer.late_frames
+            if result.done >= count:
+                return
 
     async with asyncio.TaskGroup() as tasks:
-        for number in range(INTERRUPT_ROOMS):
-            tasks.create_task(room(number), name=f"cut{number}")
+        for place in range(INTERRUPT_ROOMS):
+            tasks.create_task(rooms(place), name=f"cut{place}")
     return result
 
 
-async def _interrupt(client: httpx.AsyncClient, room: Renderer, chance: random.Random, result: Interruptions) -> None:
+async def _interrupt(
+    client: httpx.AsyncClient, room: Renderer, question: str, chance: random.Random, result: Interruptions
+) -> None:
     """One answer, cut at a random moment. Half by panic, half by a gift, which must be there before it takes over."""
     control, by_gift = f"/rooms/{room.room_id}/control", chance.random() < 0.5
     await _silence(room)
     if by_gift:
-        await _give(client, room, chance, {"text": STORY})
+        await _give(client, room, chance, {"text": question})
     else:
         await client.post(control, json={"action": "say", "text": LONG * 3})
     deadline = time.perf_counter() + 10
@@ -194,16 +219,21 @@ async def _interrupt(client: httpx.AsyncClient, room: Renderer, chance: random.R
         await room.wait(0.5)
     await asyncio.sleep(chance.uniform(0.3, 1.5))
     stops, asked = len(room.stops), time.perf_counter()
+    gift = ""
     if by_gift:
-        await _give(client, room, chance, {"gift": {"name": "星舰", "count": 1, "value_fen": 8_800}})
+        gift = await _give(client, room, chance, {"gift": {"name": "星舰", "count": 1, "value_fen": 8_800}})
     else:
         await client.post(control, json={"action": "panic"})
-    while len(room.stops) == stops and time.perf_counter() < asked + 5:
+    while (len(room.stops) == stops or (gift and gift not in room.first_voice)) and time.perf_counter() < asked + 5:
         await room.wait(0.5)
-    if len(room.stops) == stops:
+    if len(room.stops) == stops or (gift and gift not in room.first_voice):
         result.missed += 1
+    elif gift:
+        silent_at = room.stops[stops].silent_at
+        result.made_ms.append((silent_at - asked) * 1000)
+        result.gift_ms.append((silent_at - room.first_voice[gift]) * 1000)
     else:
-        (result.gift_ms if by_gift else result.panic_ms).append((room.stops[stops].silent_at - asked) * 1000)
+        result.panic_ms.append((room.stops[stops].silent_at - asked) * 1000)
     if not by_gift:
         await client.post(control, json={"action": "panic", "released": True})
 
@@ -215,9 +245,11 @@ async def _silence(room: Renderer) -> None:
         await room.wait(0.5)
 
 
-async def _give(client: httpx.AsyncClient, room: Renderer, chance: random.Random, what: dict[str, object]) -> None:
+async def _give(client: httpx.AsyncClient, room: Renderer, chance: random.Random, what: dict[str, object]) -> str:
+    """Sends it as a new viewer; returns the event's id."""
     viewer = {"id": f"v{chance.getrandbits(30)}", "name": "小星"}
-    await client.post(f"/rooms/{room.room_id}/messages", json={"viewer": viewer, **what})
+    answer = await client.post(f"/rooms/{room.room_id}/messages", json={"viewer": viewer, **what})
+    return str(answer.raise_for_status().json()["event_id"])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -262,7 +294,8 @@ async def main(arguments: argparse.Namespace) -> None:
             async with (
                 collecting() as collector,
                 lydia(
-                    Path(folder) / "data", {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint, **NO_IDLE_TALK}
+                    Path(folder) / "data",
+                    {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint, **NO_IDLE_TALK, **MANY_ROOMS},
                 ) as process,
                 process.client() as client,
             ):
@@ -274,8 +307,12 @@ async def main(arguments: argparse.Namespace) -> None:
                     progress.console.print(table("Of these, from the gateway's receipt to each milestone", rows))
                 if "interruptions" in parts:
                     cut = await interruptions(process, client, round(1000 * scale), progress)
-                    rows = [("panic", cut.panic_ms), ("gift (make before break)", cut.gift_ms)]
-                    progress.console.print(table("From the interruption to the last sample of the old epoch", rows))
+                    rows = [
+                        ("panic, from the operator's request", cut.panic_ms),
+                        ("gift, from the first voice of the thanks", cut.gift_ms),
+                        ("gift, from the giving, thanks made meanwhile", cut.made_ms),
+                    ]
+                    progress.console.print(table("Interruptions: to the last sample of the old epoch", rows))
                     progress.console.print(
                         f"voice or frames of an older epoch afterwards: {cut.late_frames}; never stopped: {cut.missed}"
                     )
