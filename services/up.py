@@ -203,7 +203,7 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
             max_rooms=settings.stage.max_rooms,
         )
         chat = Chat(bus, state, inference, clock, telemetry, moderator, persona, rungs=ladders["chat"])
-        speech = Speech(bus, state, inference, clock, telemetry, rungs=ladders["speech"])
+        speech = Speech(bus, state, inference, clock, telemetry, rungs=ladders["speech"], speed=settings.stage.speed)
         motion = Motion(bus, state, inference, clock, telemetry, rungs=ladders["motion"])
         stage = Stage(bus, state, clock, ids, telemetry, settings.stage)
 

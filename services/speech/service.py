@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 ESPEAK, CAPTIONS = "speech.espeak", "speech.captions"
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
+AHEAD_S = 6.0
+"""A segment is not begun while the turn's voice is farther ahead than this of what can have been heard: most of what is
+made early is made for nothing when she is interrupted.
+"""
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
 
@@ -35,6 +39,8 @@ SLACK_S = 0.5
 class _Progress:
     """How far a turn has been spoken."""
 
+    began_at: float
+    """When its first segment came. Seconds of the clock."""
     position: Position = BEGINNING
     segments: int = 0
     """Segments whose chunks are all on the bus."""
@@ -52,8 +58,10 @@ class Speech:
         telemetry: Telemetry,
         *,
         rungs: Sequence[str] = (ESPEAK, CAPTIONS),
+        speed: float = 1.0,
     ) -> None:
-        """`rungs`: names of models, best first."""
+        """`rungs`: names of models, best first. `speed`: how much faster than real time the show runs."""
+        self._speed = speed
         self._bus = bus
         self._inference = inference
         self._clock = clock
@@ -73,8 +81,9 @@ class Speech:
         """Publishes the segment's chunks. Progress is noted only when all are out, so that a segment that is handled
         again begins where it began before. A segment that was spoken and comes again only closes the turn, if it does.
         """
+        progress = self._progress.get(segment.turn_id, _Progress(began_at=self._clock.monotonic()))
+        await self._keep_pace(progress)
         asked_at = self._clock.monotonic()
-        progress = self._progress.get(segment.turn_id, _Progress())
         if segment.sequence < progress.segments:
             segment.text = ""
         cutter = SegmentCutter(segment, progress.position)
@@ -82,7 +91,13 @@ class Speech:
             await self._climb_down(segment, cutter, asked_at)
         await self._publish(cutter.finish(), asked_at)
         segments = max(progress.segments, segment.sequence + 1)
-        self._progress[segment.turn_id] = _Progress(cutter.position, segments)
+        self._progress[segment.turn_id] = _Progress(progress.began_at, cutter.position, segments)
+
+    async def _keep_pace(self, progress: _Progress) -> None:
+        """Waits until the turn's voice is no longer far ahead of its being heard."""
+        made_s = progress.position.sample / SAMPLE_RATE
+        heard_s = (self._clock.monotonic() - progress.began_at) * self._speed
+        await asyncio.sleep(max(made_s - AHEAD_S - heard_s, 0) / self._speed)
 
     async def _climb_down(self, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> None:
         """Speaks with the best rung that can. A rung that breaks off is followed by the next one saying all of it."""

@@ -60,12 +60,14 @@ class Voice:
 class Room:
     """The service between a bus in memory and voices that do as they are told."""
 
-    def __init__(self, *voices: Voice) -> None:
+    def __init__(self, *voices: Voice, speed: float = 1.0) -> None:
         self.clock = LoopClock()
         self.bus, self.state = MemoryBus(), MemoryState(self.clock)
         self.telemetry = Telemetry("test")
         models: dict[str, Model] = {f"speech.{voice.name}": voice for voice in voices}
-        self.speech = Speech(self.bus, self.state, InProcess(models), self.clock, self.telemetry, rungs=tuple(models))
+        self.speech = Speech(
+            self.bus, self.state, InProcess(models), self.clock, self.telemetry, rungs=tuple(models), speed=speed
+        )
 
     async def say(self, *texts: str, room: str = "a", epoch: int = 1, last: bool = True) -> None:
         for sequence, text in enumerate(texts):
@@ -112,6 +114,18 @@ def rungs(chunks: Sequence[VoiceChunk]) -> list[str]:
 
 def seconds(chunks: Sequence[VoiceChunk]) -> float:
     return sum(len(chunk.pcm_s16le) for chunk in chunks) / 2 / 24_000
+
+
+@pytest.mark.parametrize("speed", [1.0, 10.0])
+@virtual_time
+async def test_a_long_turn_is_not_made_long_before_it_can_be_heard(speed: float) -> None:
+    room = Room(Voice("espeak", (0.0, 4.0)), speed=speed)
+    await room.say(*"一二三四五")
+    task = asyncio.create_task(room.speech.run())
+    for heard_s, made_s in ((0.5, 8), (3, 12), (7, 16), (20, 20)):
+        await asyncio.sleep(heard_s / speed - room.clock.monotonic())
+        assert seconds(await room.heard()) == pytest.approx(made_s)
+    task.cancel()
 
 
 @virtual_time
