@@ -5,19 +5,15 @@ Clip number i depends on the seed and i alone, so making can be stopped, resumed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.progress import track
 
-from services.speech.model.vocoder.texts import training_text
+from services.speech.model.vocoder.texts import Symbols, training_text
 from services.speech.natural.encoder import Encoder, Features, Floats, Ints, session
 from services.speech.natural.files import DECODER, ENCODER, ENERGY, F0, FEATURES, HARMONICS, SOURCE, VOICES
-
-Symbols = Callable[[str, str], Sequence[int]]
-"""A text and its language → numbers of its symbols, without the pads."""
 
 TRAINED = {"zh": ("zf_xiaoxiao", "zf_xiaoyi", "zf_xiaobei"), "en": ("af_heart", "af_bella", "af_nicole", "af_nova")}
 MEN = {"zh": ("zm_yunyang",), "en": ("am_michael",)}

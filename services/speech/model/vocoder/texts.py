@@ -6,16 +6,25 @@ One sentence in eight is kept for testing, chosen by its hash, so the choice sta
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
 from services.places import ROOT
+from services.speech.natural.files import ENGLISH, SYMBOLS
+from services.speech.natural.phones import SPACE, Phone
+from services.speech.natural.reading import Reader
+from services.speech.text import phrases
+
+Symbols = Callable[[str, str], Sequence[int]]
+"""A text and its language → numbers of the network's symbols, without the pads."""
 
 PERSONA = ROOT / "services" / "chat" / "persona"
 LANGUAGES = ("zh", "en")
@@ -28,6 +37,21 @@ RANDOM_SHARE = 0.25
 
 _HANZI = re.compile(r"[\u4e00-\u9fff]")
 _FOREIGN = {"zh": re.compile(r"[A-Za-z0-9{}]"), "en": re.compile(r"[^\x20-\x7e’]|[0-9{}<>@#^*_]")}
+
+
+def reading(folder: Path) -> Symbols:
+    """Reads texts. `folder`: the natural voice's files."""
+    lexicon, numbers = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ENGLISH, SYMBOLS))
+    reader = Reader(lexicon, numbers)
+
+    def symbols(text: str, language: str) -> Sequence[int]:  # noqa: ARG001 (the reader knows by the letters)
+        found: list[Phone] = []
+        parts = phrases(text)
+        for number, phrase in enumerate(parts, 1):
+            found += [*reader.phones(phrase, ends=number == len(parts)), SPACE]
+        return reader.tokens(found[:-1])[1:-1]
+
+    return symbols
 
 
 def held_out(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""`lydia train vocoder`: makes the teacher's speech, trains the network on it and exports it.
+"""Training. `lydia train vocoder` makes the teacher's speech, trains the network on it and exports it.
 
 Every part resumes where it was stopped. Checkpoint, losses and clips lie in one folder.
 """
