@@ -11,7 +11,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -104,9 +104,11 @@ class OpenAI(Section):
 
 
 class Speech(OpenAI):
-    """An OpenAI-compatible server for her voice. Unset: the fast voice speaks."""
+    """An OpenAI-compatible server for her voice. Unset: one of her own voices speaks."""
 
     voice: str = Field("", description="the server's name of the voice")
+    own_voice: Literal["lydia", "lydia-soft"] = Field("lydia", description="which of her own voices speaks")
+    finest: bool = Field(False, description="her own voice by its heavy vocoder: about a core for each speaking room")
 
 
 class Stage(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from services.core.clock import Clock
 from services.core.envelope import seal
 from services.core.events import TextSegment, VoiceChunk
 from services.core.ids import derived
-from services.core.inference import Inference, ModelFailed
+from services.core.inference import Inference, ModelFailed, ModelLoading
 from services.core.ladder import Ladder
 from services.core.state.port import State
 from services.core.telemetry import Telemetry
@@ -24,9 +24,13 @@ from services.speech.sound import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
-ESPEAK, CAPTIONS = "speech.espeak", "speech.captions"
+OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS = (
+    f"speech.{rung}" for rung in ("openai", "natural-teacher", "natural", "espeak", "captions")
+)
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
+PATIENCE_S: Mapping[str, float] = {TEACHER: 0.8, NATURAL: 0.8}
+"""How far behind its sound a rung may fall before it is broken off. The others wait for a server, or hardly work."""
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
 
@@ -90,6 +94,8 @@ class Speech:
             try:
                 with self._telemetry.span(f"infer {rung}"):
                     kept_up = await self._infer(rung, segment, cutter, asked_at)
+            except ModelLoading:
+                continue
             except ModelFailed as failure:
                 log.warning("speech steps down from %s: %s", rung, failure)
                 self._ladder.failed(rung)
@@ -106,8 +112,9 @@ class Speech:
         """Speaks with one rung. Returns whether it kept up with the sound it made. Raises ModelFailed."""
         waited, sounded = 0.0, 0.0
         before = self._clock.monotonic()
+        patience = PATIENCE_S.get(rung, PIECE_S)
         async with aclosing(self._pieces(rung, segment)) as pieces:
-            async for piece in pieces:
+            while (piece := await _next(pieces, min(PIECE_S, patience + sounded - waited))) is not None:
                 waited += self._clock.monotonic() - before
                 sounded += len(piece.pcm_s16le) / 2 / SAMPLE_RATE
                 await self._publish(cutter.push(piece), asked_at)
@@ -122,14 +129,7 @@ class Speech:
         async with aclosing(
             self._inference.stream(rung, segment, request_id=request_id)  # type: ignore[type-var]
         ) as pieces:
-            while True:
-                try:
-                    async with asyncio.timeout(PIECE_S):
-                        piece = await anext(pieces, None)
-                except TimeoutError:
-                    raise ModelFailed(f"nothing for {PIECE_S} s") from None
-                if piece is None:
-                    return
+            async for piece in pieces:
                 yield piece
 
     async def _publish(self, chunks: Sequence[VoiceChunk], asked_at: float) -> None:
@@ -146,3 +146,12 @@ class Speech:
             )
             if chunk.sequence == 0:
                 self._telemetry.metrics.speech_first_chunk_seconds.observe(self._clock.monotonic() - asked_at)
+
+
+async def _next(pieces: AsyncGenerator[VoiceChunk, None], seconds: float) -> VoiceChunk | None:
+    """The next piece, None after the last. Raises ModelFailed when it does not come in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(pieces, None)
+    except TimeoutError:
+        raise ModelFailed(f"nothing for {seconds:.1f} s") from None
