@@ -241,11 +241,13 @@ class _Server(uvicorn.Server):
 
 
 def _natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:
-    """Her own voices, best first; none where their files were not built. They load while she is already there."""
+    """Her own natural voices; none where their files were not built. They load while she is already there."""
+    voice = settings.speech.own_voice
+    if voice == "fast":
+        return {}
     if not (VOICE / HASHES).is_file():
         log.warning("the natural voice is not built; the fast voice speaks. Mend: run `make setup`.")
         return {}
-    voice = settings.speech.own_voice
     voices = {NATURAL: NaturalSpeech(lambda: load(VOICE, voice))}
     if settings.speech.finest:
         voices[TEACHER] = NaturalSpeech(lambda: load(VOICE, voice, teacher=True), rung="natural-teacher")

@@ -116,9 +116,7 @@ def check(folder: Path, *names: str) -> None:
         hashes = json.loads((folder / HASHES).read_text())
         for name in names:
             if _sha256((folder / name).read_bytes()) != hashes[name]:
-                raise FilesUnavailable(
-                    f"the natural voice's {name} is broken. Mend: delete {folder}, run `make setup`."
-                )
+                raise FilesUnavailable(f"the natural voice's {name} is broken. {mend}")
     except FileNotFoundError as error:
         raise FilesUnavailable(f"the natural voice has no {Path(error.filename).name}. {mend}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

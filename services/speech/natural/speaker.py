@@ -200,11 +200,14 @@ def _clauses(
 
 
 def _quietest(energy: Floats, phones: Sequence[Phone], edges: Ints, begin: int) -> int:
-    """The frame between the phrase that begins with phone `begin` and the one before at which there is least sound."""
+    """The middle of the silence, or of what comes nearest to it, before the phrase that begins with phone `begin`."""
     last = next(index for index in range(begin - 1, -1, -1) if phones[index].ipa)
     first, until = int(edges[last]) + 1, int(edges[begin]) + 1
     by_frame = energy[2 * first : 2 * until].reshape(-1, 2).max(axis=1)
-    return first + int(by_frame.argmin()) if by_frame.size else int(edges[begin])
+    if not by_frame.size:
+        return int(edges[begin])
+    quiet = np.flatnonzero(by_frame <= by_frame.min() + 1)
+    return first + int(quiet[len(quiet) // 2])
 
 
 def _timed(phones: Sequence[Phone], edges: Ints, start: int, silent_from: int, whole: int) -> tuple[Sounding, ...]:

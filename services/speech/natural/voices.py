@@ -52,6 +52,14 @@ VOICES: dict[str, Voice] = {
             "mixed": Manner({"zf_xiaoxiao": 0.5, "af_heart": 0.5}),
         },
     ),
+    "lydia-soft": Voice(
+        {"zf_xiaoyi": 0.5, "af_heart": 0.5},
+        {
+            "zh": Manner({"zf_xiaoyi": 1.0}),
+            "en": Manner({"af_heart": 1.0}),
+            "mixed": Manner({"zf_xiaoyi": 0.5, "af_heart": 0.5}),
+        },
+    ),
 }
 DEFAULT = "lydia"
 
