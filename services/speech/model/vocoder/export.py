@@ -18,8 +18,8 @@ from services.speech.model.vocoder.vocoder import WEIGHTS
 from services.speech.natural.encoder import session
 
 OPSET = 18
-TOLERANCE = 0.02
-"""Largest relative difference of a gain, between full and half precision of the weights."""
+TOLERANCE = 0.06
+"""Largest relative difference of a gain between full and half precision of the weights: half a decibel."""
 SMALL = 1_024
 """Constants of fewer values stay in full precision."""
 

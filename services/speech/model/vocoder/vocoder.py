@@ -24,6 +24,8 @@ STYLE = 128
 """The part of a style vector that says how a voice sounds."""
 FIRST, LONGEST = 4, 40
 """Frames of the first piece (0.1 s) and of the longest; in between, each is twice as long as the one before."""
+SOFT = 96
+"""Samples over which the sound comes in and goes out (4 ms): it may be cut amid a vowel."""
 NOISE = 1 << 18
 """Samples after which the noise begins again, eleven seconds: longer than a clause."""
 
@@ -58,6 +60,10 @@ class Vocoder:
             # What later windows still add to is held back; what lies before the first sample is dropped.
             ready = len(sound) - (EDGE if until == stop else 2 * EDGE)
             held = sound[ready:]
+            if begin == start:
+                sound[skip : skip + SOFT] *= _ramp()
+            if until == stop:
+                sound[ready - SOFT : ready] *= _ramp()[::-1]
             yield limited(sound[skip:ready])
             begin, length, skip = until, min(2 * length, LONGEST), 0
 
@@ -79,6 +85,11 @@ class Vocoder:
         filtered = spectra(pulses(first, last)) * (cos[0, own] + 1j * sin[0, own])
         filtered += spectra(_noise().take(np.arange(first, last), mode="wrap")) * noise[0, own]
         return overlapped(filtered)
+
+
+@lru_cache(maxsize=1)
+def _ramp() -> Floats:
+    return np.linspace(0, 1, SOFT, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
