@@ -5,8 +5,9 @@ Clip number i depends on the seed and i alone, so making can be stopped, resumed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.progress import track
@@ -14,13 +15,19 @@ from rich.progress import track
 from services.speech.model.vocoder.texts import Symbols, training_text
 from services.speech.natural.encoder import Encoder, Features, Floats, Ints, session
 from services.speech.natural.files import DECODER, ENCODER, ENERGY, F0, FEATURES, HARMONICS, SOURCE, VOICES
+from services.speech.natural.voices import VOICES as HER_VOICES
+from services.speech.natural.voices import Styles
 
 TRAINED = {"zh": ("zf_xiaoxiao", "zf_xiaoyi", "zf_xiaobei"), "en": ("af_heart", "af_bella", "af_nicole", "af_nova")}
 MEN = {"zh": ("zm_yunyang",), "en": ("am_michael",)}
 """A few clips, so that low pitch is known too."""
 UNSEEN = {"zh": ("zm_yunxia", "zm_yunxi"), "en": ("af_sky", "af_sarah")}
 """Never trained on: for testing."""
+HER_SHARE = 0.5
+"""Share of clips in Lydia's own voices, whose timbre and melody come from different voices."""
 SPEEDS = (0.85, 1.2)
+PITCHES = (0.9, 1.12)
+"""Factors on the pitch: moods raise and lower it."""
 LEAD, TAIL = 10, 14
 """Frames of silence that stay before and after the speech."""
 FRAME = 600
@@ -44,13 +51,13 @@ class Teacher:
         self.encoder = Encoder(folder / ENCODER)
         self._source, self._decoder = session(folder / SOURCE), session(folder / DECODER)
         with np.load(folder / VOICES) as voices:
-            self.voices = {name: voices[name] for name in voices.files}
+            self.voices = {name: voices[name].reshape(-1, 256) for name in voices.files}
 
     def style(self, weights: dict[str, float], symbols: int) -> Floats:
         """[256] The mixed style of voices for a text of so many symbols."""
         row = min(max(symbols - 1, 0), 509)
         mixed: Floats = sum(
-            (np.float32(weight) * self.voices[name][row].reshape(-1) for name, weight in weights.items()),
+            (np.float32(weight) * self.voices[name][row] for name, weight in weights.items()),
             np.zeros(256, dtype=np.float32),
         )
         return mixed / np.float32(sum(weights.values()))
@@ -93,11 +100,16 @@ def spoken(features: Features) -> tuple[int, int]:
 def make_clip(index: int, seed: int, teacher: Teacher, symbols: Symbols) -> Clip:
     """Clip number `index`: language, text, voice and speed are drawn from its own generator."""
     random = np.random.default_rng((seed, index))
-    language = ("zh", "en")[index % 2]
+    language: Literal["zh", "en"] = "en" if index % 2 else "zh"
     tokens = list(symbols(training_text(language, random), language))[:400]
-    style = teacher.style(draw_voice(language, random), len(tokens))
-    speed = 1.0 if random.random() < 0.4 else float(random.uniform(*SPEEDS))
+    if random.random() < HER_SHARE:
+        her = HER_VOICES[str(random.choice(sorted(HER_VOICES)))]
+        style = Styles(her, teacher.voices)(language, len(tokens))
+    else:
+        style = teacher.style(draw_voice(language, random), len(tokens))
+    speed, pitch = (1.0 if random.random() < 0.4 else float(random.uniform(*span)) for span in (SPEEDS, PITCHES))
     features = teacher.encoder([0, *tokens, 0], style, speed)
+    features = replace(features, f0=features.f0 * np.float32(pitch))
     begin, end = spoken(features)
     features = cut(features, begin, end)
     return Clip(features, teacher.decode(features), np.array(tokens))

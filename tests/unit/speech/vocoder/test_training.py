@@ -12,6 +12,7 @@ from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.dataset import Clip, Teacher, draw_voice, make, path_of, spoken
 from services.speech.model.vocoder.texts import held_out, sentences, training_text, unseen_sentences
 from services.speech.natural.encoder import Features, Floats
+from services.speech.natural.voices import VOICES
 from tests.unit.speech.vocoder.clause import CLAUSE, clause
 
 LANGUAGES = ("zh", "en")
@@ -22,6 +23,10 @@ class FakeTeacher:
 
     def __init__(self) -> None:
         self.decoded = 0
+        her = (name for voice in VOICES.values() for mix in (voice.timbre, voice.manners["zh"].melody) for name in mix)
+        self.voices = {
+            name: np.ones((510, 256), dtype=np.float32) for name in (*her, "af_heart", "zf_xiaoxiao", "zf_xiaoyi")
+        }
 
     def style(self, weights: dict[str, float], symbols: int) -> Floats:
         return np.full(256, sum(weights.values()) * symbols, dtype=np.float32)
