@@ -47,17 +47,17 @@ VOICES: dict[str, Voice] = {
     "lydia": Voice(
         {"zf_xiaoxiao": 0.5, "af_heart": 0.5},
         {
-            "zh": Manner({"zf_xiaoxiao": 1.0}),
-            "en": Manner({"af_heart": 1.0}),
+            "zh": Manner({"zf_xiaoxiao": 1.0}, pitch=0.93),
+            "en": Manner({"af_heart": 1.0}, pitch=1.12),
             "mixed": Manner({"zf_xiaoxiao": 0.5, "af_heart": 0.5}),
         },
     ),
     "lydia-soft": Voice(
-        {"zf_xiaoyi": 0.5, "af_heart": 0.5},
+        {"zf_xiaobei": 0.5, "af_bella": 0.5},
         {
-            "zh": Manner({"zf_xiaoyi": 1.0}),
-            "en": Manner({"af_heart": 1.0}),
-            "mixed": Manner({"zf_xiaoyi": 0.5, "af_heart": 0.5}),
+            "zh": Manner({"zf_xiaobei": 1.0}, pitch=0.9),
+            "en": Manner({"af_bella": 1.0}, pitch=1.08),
+            "mixed": Manner({"zf_xiaobei": 0.5, "af_bella": 0.5}),
         },
     ),
 }
