@@ -135,23 +135,15 @@ async def _voice() -> str:
 
 
 async def _natural_voice() -> str:
-    from services.places import VOICE
-    from services.speech.model.natural import NaturalSpeech, load
-    from services.speech.natural.voices import DEFAULT
+    from services.speech.model.natural import natural_voice
     from services.speech.speak import speak
 
-    speaker = await asyncio.to_thread(load, VOICE, DEFAULT)
-    model = NaturalSpeech(lambda: speaker)
-    model.start()
-    try:
-        await model.loaded()
+    async with natural_voice() as model:
         begun = asyncio.get_running_loop().time()
         chunks = await speak("你好，我是李星澜。Nice to meet you.", model=model)
         took = asyncio.get_running_loop().time() - begun
-    finally:
-        await model.close()
     seconds = sum(len(chunk.pcm_s16le) for chunk in chunks) / 2 / 24_000
-    return f"speaks: a second of sound takes {took / seconds:.2f} s to make"
+    return f"speaks; a second of sound takes {took / seconds:.2f} s to make"
 
 
 async def _meaning() -> str:

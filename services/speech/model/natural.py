@@ -7,12 +7,16 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 
 from services.core.events import Phoneme, TextSegment, VoiceChunk
 from services.core.inference import ModelFailed, ModelLoading
+from services.places import VOICE
+from services.speech.model.vocoder.vocoder import WEIGHTS
+from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
 from services.speech.natural.encoder import Encoder
 from services.speech.natural.files import (
     DECODER,
@@ -25,10 +29,10 @@ from services.speech.natural.files import (
     check,
 )
 from services.speech.natural.reading import Reader
-from services.speech.natural.speaker import Piece, Speaker, Vocoder
+from services.speech.natural.speaker import Piece, Speaker
 from services.speech.natural.teacher import TeacherVocoder
+from services.speech.natural.voices import DEFAULT, Styles
 from services.speech.natural.voices import VOICES as HER_VOICES
-from services.speech.natural.voices import Styles
 from services.speech.sound import SAMPLE_RATE, to_s16le
 
 log = logging.getLogger(__name__)
@@ -39,10 +43,12 @@ THREADS = 2
 
 
 def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
-    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours.
+    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours, which also stands in
+    where ours was never trained.
 
-    Raises FilesUnavailable when one is missing or broken.
+    Raises FilesUnavailable when a file is missing or broken.
     """
+    teacher = teacher or not WEIGHTS.exists()
     names = (ENCODER, VOICES, SYMBOLS, ENGLISH, *((SOURCE, DECODER) if teacher else ()))
     check(folder, *names)
     with np.load(folder / VOICES) as tables:
@@ -51,9 +57,10 @@ def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
         json.loads((folder / ENGLISH).read_text(encoding="utf-8")),
         json.loads((folder / SYMBOLS).read_text(encoding="utf-8")),
     )
-    vocoder: Vocoder = TeacherVocoder(folder)
     try:
         encoder = Encoder(folder / ENCODER)
+        # vocoder.onnx is checked in, so it is as it should be.
+        vocoder = TeacherVocoder(folder) if teacher else OwnVocoder()
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise FilesUnavailable(f"the natural voice does not load: {error}") from None
     return Speaker(encoder, vocoder, reader, HER_VOICES[voice], styles)
@@ -116,6 +123,19 @@ class NaturalSpeech:
             reason = str(error)
             self._why_not = lambda: ModelFailed(reason)
             log.warning("the fast voice speaks: %s", reason)
+
+
+@asynccontextmanager
+async def natural_voice(voice: str = DEFAULT, *, teacher: bool = False) -> AsyncIterator[NaturalSpeech]:
+    """One of her voices, loaded, outside of `lydia up`: for tools and tests. Raises FilesUnavailable."""
+    speaker = await asyncio.to_thread(load, VOICE, voice, teacher=teacher)
+    model = NaturalSpeech(lambda: speaker)
+    model.start()
+    await model.loaded()
+    try:
+        yield model
+    finally:
+        await model.close()
 
 
 def _chunk(piece: Piece, at: int, rung: str) -> VoiceChunk:
