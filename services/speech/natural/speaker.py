@@ -108,7 +108,7 @@ class Speaker:
             ends = segment.last and phrase is found[-1]
             phones = self._reader.phones(phrase, ends=ends)
             if any(phone.ipa for phone in phones):
-                read.append(_Read(phrase, phones, LAST_PAUSE_S if ends else PAUSE_S[phrase.mark]))
+                read.append(_Read(phrase, _fitting(phones), LAST_PAUSE_S if ends else PAUSE_S[phrase.mark]))
         return read
 
     def _encode(self, group: Sequence[_Read], now: Mood) -> list[_Clause]:
@@ -140,6 +140,13 @@ class Speaker:
             yield Piece(shaped, phonemes)
             phonemes = ()
         yield Piece(silence(clause.pause / SAMPLE_RATE), phonemes)
+
+
+def _fitting(phones: list[Phone]) -> list[Phone]:
+    """As much of a phrase, with its mark, as the network can take: only twenty words of nonsense are longer."""
+    room = MAX_SYMBOLS - len(phones[-1].symbols)
+    ends = np.cumsum([len(phone.symbols) for phone in phones[:-1]])
+    return [*phones[: int(np.searchsorted(ends, room, side="right"))], phones[-1]]
 
 
 def _groups(read: Sequence[_Read]) -> Iterator[list[_Read]]:

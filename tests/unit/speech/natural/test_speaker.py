@@ -8,10 +8,12 @@ from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.core.events import EMOTION_JOY, EMOTION_NEUTRAL, EMOTION_SAD, Emotion, TextSegment
 from services.speech.espeak.phonemes import Sounding
-from services.speech.natural.encoder import Encoder, Features, Floats
+from services.speech.natural.encoder import MAX_SYMBOLS, Encoder, Features, Floats
 from services.speech.natural.reading import Reader
 from services.speech.natural.speaker import FRAME, LATER_SYMBOLS, LEAD, TAIL, Piece, Speaker
 from services.speech.natural.voices import DEFAULT, VOICES, Styles
@@ -169,6 +171,22 @@ def test_without_a_voice_the_pitch_stays_as_it_is() -> None:
 @pytest.mark.parametrize("text", ["", "   ", "🤪", "مرحبا", "\0", "。。。", "[["])
 def test_nothing_comes_of_what_cannot_be_said(text: str) -> None:
     assert list(speaker().speak(TextSegment(text=text))) == []
+
+
+@settings(deadline=None)
+@given(st.text(max_size=200) | st.text(alphabet="abcdxq'的好 ,。", max_size=800))
+def test_any_text_can_be_said_as_far_as_the_network_takes_it(text: str) -> None:
+    encoder = Ruler()
+    for piece in speaker(encoder=encoder).speak(TextSegment(text=text)):
+        assert np.isfinite(piece.sound).all()
+        assert all(a.end == b.start for a, b in pairwise(piece.phonemes))
+    assert all(symbols <= MAX_SYMBOLS for symbols, _ in encoder.asked)
+
+
+def test_nonsense_without_end_is_cut() -> None:
+    encoder = Ruler()
+    assert list(speaker(encoder=encoder).speak(TextSegment(text=("zkxvbl" * 4 + " ") * 20)))
+    assert max(symbols for symbols, _ in encoder.asked) == MAX_SYMBOLS
 
 
 def test_silence_where_sound_was_expected_is_left_out() -> None:
