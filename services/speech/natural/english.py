@@ -47,6 +47,7 @@ EXTRA: Mapping[str, Entry] = {
     "mm": "ˈʌm", "tiktok": "tˈɪktˌɑk", "emoji": "ɪmˈOʤi", "vtuber": "vˈitˌubəɹ", "selfie": "sˈɛlfi",
     "cosplay": "kˈɑsplˌA",
     "weibo": "wˈAbˌO", "wechat": "wˈiʧˌæt", "anime": "ˈænəmˌA", "iphone": "ˈIfˌOn", "chatbot": "ʧˈætbˌɑt",
+    "genshin": "ɡˈɛnʃɪn", "honkai": "hˈɑnkI", "baidu": "bIdˈu",
 }
 """Words of live rooms that the lexicon lacks."""
 # fmt: on
@@ -128,9 +129,11 @@ class English:
     def _compound(self, word: str, around: _Around) -> str | None:
         """Two known words, written as one: the second gives way."""
         for cut in range(len(word) - _COMPOUND_PART, _COMPOUND_PART - 1, -1):
+            if word[cut - 1 : cut + 1] in ("sh", "th", "ch", "ph"):
+                continue
             first = self._lexicon.get(word[:cut])
             second = self._lexicon.get(word[cut:]) or self._ended(word[cut:], None, around)
-            if first and second and cut >= _COMPOUND_PART:
+            if first and second:
                 parts = _read(first, word, around), _read(second, word, around)
                 return parts[0] + parts[1].replace(PRIMARY, SECONDARY)
         return None
@@ -298,7 +301,7 @@ def _stems(stem: str, ending: str) -> tuple[str, ...]:
 def _pinyin(word: str) -> list[Phone] | None:
     """The word as a Chinese name, or None when its letters are no pinyin or could as well be a European name's."""
     parts = _syllables(word)
-    if not parts or not re.search("x|q|zh|[aiu]ng?$|[iu]a[no]|ao|uo|ui", word) or len(word) < 4:
+    if not parts or not re.search("x|q|zh|[aiou]ng?$|[iu]a|a[io]|uo|ui|ou|ei", word) or len(word) < 4:
         return None
     found: list[Phone] = []
     for part in parts:

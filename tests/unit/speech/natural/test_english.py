@@ -72,9 +72,18 @@ def test_taps_and_glottal_stops_are_written_as_the_network_knows_them() -> None:
     assert read("city button") == "sˈɪTi bˈʌtᵊn"
 
 
-def test_a_chinese_name_is_read_as_pinyin_and_not_by_english_letters() -> None:
-    assert read("Xinglan") == "ɕi→ŋla→n"
-    assert read("Zhangwei") == "ꭧa→ŋwei→"
+@pytest.mark.parametrize(
+    ("name", "symbols"),
+    [("Xinglan", "ɕi→ŋla→n"), ("Zhangwei", "ꭧa→ŋwei→"), ("Kuaishou", "kʰwai→ʂou→"), ("Jiajia", "ʨja→ʨja→")],
+)
+def test_a_chinese_name_is_read_as_pinyin_and_not_by_english_letters(name: str, symbols: str) -> None:
+    assert read(name) == symbols
+
+
+def test_a_compound_is_not_cut_inside_a_sound() -> None:
+    lexicon: dict[str, Entry] = {"guns": "ɡˈʌnz", "holt": "hˈOlt"}
+    said = "".join(phone.symbols for phone in English(lexicon).phones("gunsholt"))
+    assert "ʃ" in said
 
 
 @pytest.mark.parametrize("name", ["Kaelith", "Novak", "Zyra", "Mikaela", "Brzt", "Oyx", "Ng", "Schwarz", "e", "y"])
