@@ -28,9 +28,9 @@ def energy_distance(
     near, apart = teacher.new_zeros(()), teacher.new_zeros(())
     for length in resolutions:
         with torch.no_grad():
-            goal = _magnitudes(teacher, length)
-        first, second = _magnitudes(own, length), _magnitudes(again, length)
-        level = goal.mean()
+            goal = _heard(teacher, length)
+            level = goal[0].mean()
+        first, second = _heard(own, length), _heard(again, length)
         near = near + (_distance(goal, first, level) + _distance(goal, second, level)) / 2
         apart = apart + _distance(first, second, level)
     return (2 * near - apart) / len(resolutions), near / len(resolutions), apart / len(resolutions)
@@ -44,10 +44,15 @@ def phase_distance(teacher: Tensor, pulses: Tensor) -> Tensor:
     return ((1 - alike) * weight).sum() / (weight.sum() + 1e-6)
 
 
-def _distance(a: Tensor, b: Tensor, level: Tensor) -> Tensor:
-    weight = _weights(a.shape[1])[:, None]
-    logs = (torch.log(a + FLOOR) - torch.log(b + FLOOR)).abs() * weight
-    return logs.mean() + 0.5 * (a - b).abs().mean() / level
+def _distance(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor], level: Tensor) -> Tensor:
+    by_bin = (a[1] - b[1]).abs().mean(dim=(0, 2))
+    return (by_bin * _weights(len(by_bin))).mean() + 0.5 * (a[0] - b[0]).abs().mean() / level
+
+
+def _heard(sound: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Magnitudes, and their logarithms."""
+    magnitudes = _magnitudes(sound, length)
+    return magnitudes, torch.log(magnitudes + FLOOR)
 
 
 def _magnitudes(sound: Tensor, length: int) -> Tensor:
