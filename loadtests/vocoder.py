@@ -25,6 +25,7 @@ from services.speech.model.espeak import EspeakSpeech
 from services.speech.model.vocoder import dataset, evaluate
 from services.speech.model.vocoder.command import RUN
 from services.speech.model.vocoder.dataset import Clip, Teacher
+from services.speech.model.vocoder.excitation import BINS
 from services.speech.model.vocoder.texts import Symbols, reading, unseen_sentences
 from services.speech.model.vocoder.vocoder import Vocoder
 from services.speech.natural.files import SYMBOLS
@@ -215,15 +216,15 @@ def card(table: str, measured: Measuring) -> str:
 Written by `python -m loadtests.vocoder` from the run that made `vocoder.onnx`; change the code, not this page.
 
 **What it is.** A network of {made["parameters"] / 1e6:.1f} M parameters ({made["megabytes"]} MB, weights in half
-precision) in place of the open network's own vocoder, which is some thirty times as heavy. It says for every 6.25 ms
-how loud pulses at the pitch and noise are at {601 // 2 + 1} frequencies, and with which phase the pulses come; NumPy
-makes the sound. It knows 24 kHz and the features of that one encoder, nothing else.
+precision) in place of the open network's own vocoder, which is far heavier (cost: below). It says for every 6.25 ms
+how loud pulses at the pitch and noise are at {BINS} frequencies, and with which phase the pulses come; NumPy makes the
+sound. It knows 24 kHz and the features of that one encoder, nothing else.
 
 **What it learned from.** {made["minutes"]} minutes of the teacher's speech, {made["clips"]} clips: sentences of the
-persona and random words in Mandarin and English at 0.85 to 1.2 of the usual pace, single voices and mixes of two
-({voices}; now and then {men}). No recording of a person is among it. Training: {made["steps"]} steps of
-{made["batch"]} × 1 s, seed {made["seed"]}, code at commit {made["commit"]}. The loss is an energy distance of spectra
-at four resolutions; no discriminator was used.
+persona and random words in Mandarin and English at 0.85 to 1.2 of the usual pace; half of them Lydia's own voices, the
+rest single voices and mixes of two ({voices}; now and then {men}). No recording of a person is among it.
+Training: {made["steps"]} steps of {made["batch"]} × 1 s, seed {made["seed"]}, code at commit {made["commit"]}. The loss
+is an energy distance of spectra at four resolutions; no discriminator was used. {made.get("remarks", "")}
 
 **What it is for.** Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 

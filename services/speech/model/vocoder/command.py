@@ -58,6 +58,7 @@ def run(given: argparse.Namespace) -> int:
     difference = export(network)
     made: dict[str, Any] = {"clips": given.clips, "minutes": round(clips.seconds / 60, 1), **asdict(options)}
     made |= {"parameters": sum(value.numel() for value in network.parameters()), "commit": _commit()}
+    made |= {"remarks": json.loads(RUN.read_text()).get("remarks", "") if RUN.exists() else ""}
     made |= {"megabytes": round(WEIGHTS.stat().st_size / 1e6, 2), "export_difference": round(difference, 4)}
     RUN.write_text(json.dumps(made, indent=1) + "\n")
     sys.stdout.write(
