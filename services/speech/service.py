@@ -29,8 +29,10 @@ OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS = (
 )
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
-PATIENCE_S: Mapping[str, float] = {TEACHER: 0.8, NATURAL: 0.8}
-"""How far behind its sound a rung may fall before it is broken off. The others wait for a server, or hardly work."""
+PATIENCE_S: Mapping[str, float] = {TEACHER: 2.5, NATURAL: 0.8}
+"""How far behind its sound a rung may fall before it is broken off: the finest voice makes whole clauses, and who asks
+for it waits for the first. The others wait for a server, or hardly work.
+"""
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
 

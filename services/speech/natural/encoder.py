@@ -66,10 +66,12 @@ class Encoder:
         )
 
 
-def session(path: Path) -> ort.InferenceSession:
-    """A graph that is run by the calling thread alone: spinning threads would burn the other rooms' time."""
+def session(path: Path, *, threads: int = 1) -> ort.InferenceSession:
+    """A graph that is run by the calling thread, and by more only when asked. None of them spins while it waits: that
+    would burn the other rooms' time.
+    """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3

@@ -26,7 +26,7 @@ EARLY_S = 0.06
 """One hears a sound so long before its symbol begins. Measured, see tests/integration/speech/test_natural_voice.py."""
 SOUNDING = -4.0
 """The encoder's energy of what can be heard; in silence it is about -9.5, in a vowel 9."""
-LEAD, TAIL = 1, 3
+LEAD, TAIL = 2, 3
 """Frames before the first and after the last of a clause that can be heard, for soft edges."""
 FADE_IN, FADE_OUT = 96, 720
 """Samples."""
