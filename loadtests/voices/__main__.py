@@ -24,9 +24,11 @@ from services.speech.espeak.client import espeak_client
 from services.speech.evaluate import joined, loudness
 from services.speech.model.espeak import EspeakSpeech
 from services.speech.model.natural import natural_voice
+from services.speech.natural.reading import language
 from services.speech.natural.voices import VOICES
 from services.speech.sound import SAMPLE_RATE, Samples
 from services.speech.speak import speak
+from services.speech.text import phrases
 
 SENTENCES = Path(__file__).parent / "sentences.yaml"
 MODEL = Path("build/judge")
@@ -88,8 +90,9 @@ async def judged(model: Model, texts: Sequence[str], ears: Recogniser, opinion: 
 
 
 def _english(text: str) -> bool:
-    """Whether most of a sentence is English."""
-    return sum(map(str.isascii, text)) > len(text) / 2
+    """Whether most phrases of a sentence are English: told the wrong language, the recogniser translates."""
+    languages = [language(phrase) for phrase in phrases(text)]
+    return languages.count("en") > len(languages) / 2
 
 
 async def _table(arguments: argparse.Namespace) -> None:

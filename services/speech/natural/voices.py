@@ -47,17 +47,17 @@ VOICES: dict[str, Voice] = {
     "lydia": Voice(
         {"zf_xiaoxiao": 0.5, "af_heart": 0.5},
         {
-            "zh": Manner({"zf_xiaoxiao": 1.0}, pitch=0.93),
-            "en": Manner({"af_heart": 1.0}, pitch=1.12),
-            "mixed": Manner({"zf_xiaoxiao": 0.5, "af_heart": 0.5}),
+            "zh": Manner({"zf_xiaoxiao": 1.0}, pitch=0.88, gain=1.19),
+            "en": Manner({"af_heart": 1.0}, pitch=1.14, gain=1.38),
+            "mixed": Manner({"zf_xiaoxiao": 0.5, "af_heart": 0.5}, gain=1.26),
         },
     ),
     "lydia-soft": Voice(
         {"zf_xiaobei": 0.5, "af_bella": 0.5},
         {
-            "zh": Manner({"zf_xiaobei": 1.0}, pitch=0.9),
-            "en": Manner({"af_bella": 1.0}, pitch=1.08),
-            "mixed": Manner({"zf_xiaobei": 0.5, "af_bella": 0.5}),
+            "zh": Manner({"zf_xiaobei": 1.0}, pitch=0.8, gain=1.39),
+            "en": Manner({"af_bella": 1.0}, pitch=1.08, gain=1.6),
+            "mixed": Manner({"zf_xiaobei": 0.5, "af_bella": 0.5}, pitch=0.96, gain=1.55),
         },
     ),
 }
