@@ -15,7 +15,6 @@ import numpy as np
 from services.core.events import Phoneme, TextSegment, VoiceChunk
 from services.core.inference import ModelFailed, ModelLoading
 from services.places import VOICE
-from services.speech.model.vocoder.vocoder import WEIGHTS
 from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
 from services.speech.natural.encoder import Encoder
 from services.speech.natural.files import (
@@ -43,12 +42,10 @@ THREADS = 2
 
 
 def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
-    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours, which also stands in
-    where ours was never trained.
+    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours.
 
     Raises FilesUnavailable when a file is missing or broken.
     """
-    teacher = teacher or not WEIGHTS.exists()
     names = (ENCODER, VOICES, SYMBOLS, ENGLISH, *((SOURCE, DECODER) if teacher else ()))
     check(folder, *names)
     with np.load(folder / VOICES) as tables:
