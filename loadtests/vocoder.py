@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.progress import track
@@ -28,7 +30,10 @@ from services.speech.model.vocoder.dataset import Clip, Teacher
 from services.speech.model.vocoder.excitation import BINS
 from services.speech.model.vocoder.texts import Symbols, reading, unseen_sentences
 from services.speech.model.vocoder.vocoder import Vocoder
+from services.speech.natural.encoder import Floats
 from services.speech.natural.files import SYMBOLS
+from services.speech.natural.voices import VOICES as HER_VOICES
+from services.speech.natural.voices import Styles
 from services.speech.sound import KNEE, SAMPLE_RATE, Samples
 from services.speech.speak import speak
 
@@ -73,10 +78,10 @@ class Case:
 
 
 def cases(count: int, unseen: int) -> Iterator[Case]:
-    """`count` sentences of each language by the voices trained on, `unseen` by each of those never trained on."""
+    """`count` sentences of each language by her voices and those trained on, `unseen` by each never trained on."""
     for language in LANGUAGES:
         texts = unseen_sentences(language, max(count, unseen))
-        trained = dataset.TRAINED[language]
+        trained = (*HER_VOICES, *dataset.TRAINED[language])
         for number, text in enumerate(texts[:count]):
             yield Case(language, language, text, trained[number % len(trained)])
         for voice in dataset.UNSEEN[language]:
@@ -98,9 +103,9 @@ class Measuring:
         self._recogniser = Recogniser(folder / "recogniser") if listen else None
         self._opinion = Opinion()
 
-    async def take(self, number: int, case: Case) -> None:
+    async def take(self, case: Case) -> None:
         """Measures one case."""
-        clip, teacher_s = self._clip(case, self._folder / f"{case.group.replace(', ', '-').replace(' ', '-')}-{number}")
+        clip, teacher_s = self._clip(case)
         self._judge("teacher", case, clip.sound, teacher_s)
         begun = time.process_time()
         pieces = list(self._vocoder.stream(clip.features))
@@ -112,13 +117,14 @@ class Measuring:
             fast, _ = joined(await speak(case.text, model=self._espeak))
             self._judge("espeak-ng", case, fast, None)  # it works in a process of its own
 
-    def _clip(self, case: Case, stem: Path) -> tuple[Clip, float]:
+    def _clip(self, case: Case) -> tuple[Clip, float]:
         """The teacher's clip, made when it is not there, and the CPU seconds that its vocoder took."""
+        stem = self._folder / hashlib.sha256(f"{case.voice}: {case.text}".encode()).hexdigest()[:16]
         path, cost = stem.with_suffix(".npz"), stem.with_suffix(".cost")
         if path.exists() and cost.exists():
             return dataset.load(path), float(cost.read_text())
         tokens = list(self._read(case.text, case.language))
-        style = self._teacher.style({case.voice: 1.0}, len(tokens))
+        style = self._style(case, len(tokens))
         features = self._teacher.encoder([0, *tokens, 0], style, 1.0)
         features = dataset.cut(features, *dataset.spoken(features))
         begun = time.process_time()
@@ -127,6 +133,12 @@ class Measuring:
         dataset.save(path, clip)
         cost.write_text(f"{spent:.3f}\n")
         return clip, spent
+
+    def _style(self, case: Case, symbols: int) -> Floats:
+        if case.voice in HER_VOICES:
+            melody: Literal["zh", "en"] = "zh" if case.language == "zh" else "en"
+            return Styles(HER_VOICES[case.voice], self._teacher.voices)(melody, symbols)
+        return self._teacher.style({case.voice: 1.0}, symbols)
 
     def _judge(self, system: str, case: Case, sound: Samples, spent: float | None) -> None:
         tally = self.tallies.setdefault((system, case.group), Tally())
@@ -197,8 +209,8 @@ async def measure(folder: Path, count: int, unseen: int, *, listen: bool) -> Mea
     """Measures all cases."""
     async with espeak_client() as espeak:
         measuring = Measuring(folder, espeak, listen=listen)
-        for number, case in enumerate(track(list(cases(count, unseen)), description="listening")):
-            await measuring.take(number, case)
+        for case in track(list(cases(count, unseen)), description="listening"):
+            await measuring.take(case)
         return measuring
 
 
