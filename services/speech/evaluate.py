@@ -185,7 +185,7 @@ async def measure(rung: str, model: Model) -> None:
 
 
 async def _report() -> None:
-    async with espeak_client() as client:
+    async with espeak_client(timeout_s=20) as client:  # eight rooms at once have to wait for its few processes
         await measure(ESPEAK, EspeakSpeech(client))
     for name in VOICES:
         async with natural_voice(name) as model:
