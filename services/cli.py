@@ -1,4 +1,4 @@
-"""`lydia`: start her, simulate a platform, replay a room, find out what is wrong."""
+"""`lydia`: start her, simulate a platform, replay a room, train a network, find out what is wrong."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _simulator_arguments(douyin)
     replay = commands.add_parser("replay", help="run a recorded room again; its decisions must be the same")
     replay.add_argument("file", type=Path, metavar="FILE", help="a room's log, from record_dir")
+    training = commands.add_parser("train", help="train a network of her own")
+    networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
+    _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
     commands.add_parser("doctor", help="say what is wrong on this machine, and how to mend it")
     given = parser.parse_args(arguments)
     match given.command:
@@ -51,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _simulate(given)
         case "replay":
             return _replay(given.file)
+        case "train":
+            return _train(given)
         case _:
             return _doctor()
 
@@ -192,6 +197,18 @@ def _replay(file: Path) -> int:
     from services.audience.replay import run
 
     return run(file, print)
+
+
+def _vocoder_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.speech.model.vocoder.command import add_arguments
+
+    add_arguments(parser)
+
+
+def _train(given: argparse.Namespace) -> int:
+    from services.speech.model.vocoder.command import run
+
+    return run(given)
 
 
 def _doctor() -> int:

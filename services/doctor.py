@@ -160,6 +160,18 @@ async def _voice() -> str:
     return f"espeak-ng speaks in a process of its own ({seconds:.1f} s of sound)"
 
 
+async def _natural_voice() -> str:
+    from services.speech.model.natural import natural_voice
+    from services.speech.speak import speak
+
+    async with natural_voice() as model:
+        begun = asyncio.get_running_loop().time()
+        chunks = await speak("你好，我是李星澜。Nice to meet you.", model=model)
+        took = asyncio.get_running_loop().time() - begun
+    seconds = sum(len(chunk.pcm_s16le) for chunk in chunks) / 2 / 24_000
+    return f"speaks; a second of sound takes {took / seconds:.2f} s to make"
+
+
 async def _meaning() -> str:
     from services.chat.meaning import Meaning
 
@@ -169,6 +181,7 @@ async def _meaning() -> str:
 
 _PARTS: dict[str, Callable[[], Awaitable[str]]] = {
     "bus and state": _redis,
+    "natural voice": _natural_voice,
     "fast voice": _voice,
     "understanding": _meaning,
 }
@@ -179,7 +192,8 @@ async def _part(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
         async with asyncio.timeout(20):
             return Finding(what, True, await look())
     except Exception as error:  # whatever is broken, the others are still looked at
-        return Finding(what, False, f"{type(error).__name__}: {error}", "run `make clean setup`")
+        seen, _, mend = str(error).partition(" Mend: ")
+        return Finding(what, False, f"{type(error).__name__}: {seen}", mend or "run `make clean setup`")
 
 
 async def _language_models(settings: Settings) -> list[Finding]:

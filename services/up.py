@@ -55,12 +55,14 @@ from services.gateway.douyin_service import Douyin
 from services.gateway.service import Gateway
 from services.motion.model.rules import Rules
 from services.motion.service import Motion
-from services.places import BODY, FITTED, PAGES
+from services.places import BODY, FITTED, PAGES, VOICE
 from services.speech.espeak.client import espeak_client
 from services.speech.model.captions import CaptionsSpeech
 from services.speech.model.espeak import EspeakSpeech
+from services.speech.model.natural import NaturalSpeech, load
 from services.speech.model.openai import OpenAISpeech
-from services.speech.service import Speech
+from services.speech.natural.files import HASHES
+from services.speech.service import CAPTIONS, ESPEAK, NATURAL, OPENAI, TEACHER, Speech
 from services.stage import http as stage_http
 from services.stage.service import Stage
 
@@ -174,19 +176,23 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
 
         models: dict[str, Model] = {
             "chat.persona": PersonaChat(persona, retrieval, moderator),
-            "speech.espeak": EspeakSpeech(espeak),
-            "speech.captions": CaptionsSpeech(),
+            ESPEAK: EspeakSpeech(espeak),
+            CAPTIONS: CaptionsSpeech(),
             "motion.rules": Rules(),
         }
         if settings.chat.base_url:
             models["chat.openai"] = OpenAIChat(settings.chat, persona, http)
         if settings.speech.base_url:
-            models["speech.openai"] = server = OpenAISpeech(settings.speech)
+            models[OPENAI] = server = OpenAISpeech(settings.speech)
             stack.push_async_callback(server.close)
+        for rung, natural in _natural_voices(settings).items():
+            models[rung] = natural
+            stack.push_async_callback(natural.close)
+            natural.start()
         inference = InProcess(models)
         ladders = {
             "chat": _there(models, "chat.openai", "chat.persona"),
-            "speech": _there(models, "speech.openai", "speech.espeak", "speech.captions"),
+            "speech": _there(models, OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS),
             "motion": _there(models, "motion.rules"),
         }
 
@@ -319,6 +325,20 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+def _natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:
+    """Her own natural voices; none where their files were not built. They load while she is already there."""
+    voice = settings.speech.own_voice
+    if voice == "fast":
+        return {}
+    if not (VOICE / HASHES).is_file():
+        log.warning("the natural voice is not built; the fast voice speaks. Mend: run `make setup`.")
+        return {}
+    voices = {NATURAL: NaturalSpeech(lambda: load(VOICE, voice))}
+    if settings.speech.finest:
+        voices[TEACHER] = NaturalSpeech(lambda: load(VOICE, voice, teacher=True), rung="natural-teacher")
+    return voices
 
 
 def _there(models: dict[str, Model], *rungs: str) -> tuple[str, ...]:

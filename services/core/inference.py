@@ -16,6 +16,10 @@ class ModelFailed(Exception):
     """A model could not answer; the ladder steps down."""
 
 
+class ModelLoading(ModelFailed):
+    """A model is not there yet: the ladder passes it by and asks it again next time."""
+
+
 class Model(Protocol):
     """One rung. What it remembers between requests (the pose of a turn, say) it keeps per `turn_id` or room itself."""
 

@@ -143,9 +143,13 @@ class OpenAI(Section):
 
 
 class Speech(OpenAI):
-    """An OpenAI-compatible server for her voice. Unset: the fast voice speaks."""
+    """An OpenAI-compatible server for her voice. Unset: one of her own voices speaks."""
 
     voice: str = Field("", description="the server's name of the voice")
+    own_voice: Literal["lydia", "lydia-soft", "fast"] = Field(
+        "lydia", description="which of her own voices speaks; fast: the one that costs least, and sounds it"
+    )
+    finest: bool = Field(False, description="her own voice by its heavy vocoder: about a core for each speaking room")
 
 
 class Stage(Section):

@@ -30,7 +30,7 @@ BEGINNING = Position()
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What a model gave at once, between two samples of the turn."""
+    """What a model gave at once. `end`: of the piece or of the last of its phonemes, which may come later. Samples."""
 
     start: int
     end: int
@@ -60,7 +60,8 @@ class SegmentCutter:
     def push(self, piece: VoiceChunk) -> list[VoiceChunk]:
         """Takes a model's next piece of the segment; gives the chunks that are complete.
 
-        The piece's phonemes count from the same sample as its `start_sample`.
+        The piece's phonemes count from the same sample as its `start_sample`. They may be those of several pieces,
+        which follow without any: a clause's are all known before its sound is.
         """
         sound = from_s16le(piece.pcm_s16le)
         start = self._position.sample + len(self._held)
@@ -69,7 +70,8 @@ class SegmentCutter:
             Phoneme(ipa=p.ipa, start_sample=p.start_sample + moved, end_sample=p.end_sample + moved, stress=p.stress)
             for p in piece.phonemes
         )
-        self._pieces.append(_Piece(start, start + len(sound), phonemes))
+        end = max(start + len(sound), phonemes[-1].end_sample if phonemes else 0)
+        self._pieces.append(_Piece(start, end, phonemes))
         self._held = np.concatenate((self._held, sound))
         self._rung = piece.rung
         return list(self._complete())

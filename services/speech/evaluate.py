@@ -18,12 +18,14 @@ from services.core.bus import MemoryBus
 from services.core.clock import SystemClock
 from services.core.envelope import seal
 from services.core.events import Phoneme, TextSegment, VoiceChunk
-from services.core.inference import InProcess
+from services.core.inference import InProcess, Model
 from services.core.state import MemoryState
 from services.core.telemetry import Telemetry
-from services.speech.espeak.client import EspeakClient, espeak_client
+from services.speech.espeak.client import espeak_client
 from services.speech.model.espeak import EspeakSpeech
-from services.speech.service import ESPEAK, Speech
+from services.speech.model.natural import natural_voice
+from services.speech.natural.voices import VOICES
+from services.speech.service import ESPEAK, NATURAL, Speech
 from services.speech.sound import SAMPLE_RATE, Samples, from_s16le
 from services.speech.speak import speak
 
@@ -119,12 +121,14 @@ def longest_pause(sound: Samples) -> float:
     return float(np.diff(loud).max(initial=0) / SAMPLE_RATE)
 
 
-async def first_chunk_times(client: EspeakClient, texts: Sequence[str]) -> list[float]:
-    """Seconds from a turn's first text segment on the bus to its first voice chunk there, turn after turn."""
+async def first_chunk_times(rung: str, model: Model, texts: Sequence[str]) -> list[float]:
+    """Seconds from a turn's first text segment on the bus to its first voice chunk there, turn after turn.
+
+    `rung`: the model's name in the ladder.
+    """
     clock = SystemClock()
     bus, telemetry = MemoryBus(), Telemetry("evaluate")
-    models = InProcess({ESPEAK: EspeakSpeech(client)})
-    speech = Speech(bus, MemoryState(clock), models, clock, telemetry, rungs=(ESPEAK,))
+    speech = Speech(bus, MemoryState(clock), InProcess({rung: model}), clock, telemetry, rungs=(rung,))
     times = []
     async with asyncio.TaskGroup() as tasks, bus.consume(topics.VOICE, group=None) as voice:
         working = tasks.create_task(speech.run(), name="speech")
@@ -142,26 +146,50 @@ async def first_chunk_times(client: EspeakClient, texts: Sequence[str]) -> list[
     return times
 
 
-async def _report() -> None:
-    async with espeak_client() as client:
-        model = EspeakSpeech(client)
-        for language, texts in SENTENCES.items():
-            spoken = [joined(await speak(text, model=model)) for text in texts]
-            sound = np.concatenate([sound for sound, _ in spoken])
-            found = [dip for sound, phonemes in spoken for dip in dips(sound, phonemes)]
-            inside = sum(dip.start <= dip.softest < dip.end for dip in found)
-            low, middle, high = np.percentile(pitch(sound), (5, 50, 95))
-            sys.stdout.write(
-                f"{language}: {loudness(sound):.1f} LUFS, peak {20 * np.log10(np.abs(sound).max()):.1f} dBFS, "
-                f"pitch {low:.0f} {middle:.0f} {high:.0f} Hz (5 %, median, 95 %), "
-                f"softest moment inside its bilabial {inside} of {len(found)}\n"
-            )
-        everything = [text for texts in SENTENCES.values() for text in texts]
-        times = sorted(1000 * seconds for seconds in await first_chunk_times(client, everything * 10))
+async def real_time_factor(model: Model, texts: Sequence[str], *, rooms: int = 1) -> float:
+    """Seconds that pass for a second of sound in each of `rooms` rooms that speak at once; below 1 they keep up."""
+    now = asyncio.get_running_loop().time
+
+    async def room(first: int) -> float:
+        begun, sounded = now(), 0
+        for text in (*texts[first:], *texts[:first]):
+            sounded += len(joined(await speak(text, model=model))[0])
+        return (now() - begun) * SAMPLE_RATE / sounded
+
+    return max(await asyncio.gather(*(room(number % len(texts)) for number in range(rooms))))
+
+
+async def measure(rung: str, model: Model) -> None:
+    """Writes what is measured of a voice that knows its phonemes."""
+    for language, texts in SENTENCES.items():
+        spoken = [joined(await speak(text, model=model)) for text in texts]
+        sound = np.concatenate([sound for sound, _ in spoken])
+        found = [dip for sound, phonemes in spoken for dip in dips(sound, phonemes)]
+        inside = sum(dip.start <= dip.softest < dip.end for dip in found)
+        low, middle, high = np.percentile(pitch(sound), (5, 50, 95))
+        levels = [loudness(sound) for sound, _ in spoken]
         sys.stdout.write(
-            f"first chunk of {len(times)}: median {statistics.median(times):.1f} ms, "
-            f"95 % {times[round(0.95 * (len(times) - 1))]:.1f} ms\n"
+            f"{rung} {language}: {loudness(sound):.1f} LUFS (sentences {min(levels):.1f} to {max(levels):.1f}), "
+            f"peak {20 * np.log10(np.abs(sound).max()):.1f} dBFS, "
+            f"pitch {low:.0f} {middle:.0f} {high:.0f} Hz (5 %, median, 95 %), "
+            f"softest moment inside its bilabial {inside} of {len(found)}\n"
         )
+    everything = [text for texts in SENTENCES.values() for text in texts]
+    times = sorted(1000 * seconds for seconds in await first_chunk_times(rung, model, everything * 5))
+    sys.stdout.write(
+        f"{rung}: first chunk of {len(times)}: median {statistics.median(times):.0f} ms, "
+        f"95 % {times[round(0.95 * (len(times) - 1))]:.0f} ms; "
+        f"real-time factor {await real_time_factor(model, everything):.3f}, "
+        f"{await real_time_factor(model, everything, rooms=8):.2f} in each of eight rooms\n"
+    )
+
+
+async def _report() -> None:
+    async with espeak_client(timeout_s=20) as client:  # eight rooms at once have to wait for its few processes
+        await measure(ESPEAK, EspeakSpeech(client))
+    for name in VOICES:
+        async with natural_voice(name) as model:
+            await measure(NATURAL, model)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from services.core.clock import Clock
 from services.core.envelope import seal
 from services.core.events import TextSegment, VoiceChunk
 from services.core.ids import derived
-from services.core.inference import Inference, ModelFailed
+from services.core.inference import Inference, ModelFailed, ModelLoading
 from services.core.ladder import Ladder
 from services.core.state.port import State
 from services.core.telemetry import Telemetry
@@ -24,12 +24,18 @@ from services.speech.sound import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
-ESPEAK, CAPTIONS = "speech.espeak", "speech.captions"
+OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS = (
+    f"speech.{rung}" for rung in ("openai", "natural-teacher", "natural", "espeak", "captions")
+)
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
 AHEAD_S = 6.0
 """A segment is not begun while the turn's voice is farther ahead than this of what can have been heard: most of what is
 made early is made for nothing when she is interrupted.
+"""
+PATIENCE_S: Mapping[str, float] = {TEACHER: 2.5, NATURAL: 0.8}
+"""How far behind its sound a rung may fall before it is broken off: the finest voice makes whole clauses, and who asks
+for it waits for the first. The others wait for a server, or hardly work.
 """
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
@@ -105,6 +111,8 @@ class Speech:
             try:
                 with self._telemetry.span(f"infer {rung}"):
                     kept_up = await self._infer(rung, segment, cutter, asked_at)
+            except ModelLoading:
+                continue
             except ModelFailed as failure:
                 log.warning("speech steps down from %s: %s", rung, failure)
                 self._ladder.failed(rung)
@@ -121,8 +129,9 @@ class Speech:
         """Speaks with one rung. Returns whether it kept up with the sound it made. Raises ModelFailed."""
         waited, sounded = 0.0, 0.0
         before = self._clock.monotonic()
+        patience = PATIENCE_S.get(rung, PIECE_S)
         async with aclosing(self._pieces(rung, segment)) as pieces:
-            async for piece in pieces:
+            while (piece := await _next(pieces, min(PIECE_S, patience + sounded - waited))) is not None:
                 waited += self._clock.monotonic() - before
                 sounded += len(piece.pcm_s16le) / 2 / SAMPLE_RATE
                 await self._publish(cutter.push(piece), asked_at)
@@ -137,14 +146,7 @@ class Speech:
         async with aclosing(
             self._inference.stream(rung, segment, request_id=request_id)  # type: ignore[type-var]
         ) as pieces:
-            while True:
-                try:
-                    async with asyncio.timeout(PIECE_S):
-                        piece = await anext(pieces, None)
-                except TimeoutError:
-                    raise ModelFailed(f"nothing for {PIECE_S} s") from None
-                if piece is None:
-                    return
+            async for piece in pieces:
                 yield piece
 
     async def _publish(self, chunks: Sequence[VoiceChunk], asked_at: float) -> None:
@@ -161,3 +163,12 @@ class Speech:
             )
             if chunk.sequence == 0:
                 self._telemetry.metrics.speech_first_chunk_seconds.observe(self._clock.monotonic() - asked_at)
+
+
+async def _next(pieces: AsyncGenerator[VoiceChunk, None], seconds: float) -> VoiceChunk | None:
+    """The next piece, None after the last. Raises ModelFailed when it does not come in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(pieces, None)
+    except TimeoutError:
+        raise ModelFailed(f"nothing for {seconds:.1f} s") from None

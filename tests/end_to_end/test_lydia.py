@@ -139,10 +139,10 @@ EDGES = (
     ("process lydia.audience", "open turn"),
     ("open turn", "process lydia.turns"),
     ("process lydia.turns", "process lydia.text"),
-    ("process lydia.text", "infer speech.espeak"),
-    ("infer speech.espeak", "process lydia.voice"),
+    ("process lydia.text", "infer speech"),
+    ("infer speech", "process lydia.voice"),
     ("process lydia.voice", "process lydia.frames"),
-    ("infer speech.espeak", "perform first frame"),
+    ("infer speech", "perform first frame"),
 )
 
 
@@ -156,11 +156,16 @@ async def test_one_message_is_one_trace_from_the_gateway_to_the_first_frame(runn
         assert time.perf_counter() < deadline, f"the trace never came whole: {[span.name for span in roots]}"
         await asyncio.sleep(0.1)
     by_id = {span.span_id: span for span in spans}
-    edges = {(by_id[span.parent_span_id].name, span.name) for span in spans if span.parent_span_id in by_id}
+    edges = {(_step(by_id[span.parent_span_id]), _step(span)) for span in spans if span.parent_span_id in by_id}
     assert set(EDGES) <= edges
     written = " ".join(str(span) for span in spans)
     assert "Mei" not in written
     assert "唱歌" not in written
+
+
+def _step(span: Span) -> str:
+    """What was done, whichever of her voices did it: the best one may still be loading."""
+    return "infer speech" if span.name.startswith("infer speech.") else span.name
 
 
 def _roots(spans: list[Span]) -> list[Span]:
@@ -173,7 +178,7 @@ def _trace_of(collector: Collector, room_id: str) -> list[Span]:
     wanted = {name for edge in EDGES for name in edge}
     for spans in collector.traces.values():
         rooms = {a.value.string_value for span in spans for a in span.attributes if a.key == "lydia.room_id"}
-        if rooms == {room_id} and wanted <= {span.name for span in spans}:
+        if rooms == {room_id} and wanted <= {_step(span) for span in spans}:
             return spans
     return []
 

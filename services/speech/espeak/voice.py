@@ -5,18 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.core.events import (
-    EMOTION_GRATEFUL,
-    EMOTION_JOY,
-    EMOTION_PLAYFUL,
-    EMOTION_SAD,
-    EMOTION_SERIOUS,
-    EMOTION_SHY,
-    EMOTION_SURPRISED,
-    EMOTION_THINKING,
-    Emotion,
-)
+from services.core.events import Emotion
 from services.speech.mandarin import Syllable
+from services.speech.moods import mood
 from services.speech.text import Language
 
 
@@ -37,18 +28,6 @@ VOICES: dict[Language, Voice] = {
     "en": Voice("lydia-en", 168, 50, 50, 2.24),
 }
 
-MOODS: dict[Emotion, tuple[float, float, float]] = {
-    EMOTION_JOY: (8, 12, 0.05),
-    EMOTION_GRATEFUL: (3, 6, -0.03),
-    EMOTION_PLAYFUL: (6, 16, 0.06),
-    EMOTION_SHY: (4, -12, -0.08),
-    EMOTION_SURPRISED: (11, 18, 0.03),
-    EMOTION_SAD: (-8, -18, -0.12),
-    EMOTION_SERIOUS: (-6, -12, -0.04),
-    EMOTION_THINKING: (-2, -8, -0.1),
-}
-"""What a mood at full intensity adds to pitch and range, and by which share it changes the rate."""
-
 UNREADABLE = {
     "jiong": "tS;jong",
     "qiong": "tS;hjong",
@@ -64,15 +43,13 @@ UNREADABLE = {
 
 
 def in_mood(language: Language, emotion: Emotion, intensity: float) -> Voice:
-    """The voice as it sounds in a mood. `intensity`: 0 to 1; 0 is taken for "not said" and shows half of it."""
-    voice = VOICES[language]
-    pitch, pitch_range, rate = MOODS.get(emotion, (0, 0, 0))
-    share = min(intensity, 1.0) if intensity > 0 else 0.5
+    """The voice as it sounds in a mood."""
+    voice, now = VOICES[language], mood(emotion, intensity)
     return Voice(
         voice.name,
-        round(voice.rate * (1 + share * rate)),
-        round(voice.pitch + share * pitch),
-        round(voice.pitch_range + share * pitch_range),
+        round(voice.rate * (1 + now.rate)),
+        round(voice.pitch + now.pitch),
+        round(voice.pitch_range + now.pitch_range),
         voice.gain,
     )
 

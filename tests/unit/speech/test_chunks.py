@@ -119,6 +119,22 @@ def test_of_a_long_segment_a_chunk_carries_the_phonemes_of_the_pieces_it_touches
     assert {p.start_sample for chunk in chunks for p in chunk.phonemes if p.ipa == "b"} == {30_000}
 
 
+def test_phonemes_that_come_before_their_sound_are_in_every_chunk_that_they_touch() -> None:
+    cutter = SegmentCutter(TextSegment(text="好"), Position())
+    clause = (("x", 0, 10_000), ("ɑu", 10_000, 40_000))
+    chunks = cutter.push(piece(4_800, phonemes=clause))
+    for at in range(4_800, 40_000, 4_400):
+        chunks += cutter.push(piece(4_400, at=at))
+    chunks += cutter.push(piece(30_000, at=40_000, phonemes=(("a", 40_000, 70_000),)))
+    chunks += cutter.finish()
+    for chunk in chunks:
+        ends = chunk.start_sample + length(chunk)
+        known = {p.ipa for p in chunk.phonemes}
+        assert ("ɑu" in known) == (chunk.start_sample < 40_000), chunk.start_sample
+        assert ("a" in known) == (ends >= 40_000), chunk.start_sample
+        assert len(known) == len(chunk.phonemes)
+
+
 def test_a_second_rung_that_starts_over_is_placed_after_what_the_first_one_said() -> None:
     cutter = SegmentCutter(TextSegment(text="好", last=True), Position())
     chunks = cutter.push(piece(5_000, rung="openai"))

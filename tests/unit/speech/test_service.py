@@ -15,7 +15,7 @@ from services.core.clock import LoopClock
 from services.core.envelope import seal, unseal
 from services.core.events import Control, Phoneme, Stop, TextSegment, VoiceChunk
 from services.core.ids import derived
-from services.core.inference import InProcess, Model, ModelFailed
+from services.core.inference import InProcess, Model, ModelFailed, ModelLoading
 from services.core.state import MemoryState
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
@@ -271,6 +271,51 @@ async def test_a_rung_that_hangs_is_given_up() -> None:
     await room.say("一")
     await room.work(11)
     assert set(rungs(await room.heard())) == {"espeak"}
+
+
+@virtual_time
+async def test_the_natural_voice_is_given_up_within_a_second_when_the_machine_cannot_carry_it() -> None:
+    room = Room(Voice("natural", (0.1, 0.3), (5.0, 1.0)), Voice("espeak"))
+    await room.say("一")
+    await room.work(1.5)
+    chunks = await room.heard()
+    assert (rungs(chunks)[0], rungs(chunks)[-1]) == ("natural", "espeak")
+    assert chunks[-1].last
+    assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.natural") == 1
+
+
+@virtual_time
+async def test_a_voice_that_is_ahead_of_its_sound_may_take_longer_for_the_next_piece() -> None:
+    room = Room(Voice("natural", (0.1, 3.0), (2.0, 1.0)), Voice("espeak"))
+    await room.say("一")
+    await room.work(3)
+    assert set(rungs(await room.heard())) == {"natural"}
+
+
+@virtual_time
+async def test_a_rung_that_is_still_loading_is_passed_by_and_does_not_rest() -> None:
+    class Loading(Voice):
+        loading = True
+
+        async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
+            if self.loading:
+                raise ModelLoading("not yet")
+            async for piece in super().stream(request):
+                yield piece
+
+    best = Loading("natural")
+    room = Room(best, Voice("espeak"))
+    await room.say("一")
+    task = asyncio.create_task(room.speech.run())
+    await asyncio.sleep(0.1)
+    best.loading = False
+    await room.say("二", epoch=2)
+    await asyncio.sleep(0.1)
+    task.cancel()
+    chunks = await room.heard()
+    assert {chunk.rung for chunk in chunks if chunk.epoch == 1} == {"espeak"}
+    assert {chunk.rung for chunk in chunks if chunk.epoch == 2} == {"natural"}
+    assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.natural") == 0
 
 
 @virtual_time

@@ -1,0 +1,148 @@
+"""The rung `natural`: an open network's text encoder, and a vocoder. It knows when each phoneme sounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+
+from services.core.events import Phoneme, TextSegment, VoiceChunk
+from services.core.inference import ModelFailed, ModelLoading
+from services.places import VOICE
+from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
+from services.speech.natural.encoder import Encoder
+from services.speech.natural.files import (
+    DECODER,
+    ENCODER,
+    ENGLISH,
+    SOURCE,
+    SYMBOLS,
+    VOICES,
+    FilesUnavailable,
+    check,
+)
+from services.speech.natural.reading import Reader
+from services.speech.natural.speaker import Piece, Speaker
+from services.speech.natural.teacher import TeacherVocoder
+from services.speech.natural.voices import DEFAULT, Styles
+from services.speech.natural.voices import VOICES as HER_VOICES
+from services.speech.sound import SAMPLE_RATE, to_s16le
+
+log = logging.getLogger(__name__)
+
+RUNG = "natural"
+THREADS = 2
+"""Pieces that are made at the same time; more only take turns on the cores of a laptop."""
+
+
+def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
+    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours.
+
+    Raises FilesUnavailable when a file is missing or broken.
+    """
+    names = (ENCODER, VOICES, SYMBOLS, ENGLISH, *((SOURCE, DECODER) if teacher else ()))
+    check(folder, *names)
+    with np.load(folder / VOICES) as tables:
+        styles = Styles(HER_VOICES[voice], tables)
+    reader = Reader(
+        json.loads((folder / ENGLISH).read_text(encoding="utf-8")),
+        json.loads((folder / SYMBOLS).read_text(encoding="utf-8")),
+    )
+    try:
+        encoder = Encoder(folder / ENCODER)
+        # vocoder.onnx is checked in, so it is as it should be.
+        vocoder = TeacherVocoder(folder) if teacher else OwnVocoder()
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        raise FilesUnavailable(f"the natural voice does not load: {error}") from None
+    return Speaker(encoder, vocoder, reader, HER_VOICES[voice], styles)
+
+
+class NaturalSpeech:
+    """TextSegment → VoiceChunks, several for each clause, with positions counted from the segment's first sample.
+
+    The files are read in the background; until then it fails at once, and the next rung speaks.
+    """
+
+    def __init__(self, load: Callable[[], Speaker], *, threads: int = THREADS, rung: str = RUNG) -> None:
+        """`load` runs in a thread of its own, from `start` on."""
+        self._load = load
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="natural-voice")
+        self._rung = rung
+        self._speaker: Speaker | None = None
+        self._why_not: Callable[[], ModelFailed] = lambda: ModelLoading("the natural voice is still loading")
+        self._loading: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to load."""
+        self._loading = asyncio.create_task(self._read(), name="natural voice")
+
+    async def loaded(self) -> None:
+        """Waits until it can speak, or never will."""
+        if self._loading is not None:
+            await asyncio.shield(self._loading)
+
+    async def close(self) -> None:
+        """Waits for the piece that is being made, and makes no more."""
+        if self._loading is not None:
+            await asyncio.gather(self._loading, return_exceptions=True)
+        self._speaker, self._why_not = None, lambda: ModelFailed("the natural voice is closed")
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+
+    async def ready(self) -> bool:
+        return self._speaker is not None
+
+    async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
+        if self._speaker is None:
+            raise self._why_not()
+        pieces = self._speaker.speak(request)
+        loop = asyncio.get_running_loop()
+        at = 0
+        while True:
+            try:
+                piece = await loop.run_in_executor(self._pool, next, pieces, None)
+            except Exception as error:  # ONNX Runtime's errors have no common class
+                raise ModelFailed(f"the natural voice broke off: {type(error).__name__}: {error}") from error
+            if piece is None:
+                return
+            yield _chunk(piece, at, self._rung)
+            at += len(piece.sound)
+
+    async def _read(self) -> None:
+        try:
+            self._speaker = await asyncio.to_thread(self._load)
+        except FilesUnavailable as error:
+            reason = str(error)
+            self._why_not = lambda: ModelFailed(reason)
+            log.warning("the fast voice speaks: %s", reason)
+
+
+@asynccontextmanager
+async def natural_voice(voice: str = DEFAULT, *, teacher: bool = False) -> AsyncIterator[NaturalSpeech]:
+    """One of her voices, loaded, outside of `lydia up`: for tools and tests. Raises FilesUnavailable."""
+    speaker = await asyncio.to_thread(load, VOICE, voice, teacher=teacher)
+    model = NaturalSpeech(lambda: speaker)
+    model.start()
+    await model.loaded()
+    try:
+        yield model
+    finally:
+        await model.close()
+
+
+def _chunk(piece: Piece, at: int, rung: str) -> VoiceChunk:
+    return VoiceChunk(
+        sample_rate=SAMPLE_RATE,
+        start_sample=at,
+        pcm_s16le=to_s16le(piece.sound),
+        phonemes=[
+            Phoneme(ipa=p.ipa, start_sample=at + p.start, end_sample=at + p.end, stress=p.stress)
+            for p in piece.phonemes
+        ],
+        rung=rung,
+    )

@@ -1,0 +1,74 @@
+"""How far a sound is from the teacher's.
+
+The network's sound is partly random, so plain distance would teach it to be less random than the teacher: noise would
+turn into a buzz. The energy distance 2 d(teacher, own) - d(own, own again) is smallest only when both are alike as
+distributions (Gritsenko et al., "A spectral energy distance for parallel speech synthesis", 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from services.speech.model.vocoder.excitation import RATE
+
+RESOLUTIONS = (2048, 1024, 512, 256)
+"""Window lengths; hops are a quarter. Long ones hear pitch, short ones hear when something happens."""
+FLOOR = 1e-4
+"""Magnitude below which differences are not heard: -80 dB."""
+
+
+def energy_distance(
+    teacher: Tensor, own: Tensor, again: Tensor, resolutions: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, and its two parts d(teacher, own) and d(own, again). All sounds are [batch, samples]."""
+    near, apart = teacher.new_zeros(()), teacher.new_zeros(())
+    for length in resolutions:
+        with torch.no_grad():
+            goal = _heard(teacher, length)
+            level = goal[0].mean()
+        first, second = _heard(own, length), _heard(again, length)
+        near = near + (_distance(goal, first, level) + _distance(goal, second, level)) / 2
+        apart = apart + _distance(first, second, level)
+    return (2 * near - apart) / len(resolutions), near / len(resolutions), apart / len(resolutions)
+
+
+def phase_distance(teacher: Tensor, pulses: Tensor) -> Tensor:
+    """How much the phases of two spectra [batch, hops, BINS] differ where both are loud. 0 … 2."""
+    both = teacher.abs() * pulses.abs()
+    weight = torch.sqrt(both).detach()
+    alike = (teacher * pulses.conj()).real / (both + 1e-6)
+    return ((1 - alike) * weight).sum() / (weight.sum() + 1e-6)
+
+
+def _distance(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor], level: Tensor) -> Tensor:
+    by_bin = (a[1] - b[1]).abs().mean(dim=(0, 2))
+    return (by_bin * _weights(len(by_bin))).mean() + 0.5 * (a[0] - b[0]).abs().mean() / level
+
+
+def _heard(sound: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Magnitudes, and their logarithms."""
+    magnitudes = _magnitudes(sound, length)
+    return magnitudes, torch.log(magnitudes + FLOOR)
+
+
+def _magnitudes(sound: Tensor, length: int) -> Tensor:
+    """[batch, bins, windows] scaled so that white noise of power 1 has magnitudes around 1."""
+    window = _window(length)
+    spectra = torch.stft(sound, length, length // 4, window=window, center=False, return_complex=True)
+    return torch.sqrt(spectra.real.square() + spectra.imag.square() + 1e-9) / window.square().sum().sqrt()
+
+
+@lru_cache(maxsize=8)
+def _window(length: int) -> Tensor:
+    return torch.hann_window(length)
+
+
+@lru_cache(maxsize=8)
+def _weights(bins: int) -> Tensor:
+    """Half even, half by how finely the ear resolves a frequency. Mean 1."""
+    fine = 1 / (700 + torch.linspace(0, RATE / 2, bins))
+    return 0.5 + 0.5 * fine / fine.mean()

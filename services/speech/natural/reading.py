@@ -1,0 +1,50 @@
+"""Phrases as the network's symbols: Mandarin and English, also in one breath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from services.speech.mandarin import words
+from services.speech.natural.encoder import PAD
+from services.speech.natural.english import English, Entry
+from services.speech.natural.phones import SPACE, Phone
+from services.speech.natural.pinyin import phones
+from services.speech.text import Language, Phrase
+
+GOES_ON, ENDS = ",", "."
+"""The mark of a phrase without one, before another phrase and at the end."""
+
+
+class Reader:
+    """`lexicon` and `symbols`: see services/speech/natural/files.py."""
+
+    def __init__(self, lexicon: Mapping[str, Entry], symbols: Mapping[str, int]) -> None:
+        self._english = English(lexicon)
+        self._symbols = symbols
+
+    def phones(self, phrase: Phrase, *, ends: bool) -> list[Phone]:
+        """The phrase's sounds and its mark at the end. `ends`: the turn ends with it.
+
+        Only the mark comes of a phrase of which nothing can be read.
+        """
+        found: list[Phone] = []
+        for run in phrase.runs:
+            if run.language == "zh":
+                said = phones(words(run.text))
+            else:
+                said = self._english.phones(run.text, ends_phrase=run is phrase.runs[-1])
+            found += [SPACE, *said] if found and said else said
+        return [*found, Phone(phrase.mark or (ENDS if ends else GOES_ON), "")]
+
+    def tokens(self, phones: Sequence[Phone]) -> list[int]:
+        """Their numbers, with PAD at both ends. A symbol that the network does not have counts as a space."""
+        space = self._symbols[SPACE.symbols]
+        return [PAD, *(self._symbols.get(symbol, space) for phone in phones for symbol in phone.symbols), PAD]
+
+
+def language(phrase: Phrase) -> Language:
+    """The language of most of the phrase: a Hanzi weighs as much as half an English word."""
+    weights = {"zh": 0.0, "en": 0.0}
+    for run in phrase.runs:
+        weights[run.language] += len(run.text) / 2 if run.language == "zh" else run.text.count(" ") + 1
+    return "zh" if weights["zh"] >= weights["en"] else "en"

@@ -1,0 +1,48 @@
+"""A phrase of both languages is one row of symbols, which ends with its mark."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.speech.natural.english import Entry
+from services.speech.natural.reading import Reader, language
+from services.speech.text import Phrase, Run, phrases
+
+LEXICON: dict[str, Entry] = {"Lydia": "lˈɪdiə", "Tom": "tˈɑm"}
+SYMBOLS = {symbol: number for number, symbol in enumerate(" ,.?!:…wo↓ʂɨ↘lˈɪdiətɑm", 1)}
+
+
+def read(text: str, *, ends: bool = True) -> str:
+    (phrase,) = phrases(text)
+    return "".join(phone.symbols for phone in Reader(LEXICON, SYMBOLS).phones(phrase, ends=ends))
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"), [("我是 Lydia。", "wo↓ ʂɨ↘ lˈɪdiə."), ("Lydia是?", "lˈɪdiə ʂɨ↘?"), ("是！", "ʂɨ↘!")]
+)
+def test_languages_follow_one_another_with_a_space(text: str, symbols: str) -> None:
+    assert read(text) == symbols
+
+
+def test_a_phrase_without_a_mark_goes_on_or_ends() -> None:
+    assert read("是", ends=True) == "ʂɨ↘."
+    assert read("是", ends=False) == "ʂɨ↘,"
+
+
+def test_symbols_become_numbers_between_pads() -> None:
+    reader = Reader(LEXICON, SYMBOLS)
+    phones = reader.phones(Phrase((Run("zh", "我"),), "."), ends=True)
+    assert reader.tokens(phones) == [0, SYMBOLS["w"], SYMBOLS["o"], SYMBOLS["↓"], SYMBOLS["."], 0]
+
+
+def test_a_symbol_that_the_network_lacks_is_a_space() -> None:
+    reader = Reader({}, SYMBOLS)
+    phones = reader.phones(Phrase((Run("zh", "八"),), ""), ends=True)
+    assert set(reader.tokens(phones)) <= {0, *SYMBOLS.values()}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("我是 Lydia 呀", "zh"), ("my friend 你好", "en"), ("你好", "zh"), ("hello", "en")]
+)
+def test_the_phrase_has_the_language_of_most_of_it(text: str, expected: str) -> None:
+    assert language(phrases(text)[0]) == expected

@@ -1,0 +1,164 @@
+"""The rung `natural` streams without blocking, loads while she is already there, and fails with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+import pytest
+
+from services.core.events import TextSegment, VoiceChunk
+from services.core.inference import ModelFailed, ModelLoading
+from services.speech.espeak.phonemes import Sounding
+from services.speech.model.natural import NaturalSpeech
+from services.speech.natural.files import FilesUnavailable
+from services.speech.natural.speaker import Piece, Speaker
+
+
+class Slow:
+    """A speaker that takes its time for each piece, and counts them."""
+
+    def __init__(self, seconds: float = 0.0, pieces: int = 3, breaks_at: int = -1) -> None:
+        self.seconds, self.pieces, self.breaks_at = seconds, pieces, breaks_at
+        self.made = 0
+        self.threads: set[str] = set()
+
+    def speak(self, segment: TextSegment) -> Iterator[Piece]:
+        for number in range(self.pieces if segment.text else 0):
+            if number == self.breaks_at:
+                raise ValueError("no more")
+            time.sleep(self.seconds)
+            self.made += 1
+            self.threads.add(threading.current_thread().name)
+            phonemes = (Sounding("ɑ", 0, 4_800, 1),) if number == 0 else ()
+            yield Piece(np.full(2_400, 0.5, dtype=np.float32), phonemes)
+
+
+async def loaded(speaker: Slow) -> NaturalSpeech:
+    model = NaturalSpeech(lambda: cast(Speaker, speaker))
+    model.start()
+    await model.loaded()
+    return model
+
+
+async def spoken(model: NaturalSpeech, text: str = "好") -> list[VoiceChunk]:
+    return [chunk async for chunk in model.stream(TextSegment(text=text))]
+
+
+async def test_pieces_follow_each_other_and_phonemes_count_from_the_segment() -> None:
+    model = await loaded(Slow())
+    chunks = await spoken(model)
+    assert [chunk.start_sample for chunk in chunks] == [0, 2_400, 4_800]
+    assert [(p.ipa, p.start_sample, p.end_sample) for chunk in chunks for p in chunk.phonemes] == [("ɑ", 0, 4_800)]
+    assert {chunk.rung for chunk in chunks} == {"natural"}
+    assert await spoken(model, "") == []
+    await model.close()
+
+
+async def test_the_loop_goes_on_while_a_piece_is_made() -> None:
+    speaker = Slow(0.1)
+    model = await loaded(speaker)
+    speaking = asyncio.create_task(spoken(model))
+    beats = 0
+    while not speaking.done():
+        await asyncio.sleep(0.005)
+        beats += 1
+    assert beats > 20
+    assert all(name.startswith("natural-voice") for name in speaker.threads)
+    await model.close()
+
+
+async def test_closing_the_stream_makes_no_more_pieces() -> None:
+    speaker = Slow(0.02, pieces=100)
+    model = await loaded(speaker)
+    stream = model.stream(TextSegment(text="好"))
+    await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.15)
+    assert speaker.made <= 2
+    await model.close()
+
+
+async def test_an_interruption_in_the_middle_of_a_piece_makes_no_more() -> None:
+    speaker = Slow(0.05, pieces=100)
+    model = await loaded(speaker)
+    speaking = asyncio.create_task(spoken(model))
+    await asyncio.sleep(0.12)
+    speaking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await speaking
+    made = speaker.made
+    await asyncio.sleep(0.2)
+    assert speaker.made <= made + 1
+    await model.close()
+
+
+async def test_until_it_is_loaded_the_next_rung_is_asked_at_once() -> None:
+    held = threading.Event()
+
+    def load() -> Speaker:
+        held.wait(5)
+        return cast(Speaker, Slow())
+
+    model = NaturalSpeech(load)
+    model.start()
+    with pytest.raises(ModelLoading):
+        await spoken(model)
+    assert not await model.ready()
+    held.set()
+    await model.loaded()
+    assert await model.ready()
+    assert len(await spoken(model)) == 3
+    await model.close()
+
+
+async def test_missing_files_are_told_with_their_mend() -> None:
+    def load() -> Speaker:
+        raise FilesUnavailable("nothing there. Mend: run `make setup`.")
+
+    model = NaturalSpeech(load)
+    model.start()
+    await model.loaded()
+    for _ in range(2):
+        with pytest.raises(ModelFailed, match="Mend: run `make setup`") as failure:
+            await spoken(model)
+        assert not isinstance(failure.value, ModelLoading)
+    await model.close()
+
+
+async def test_a_voice_that_breaks_off_says_so() -> None:
+    model = await loaded(Slow(breaks_at=1))
+    chunks = []
+    with pytest.raises(ModelFailed, match="broke off: ValueError: no more"):
+        async for chunk in model.stream(TextSegment(text="好")):
+            chunks.append(chunk)  # noqa: PERF401
+    assert len(chunks) == 1
+    await model.close()
+
+
+async def test_rooms_take_turns_piece_by_piece() -> None:
+    speaker = Slow(0.02, pieces=5)
+    model = await loaded(speaker)
+    ends: list[float] = []
+
+    async def room() -> None:
+        await spoken(model)
+        ends.append(time.monotonic())
+
+    await asyncio.gather(*(room() for _ in range(4)))
+    assert max(ends) - min(ends) < 0.1
+    await model.close()
+
+
+async def test_closing_ends_its_threads() -> None:
+    model = await loaded(Slow(0.05, pieces=100))
+    speaking = asyncio.create_task(spoken(model))
+    await asyncio.sleep(0.02)
+    await model.close()
+    with pytest.raises((ModelFailed, RuntimeError, asyncio.CancelledError)):
+        await speaking
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("natural-voice")]

@@ -1,0 +1,44 @@
+"""`lydia up` offers the voices that this machine and its settings have."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from services import up
+from services.core.settings import Settings
+from services.speech.natural.files import HASHES
+from services.speech.service import NATURAL, TEACHER
+
+
+def rungs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **speech: object) -> list[str]:
+    monkeypatch.setattr(up, "VOICE", tmp_path)
+    return list(up._natural_voices(Settings.model_validate({"speech": speech})))
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    (tmp_path / HASHES).write_text("{}")
+    return tmp_path
+
+
+def test_the_natural_voice_is_there_when_it_was_built(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rungs(built, monkeypatch) == [NATURAL]
+
+
+def test_the_finest_voice_is_there_when_it_is_asked_for(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(rungs(built, monkeypatch, finest=True)) == {NATURAL, TEACHER}
+
+
+def test_who_chooses_the_fast_voice_gets_it(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rungs(built, monkeypatch, own_voice="fast", finest=True) == []
+
+
+def test_without_its_files_the_fast_voice_speaks_and_the_mend_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert rungs(tmp_path, monkeypatch) == []
+    assert "Mend: run `make setup`" in caplog.text
