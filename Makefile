@@ -140,5 +140,4 @@ $(CHAT)/.built: $(wildcard services/chat/*.py services/chat/persona/*.yaml servi
 
 $(VOICE)/.built: services/speech/natural/files.py services/speech/natural/__main__.py | $(VENV)/.runtime $(VENV)/.node
 	$(call say,Her natural voice)
-	@$(BIN)/python -m services.speech.natural
-	@touch $@
+	@if $(BIN)/python -m services.speech.natural; then touch $@; fi

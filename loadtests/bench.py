@@ -277,11 +277,16 @@ async def main(arguments: argparse.Namespace) -> None:
                 collecting() as collector,
                 lydia(
                     Path(folder) / "data",
-                    {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint, **NO_IDLE_TALK, **MANY_ROOMS},
+                    {
+                        "LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint,
+                        "LYDIA_SPEECH__OWN_VOICE": arguments.voice,
+                        **NO_IDLE_TALK,
+                        **MANY_ROOMS,
+                    },
                 ) as process,
                 process.client() as client,
             ):
-                progress.console.print(f"started in {process.started_in_s:.1f} s")
+                progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
                 if "answers" in parts:
                     show_answers(progress.console, await answers(process, client, 120 * scale, progress))
                     await asyncio.sleep(6)  # the last spans come in batches
@@ -319,5 +324,6 @@ def show_answers(console: Console, found: Answers) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
     parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "kill"], metavar="PART")
     asyncio.run(main(parser.parse_args()))

