@@ -33,7 +33,8 @@ MESSAGE = {"viewer": {"id": "u1", "name": "Mei"}, "text": "你是谁？"}
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
-    async with lydia(tmp_path_factory.mktemp("up") / "data") as process:
+    # The natural voice takes memory when it has loaded, and one test here measures memory.
+    async with lydia(tmp_path_factory.mktemp("up") / "data", {"LYDIA_SPEECH__OWN_VOICE": "fast"}) as process:
         yield process
 
 
