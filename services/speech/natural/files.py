@@ -219,17 +219,17 @@ def _pip(package: Package, cache: Path) -> None:
     requirements = cache / "requirements.txt"
     requirements.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    _run([*command, "--dest", str(cache), "--requirement", str(requirements)], package, cache)
+    _run([*command, "--dest", str(cache), "--requirement", str(requirements)], package)
 
 
 def _npm(package: Package, cache: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise FilesUnavailable(f"npm is missing, and {package.requirement} comes by it. Mend: run `make setup`.")
-    _run([npm, "pack", "--silent", "--pack-destination", str(cache), package.requirement], package, cache)
+    _run([npm, "pack", "--silent", "--pack-destination", str(cache), package.requirement], package)
 
 
-def _run(command: list[str], package: Package, cache: Path) -> None:
+def _run(command: list[str], package: Package) -> None:
     client, what = package.client, package.requirement
     mend = (
         f"Mend: make the package index reachable and run `make setup`, or put {package.file} into a folder yourself "
