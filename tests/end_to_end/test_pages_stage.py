@@ -67,9 +67,18 @@ def test_her_voice_is_heard_and_her_mouth_follows_it(browser: Browser, stage: Fa
     with opened(browser, f"{stage.url}/rooms/lydia") as page:
         alive(page)
         seen: list[list[float]] = []
-        while len(seen) < 60:
-            seen.append(lydia(page, "shownSample", "jawOpen", "heardSample", "energy", "driftMs"))
-            time.sleep(0.1)
+
+        def enough() -> bool:
+            *reading, by_herself = lydia(
+                page, "shownSample", "jawOpen", "heardSample", "energy", "driftMs", "byHerself"
+            )
+            # A machine that stood still for a moment leaves her without frames, and she moves by herself until they
+            # are back.
+            if not by_herself:
+                seen.append(reading)
+            return len(seen) >= 100
+
+        until(enough, "a hundred readings of poses that are all the room's")
     shown, jaw, heard, energy, drift = np.array(seen).T
     assert np.abs(jaw - 0.6 * loudness(shown)).max() < 0.02, "the pose belongs to its sample"
     # A tone of amplitude a has energy a/√2; the window of the measurement lies just behind what is heard now.
@@ -198,7 +207,6 @@ def test_a_lost_connection_is_shown_and_comes_back_by_itself(browser: Browser, s
         until(lambda: "lost" in page.evaluate("states"), "the loss is seen")
         until(lambda: lydia(page, "connection") == "live", "it came back")
         alive(page)
-        assert in_step(*lydia(page, "shownSample", "jawOpen"))
         assert abs(lydia(page, "heardSample") - stage.now()) < 2 * RATE
 
 

@@ -27,6 +27,11 @@ export class Alive {
     this.#own = { face: new Float32Array(FACE_VALUES), joints: new Float32Array(0) };
   }
 
+  /** How far she moves by herself: 0, only as the room says, to 1. */
+  get weight(): number {
+    return this.#weight;
+  }
+
   /**
    * Blends her own life into `pose` as far as it is needed.
    * @param fresh whether the pose came from the room just now

@@ -177,6 +177,9 @@ const probe: Probe = {
   get shownSample() {
     return performance?.shownSample ?? -1;
   },
+  get byHerself() {
+    return performance?.byHerself ?? 0;
+  },
   get heardSample() {
     return performance?.heardSample() ?? -1;
   },

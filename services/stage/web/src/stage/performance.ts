@@ -42,6 +42,11 @@ export class Performance {
     return this.#pose;
   }
 
+  /** How far she moved by herself in that pose, because frames were missing: 0 to 1. */
+  get byHerself(): number {
+    return this.#alive.weight;
+  }
+
   /** When the voice of the last stopped epoch had faded, Unix time in milliseconds; null before the first. */
   get stoppedAt(): number | null {
     return this.#stoppedAt;

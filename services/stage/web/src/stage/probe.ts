@@ -15,6 +15,8 @@ export interface Probe {
   readonly mouth: number;
   /** Media sample of that pose; -1 before the first. */
   readonly shownSample: number;
+  /** How far she moved by herself in that pose, because frames were missing: 0, not at all, to 1. */
+  readonly byHerself: number;
   /** Media sample that is heard at this moment; -1 before the first message. */
   readonly heardSample: number;
   /** Highest epoch heard of. */
