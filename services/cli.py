@@ -80,6 +80,8 @@ def _up(*, demo: bool) -> int:
 
 
 def _run(settings: Settings, console: Console, *, demo: bool) -> int:
+    # Its threads would wait for each other actively, and the other cores have other work. Read when numpy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Heavy parts are loaded only now, so that a wrong setting is told at once.
     from services.core.embedded_redis import RedisFailed
     from services.up import CannotStart, address, listen, run, up

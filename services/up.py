@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import secrets
@@ -68,6 +69,8 @@ from services.stage.service import Stage
 
 log = logging.getLogger(__name__)
 
+SWITCH_S = 0.0005
+"""How long a thread that computes in Python may keep the loop waiting."""
 STOP_S = 3
 """How long open connections may take to close."""
 MAX_BODY_BYTES = 16 * 1024 * 1024 + 4 * 1024 * 1024
@@ -117,7 +120,9 @@ async def up(settings: Settings, listener: socket.socket, ready: Callable[[Addre
                         lifespan="off",
                         access_log=False,
                         timeout_graceful_shutdown=STOP_S,
+                        proxy_headers=False,
                         ws="websockets-sansio",
+                        ws_per_message_deflate=False,  # sound and poses hardly get smaller, and it takes time
                         ws_max_size=MAX_CALL_BYTES,
                     )
                 )
@@ -249,6 +254,9 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
             )
         )
         _watch(app, telemetry, bus, state)
+        # All this lives as long as the process. Looking through it for garbage would hold the room up each time.
+        gc.collect()
+        gc.freeze()
         yield app, tasks, {name: rungs[0] for name, rungs in ladders.items()}
 
 
@@ -446,7 +454,8 @@ def _token_path(settings: Settings) -> Path:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine on the fastest loop there is here."""
+    """Runs a coroutine on the fastest loop there is here, which threads that compute hold up as little as possible."""
+    sys.setswitchinterval(SWITCH_S)
     factory = None
     if sys.platform != "win32":
         import uvloop

@@ -13,8 +13,6 @@ from services.motion.frames import Frames
 
 Array = NDArray[Any]
 
-HEAD_AXES = np.array([(0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)])
-"""Axes of yaw (+ to her left), pitch (+ up), roll (+ to her left shoulder)."""
 EYE_YAW_LIMIT, EYE_PITCH_LIMIT = 0.55, 0.35
 """How far the eyes turn in the head, radians."""
 LOOK_SIDEWAYS, LOOK_UP_DOWN = 0.44, 0.35
@@ -64,16 +62,15 @@ def _look(values: Array, idle: Frames, performance: Frames, turned: Array) -> No
             values[:, face.INDEX[f"EyeLook{shape}{eye}"]] = np.maximum(amount, 0)
 
 
-def head_quaternion(angles: Array) -> Array:
-    """Quaternions [n, 4] of the head's yaw, pitch, roll [n, 3]."""
-    yaw, pitch, roll = (joints.quaternion(angles[:, i, None] * axis) for i, axis in enumerate(HEAD_AXES))
-    return joints.multiply(joints.multiply(yaw, pitch), roll)
-
-
 def _heading(head: Array, turned: Array) -> tuple[Array, Array]:
-    """Where the nose points in the room, [n] each: yaw and pitch in radians."""
-    facing = head_quaternion(head)
-    for joint in reversed(joints.TRUNK):
-        facing = joints.multiply(turned[:, joint], facing)
-    nose = joints.rotate(facing, np.array([0.0, 0.0, 1.0]))
-    return np.arctan2(nose[:, 0], nose[:, 2]), np.arcsin(np.clip(nose[:, 1], -1, 1))
+    """Where the nose points in the room, [n] each: yaw (+ to her left) and pitch (+ up) in radians.
+
+    `head`: yaw, pitch and roll, which does not turn the nose, [n, 3].
+    """
+    yaw, pitch = head[:, 0], head[:, 1]
+    level = np.cos(pitch)
+    nose = np.stack([np.sin(yaw) * level, np.sin(pitch), np.cos(yaw) * level], -1)[..., None]
+    trunk = joints.matrix(turned[:, joints.TRUNK])
+    for joint in reversed(range(len(joints.TRUNK))):
+        nose = trunk[:, joint] @ nose
+    return np.arctan2(nose[:, 0, 0], nose[:, 2, 0]), np.arcsin(np.clip(nose[:, 1, 0], -1, 1))

@@ -68,31 +68,35 @@ def rotation_vector(quaternions: Array) -> Array:
 
 def multiply(first: Array, second: Array) -> Array:
     """The product first · second: the rotation `second`, then, in the parent's axes, `first`."""
-    ax, ay, az, aw = np.moveaxis(first, -1, 0)
-    bx, by, bz, bw = np.moveaxis(second, -1, 0)
-    return np.stack(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ],
-        -1,
+    ax, ay, az, aw = (first[..., part] for part in range(4))
+    bx, by, bz, bw = (second[..., part] for part in range(4))
+    product = np.empty(np.broadcast_shapes(first.shape, second.shape), np.result_type(first, second))
+    product[..., 0] = aw * bx + ax * bw + ay * bz - az * by
+    product[..., 1] = aw * by - ax * bz + ay * bw + az * bx
+    product[..., 2] = aw * bz + ax * by - ay * bx + az * bw
+    product[..., 3] = aw * bw - ax * bx - ay * by - az * bz
+    return product
+
+
+def matrix(quaternions: Array) -> Array:
+    """Rotation matrices [..., 3, 3] of unit quaternions [..., 4]."""
+    x, y, z, w = (quaternions[..., part] for part in range(4))
+    made = np.empty((*x.shape, 3, 3), quaternions.dtype)
+    made[..., 0, 0], made[..., 1, 1], made[..., 2, 2] = (
+        1 - 2 * (y * y + z * z),
+        1 - 2 * (x * x + z * z),
+        1 - 2 * (x * x + y * y),
     )
+    made[..., 0, 1], made[..., 1, 0] = 2 * (x * y - w * z), 2 * (x * y + w * z)
+    made[..., 0, 2], made[..., 2, 0] = 2 * (x * z + w * y), 2 * (x * z - w * y)
+    made[..., 1, 2], made[..., 2, 1] = 2 * (y * z - w * x), 2 * (y * z + w * x)
+    return made
 
 
 def conjugate(quaternions: Array) -> Array:
     """The rotation back."""
     back: Array = quaternions * np.array([-1, -1, -1, 1], quaternions.dtype)
     return back
-
-
-def rotate(quaternions: Array, vectors: Array) -> Array:
-    """Vectors [..., 3] turned by quaternions [..., 4]."""
-    axis, w = quaternions[..., :3], quaternions[..., 3:]
-    twice = 2 * np.cross(axis, vectors)
-    turned: Array = vectors + w * twice + np.cross(axis, twice)
-    return turned
 
 
 def _rest() -> Array:

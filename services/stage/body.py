@@ -53,6 +53,9 @@ class _Layer:
         """Frames [first, first + count): nothing before the beginning, the last one easing out after the end."""
         if self.end == self.first:
             return still(count)
+        if self.first <= first and first + count <= self.end and self.stops is None:
+            whole = slice(first - self.first, first - self.first + count)
+            return Frames(self._frames.face[whole], self._frames.joints[whole])
         times = np.arange(first, first + count)
         place = np.clip(times - self.first, 0, len(self._frames.face) - 1)
         end = self.end if self.stops is None else min(self.stops, self.end)
@@ -103,8 +106,8 @@ class Body:
         layers = [layer for layer in self._layers if layer.shows(first, count)]
         if not layers:
             return self._alone(first, count, composed=True)
-        performed = still(count)
-        for layer in layers:
+        performed = layers[0].span(first, count)
+        for layer in layers[1:]:
             span = layer.span(first, count)
             performed = Frames(
                 _sum(performed.face, span.face), multiply(span.joints, performed.joints).astype(np.float32)

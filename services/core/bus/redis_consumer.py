@@ -27,7 +27,7 @@ BLOCK_MS = 500
 """How long Redis holds a request when there is nothing to read; a new partition is read after this at the latest."""
 PAUSED_BLOCK_MS = 10
 """The same while some partition is paused, so that it goes on soon."""
-COMMIT_S = 0.04
+COMMIT_S = 0.2
 """How long finished work is gathered before it is committed."""
 WAITING_S = 0.05
 """How often a member asks for a partition that another one is to hand over."""
@@ -205,7 +205,10 @@ class Membership:
         self._timeout_s = timeout_s
         self._sync_script = redis.register_script(SYNC)
         self._me = uuid.uuid4().hex
-        self._waiting = False
+        self._waiting: set[str] = set()
+        """Topics of which another member is to hand a partition over."""
+        self._due: dict[str, float] = {}
+        """Loop time at which a topic's lease is to be renewed."""
 
     async def join(self) -> None:
         """Raises BusUnavailable."""
@@ -243,9 +246,17 @@ class Membership:
             log.warning("%s left the bus without a last commit: %s", self._group, error)
 
     async def _sync(self, lease_s: float) -> None:
-        self._waiting = False
+        """Calls for the topics with something to tell or to hear, and for all of them when the group is left."""
+        now = asyncio.get_running_loop().time()
         for topic in self._topics:
-            await self._sync_topic(topic, lease_s)
+            news = any(
+                share.progress.committed > share.told or share.leave_by is not None
+                for share in self._consumer.shares.values()
+                if share.topic == topic
+            )
+            if lease_s == 0 or news or topic in self._waiting or now >= self._due.get(topic, now):
+                await self._sync_topic(topic, lease_s)
+                self._due[topic] = now + self._lease_s / 3
 
     async def _sync_topic(self, topic: str, lease_s: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -277,7 +288,7 @@ class Membership:
             share.told = committed
         if answer:
             *owned, waiting = answer
-            self._waiting |= bool(waiting)
+            (self._waiting.add if waiting else self._waiting.discard)(topic)
             self._adopt(topic, {partition: (start, bool(keep)) for partition, start, keep in owned}, now)
 
     def _adopt(self, topic: str, owned: dict[int, tuple[int, bool]], now: float) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.motion import joints
 from services.motion.arms import LOWER_ARM, UPPER_ARM
-from services.motion.joints import multiply, rotate
+from services.motion.joints import matrix, multiply
 
 Array = NDArray[Any]
 
@@ -38,6 +38,12 @@ class Body:
     chest_turned: Array
     left: Arm
     right: Arm
+
+
+def rotate(quaternions: Array, vectors: Array) -> Array:
+    """Vectors [..., 3] turned by quaternions [..., 4]."""
+    turned: Array = (matrix(quaternions) @ vectors[..., None])[..., 0]
+    return turned
 
 
 def body(full: Array) -> Body:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from services.motion import face, joints
-from services.motion.compose import compose, head_quaternion
+from services.motion.compose import EYE_PITCH_LIMIT, EYE_YAW_LIMIT, compose
+from services.motion.curves import soft_limit
 from services.motion.frames import Frames, still
 from services.motion.idle import idle
 
@@ -82,12 +84,18 @@ def test_a_directed_gaze_silences_idle_glances() -> None:
     assert np.isclose(compose(glancing, directed).face[0, face.EYE_YAW[0]], -0.2, atol=0.02)
 
 
-def test_the_head_turns_left_up_and_to_the_left_shoulder_for_positive_angles() -> None:
-    nose, crown = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
-    left, up, tilted = (head_quaternion(np.eye(3)[i : i + 1] * 0.3)[0] for i in range(3))
-    assert joints.rotate(left, nose)[0] > 0.2
-    assert joints.rotate(up, nose)[1] > 0.2
-    assert joints.rotate(tilted, crown)[0] > 0.2
+def test_eyes_make_up_for_any_posture_of_head_and_trunk() -> None:
+    chance = np.random.default_rng(2112)
+    posture = still(50)
+    posture.face[:, face.HEAD] = head = chance.uniform(-0.1, 0.1, (50, 3))
+    bends = chance.uniform(-0.05, 0.05, (50, len(joints.TRUNK), 3))
+    posture.joints[:, joints.TRUNK] = joints.quaternion(bends)
+    nose = Rotation.from_euler("YXZ", head * (1, -1, -1)).apply([0.0, 0.0, 1.0])
+    for joint in reversed(range(len(joints.TRUNK))):
+        nose = Rotation.from_rotvec(bends[:, joint]).apply(nose)
+    eyes = compose(still(50), posture).face[:, [face.EYE_YAW[0], face.EYE_PITCH[0]]]
+    assert np.allclose(eyes[:, 0], soft_limit(-np.arctan2(nose[:, 0], nose[:, 2]), EYE_YAW_LIMIT), atol=1e-5)
+    assert np.allclose(eyes[:, 1], soft_limit(-np.arcsin(nose[:, 1]), EYE_PITCH_LIMIT), atol=1e-5)
 
 
 def test_a_composed_minute_has_no_jumps() -> None:

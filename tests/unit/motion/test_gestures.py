@@ -14,7 +14,7 @@ from services.motion import face, joints
 from services.motion.frames import of_rows
 from services.motion.gestures import BEAT_APEX_S, BEATS, GESTURES, Part, pose
 from services.motion.moves import Move, rows
-from tests.unit.motion.skeleton import HEAD_HALF_AXES, TORSO_HALF_AXES, Arm, Body, body
+from tests.unit.motion.skeleton import HEAD_HALF_AXES, TORSO_HALF_AXES, Arm, Body, body, rotate
 
 Array = NDArray[Any]
 
@@ -35,7 +35,7 @@ def clearance(seen: Body) -> float:
     nearest = np.inf
     for arm in (seen.left, seen.right):
         for point in _along(arm):
-            in_chest = joints.rotate(joints.conjugate(seen.chest_turned), point - seen.chest)
+            in_chest = rotate(joints.conjugate(seen.chest_turned), point - seen.chest)
             beside = (in_chest[:, 1] > -0.35) & (in_chest[:, 1] < 0.12)
             to_trunk = np.hypot(*(in_chest[beside][:, [0, 2]] / TORSO_HALF_AXES).T)
             to_head = np.linalg.norm((point - seen.head) / HEAD_HALF_AXES, axis=-1)

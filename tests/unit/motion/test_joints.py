@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from services.motion import joints
 from services.motion.arms import reach
@@ -26,8 +27,16 @@ def test_a_rotation_vector_survives_its_quaternion(vector: tuple[float, float, f
 def test_a_product_turns_first_by_its_second_factor(first: tuple[float, ...], second: tuple[float, ...]) -> None:
     a, b = joints.quaternion(np.array(first)), joints.quaternion(np.array(second))
     point = np.array([0.3, -1.0, 2.0])
-    assert np.allclose(joints.rotate(joints.multiply(a, b), point), joints.rotate(a, joints.rotate(b, point)))
-    assert np.allclose(joints.rotate(joints.conjugate(a), joints.rotate(a, point)), point)
+    turned = joints.matrix(joints.multiply(a, b)) @ point
+    assert np.allclose(turned, joints.matrix(a) @ joints.matrix(b) @ point)
+    assert np.allclose(joints.matrix(joints.conjugate(a)) @ joints.matrix(a) @ point, point)
+
+
+@settings(deadline=None)
+@given(vectors)
+def test_a_matrix_turns_as_its_rotation_vector_says(vector: tuple[float, float, float]) -> None:
+    turned = joints.matrix(joints.quaternion(np.array(vector)))
+    assert np.allclose(turned, Rotation.from_rotvec(vector).as_matrix())
 
 
 def test_at_rest_the_hands_hang_beside_the_body_a_little_forward() -> None:
