@@ -41,14 +41,20 @@ CUT_AT_ONCE = 5
 MANY_ROOMS = {"LYDIA_STAGE__MAX_ROOMS": "2000"}
 """Every interruption has a room of its own: nobody there has asked or been cut off before."""
 TYPED = (
-    "你好呀",
-    "你今年多大了",
-    "你会唱歌吗",
-    "What's your favourite food?",
-    "讲个笑话",
-    "Who are you?",
-    "你喜欢猫吗",
+    "第一次来，你这里是做什么的呀",
+    "你平时下了播都干啥",
+    "能给我们来一首你拿手的歌不",
+    "what do you usually have for breakfast",
+    "有没有好笑的段子，来一个",
+    "so are you a real person or what",
+    "你家里养小动物了吗",
+    "今天上班被老板骂了，好难过",
+    "你说人以后会住到火星上去吗",
+    "do you ever get tired of talking to us",
+    "明天要考试了，给我加个油吧",
+    "你这身衣服是哪里买的",
 )
+"""None is an example of the persona's, whose meanings are kept: each must be understood anew."""
 CROWD = ("666", "哈哈哈", "主播好", "来了来了", "hello", "今天好冷", "好听", "love this", "求关注", "晚上好")
 LONG_ANSWERS = (
     "给我讲个故事吧",

@@ -37,15 +37,18 @@ class Meaning:
         with self._one_at_a_time:
             return np.asarray(self._engine.query(list(texts)), np.float32).reshape(len(texts), SIZE)
 
+    def of_one(self, text: str) -> Floats:
+        """Vector [384] of unit length; at once when it is an example, as what people write most often is."""
+        kept = self._kept.get(_key(text))
+        return self.of([text])[0] if kept is None else _unpacked(kept)
+
     def of_examples(self, texts: Sequence[str]) -> Floats:
         """The same, from what is kept where possible (in 8 bits)."""
         missing = self.missing(texts)
         for start in range(0, len(missing), AT_ONCE):
             some = missing[start : start + AT_ONCE]
             self._kept |= {_key(text): _packed(vector) for text, vector in zip(some, self.of(some), strict=True)}
-        packed = np.stack([self._kept[_key(text)] for text in texts]).astype(np.float32)
-        vectors: Floats = packed / np.linalg.norm(packed, axis=1, keepdims=True)
-        return vectors
+        return _unpacked(np.stack([self._kept[_key(text)] for text in texts]))
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Texts whose vectors are not kept, each once."""
@@ -66,6 +69,12 @@ def _key(text: str) -> int:
 def _packed(vector: Floats) -> NDArray[np.int8]:
     packed: NDArray[np.int8] = np.round(vector / np.abs(vector).max() * 127).astype(np.int8)
     return packed
+
+
+def _unpacked(packed: NDArray[np.int8]) -> Floats:
+    wide = packed.astype(np.float32)
+    vectors: Floats = wide / np.linalg.norm(wide, axis=-1, keepdims=True)
+    return vectors
 
 
 def _read(path: Path) -> dict[int, NDArray[np.int8]]:

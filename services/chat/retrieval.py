@@ -92,7 +92,7 @@ class Retrieval:
     def find(self, text: str) -> Match:
         """The best intent; about 20 ms on one core, so not for an event loop's thread."""
         text = normal(text)
-        meaning = np.maximum(self._vectors @ _unit(self._meaning.of([text])[0] - self._mean), 0)
+        meaning = np.maximum(self._vectors @ _unit(self._meaning.of_one(text) - self._mean), 0)
         scores = (meaning**2 + LETTERS * self._grams.similar(text)) @ self._coefficients
         first, second = sorted(np.argpartition(scores, -2)[-2:], key=lambda intent: -scores[intent])
         found, margin = self._intents[first], float(scores[first] - scores[second])

@@ -76,12 +76,12 @@ class Chat:
         A language model would not write the same words again, so a turn it had begun is closed by the persona.
         """
         self._remember_asked(turn)
-        begun = await self._state.get(begun_key(turn.room_id))
-        again = begun is not None and begun.decode() == turn.turn_id
-        await self._state.apply(Put(begun_key(turn.room_id), turn.turn_id.encode(), HISTORY_TTL_S))
         request = ChatRequest(turn=turn, history=await self._lines(turn.room_id))
-        rungs = [self._own] if again or not _free(turn) else self._ladder.usable()
+        rungs = self._ladder.usable() if _free(turn) else [self._own]
+        if rungs != [self._own] and await self._begun(turn):
+            rungs = [self._own]
         sequence, said = 0, ""
+        at_once: list[TextSegment] = []
         for rung in rungs:
             try:
                 async with aclosing(self._stream(rung, request)) as segments:
@@ -90,7 +90,10 @@ class Chat:
                         spoken = self._moderated(segment, said)
                         astray = spoken is not segment and rung != self._own
                         spoken.last |= astray
-                        await self._publish(spoken)
+                        if rung == self._own and sequence > 0:  # they are all there by now
+                            at_once.append(spoken)
+                        else:
+                            await self._publish(spoken)
                         if astray:  # what a model writes on is no better
                             break
                         sequence += 1
@@ -101,11 +104,19 @@ class Chat:
                 self._ladder.failed(rung)
                 if sequence == 0:
                     continue
+                await self._publish(*at_once)
                 await self._close(turn, sequence)
             else:
+                await self._publish(*at_once)
                 self._ladder.served(rung)
             return
         await self._close(turn, sequence)
+
+    async def _begun(self, turn: Turn) -> bool:
+        """Whether the turn had been begun before; it has from now on."""
+        before = await self._state.get(begun_key(turn.room_id))
+        await self._state.apply(Put(begun_key(turn.room_id), turn.turn_id.encode(), HISTORY_TTL_S))
+        return before is not None and before.decode() == turn.turn_id
 
     async def _stream(self, rung: str, request: ChatRequest) -> AsyncGenerator[TextSegment, None]:
         stream = self._inference.stream(rung, request, request_id=request.turn.turn_id)
@@ -162,15 +173,18 @@ class Chat:
         held.emotion, held.gesture, held.intensity = line.emotion, line.gesture, line.intensity
         return held
 
-    async def _publish(self, segment: TextSegment) -> None:
+    async def _publish(self, *segments: TextSegment) -> None:
         await self._bus.publish(
-            seal(
-                topics.TEXT,
-                segment,
-                event_id=derived("text", segment.turn_id, segment.sequence),
-                room_id=segment.room_id,
-                source="chat",
-                now_ms=self._clock.now_ms(),
+            *(
+                seal(
+                    topics.TEXT,
+                    segment,
+                    event_id=derived("text", segment.turn_id, segment.sequence),
+                    room_id=segment.room_id,
+                    source="chat",
+                    now_ms=self._clock.now_ms(),
+                )
+                for segment in segments
             )
         )
 

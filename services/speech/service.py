@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from services.core import topics
-from services.core.bus.port import Bus
+from services.core.bus.port import Bus, Record
 from services.core.clock import Clock
 from services.core.envelope import seal
 from services.core.events import TextSegment, VoiceChunk
@@ -29,7 +29,7 @@ OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS = (
 )
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
-AHEAD_S = 6.0
+AHEAD_S = 3.0
 """A segment is not begun while the turn's voice is farther ahead than this of what can have been heard: most of what is
 made early is made for nothing when she is interrupted.
 """
@@ -150,19 +150,22 @@ class Speech:
                 yield piece
 
     async def _publish(self, chunks: Sequence[VoiceChunk], asked_at: float) -> None:
-        for chunk in chunks:
-            await self._bus.publish(
-                seal(
-                    topics.VOICE,
-                    chunk,
-                    event_id=derived(chunk.turn_id, "voice", chunk.sequence),
-                    room_id=chunk.room_id,
-                    source="speech",
-                    now_ms=self._clock.now_ms(),
-                )
-            )
-            if chunk.sequence == 0:
-                self._telemetry.metrics.speech_first_chunk_seconds.observe(self._clock.monotonic() - asked_at)
+        """Publishes the turn's first chunk alone, to be early, and others together."""
+        if chunks and chunks[0].sequence == 0:
+            await self._bus.publish(self._sealed(chunks[0]))
+            self._telemetry.metrics.speech_first_chunk_seconds.observe(self._clock.monotonic() - asked_at)
+            chunks = chunks[1:]
+        await self._bus.publish(*(self._sealed(chunk) for chunk in chunks))
+
+    def _sealed(self, chunk: VoiceChunk) -> Record:
+        return seal(
+            topics.VOICE,
+            chunk,
+            event_id=derived(chunk.turn_id, "voice", chunk.sequence),
+            room_id=chunk.room_id,
+            source="speech",
+            now_ms=self._clock.now_ms(),
+        )
 
 
 async def _next(pieces: AsyncGenerator[VoiceChunk, None], seconds: float) -> VoiceChunk | None:

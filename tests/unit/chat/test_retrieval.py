@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from services.chat.meaning import SIZE, Floats, Meaning
-from services.chat.persona import Intent, Persona
-from services.chat.retrieval import UNANSWERABLE, Match, Retrieval
+from services.chat.persona import Intent, Persona, load
+from services.chat.retrieval import UNANSWERABLE, Match, Retrieval, example_texts
 
 
 class Spelling(Meaning):
@@ -25,6 +26,10 @@ class Spelling(Meaning):
                 vector[ord(letter) % SIZE] += 1
         unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+    def of_one(self, text: str) -> Floats:
+        one: Floats = self.of([text])[0]
+        return one
 
     def of_examples(self, texts: Sequence[str]) -> Floats:
         return self.of(texts)
@@ -70,3 +75,11 @@ def test_what_was_fitted_is_kept_until_the_examples_change(tmp_path: Path) -> No
     (kept,) = tmp_path.glob("intents-*.npz")
     Retrieval(persona(unanswerable=("xyz",)), Spelling(), tmp_path)
     assert kept not in tmp_path.glob("intents-*.npz")
+
+
+def test_what_is_an_example_means_the_same_without_being_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    meaning = Meaning()
+    example = example_texts(load())[0]
+    (computed,) = meaning.of([example])
+    monkeypatch.setattr(meaning, "of", None)
+    assert meaning.of_one(example) @ computed > 0.999
