@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class EspeakSpeech:
             yield VoiceChunk(
                 sample_rate=SAMPLE_RATE,
                 start_sample=at,
-                pcm_s16le=to_s16le(limited(sound)),
+                pcm_s16le=to_s16le(sound),
                 phonemes=[
                     Phoneme(ipa=p.ipa, start_sample=at + p.start, end_sample=at + p.end, stress=p.stress)
                     for p in phonemes
@@ -59,21 +60,29 @@ class EspeakSpeech:
             sounds, rate = await self._client.speak([run.line for run in runs])
         except EspeakFailed as error:
             raise ModelFailed(str(error)) from None
-        heard = (run.heard(sound, rate) for run, sound in zip(runs, sounds, strict=True))
-        pieces: list[Samples] = []
-        phonemes: list[Sounding] = []
-        at = 0
-        for phrase in part:
-            for _ in phrase.runs:
-                piece, soundings = next(heard)
-                phonemes += [Sounding(s.ipa, at + s.start, at + s.end, s.stress) for s in soundings]
-                pieces.append(piece)
-                at += len(piece)
-            pause = silence(LAST_PAUSE_S if ends_turn and phrase is part[-1] else PAUSE_S[phrase.mark])
-            phonemes.append(Sounding("", at, at + len(pause), 0))
-            pieces.append(pause)
-            at += len(pause)
-        return np.concatenate(pieces), phonemes
+        # A long sentence takes tens of milliseconds, in which the loop has others to serve.
+        return await asyncio.to_thread(_joined, part, runs, sounds, rate, ends_turn=ends_turn)
+
+
+def _joined(
+    part: list[Phrase], runs: list[_Run], sounds: Sequence[Sound], rate: int, *, ends_turn: bool
+) -> tuple[Samples, list[Sounding]]:
+    """The phrases' sound with their pauses."""
+    heard = (run.heard(sound, rate) for run, sound in zip(runs, sounds, strict=True))
+    pieces: list[Samples] = []
+    phonemes: list[Sounding] = []
+    at = 0
+    for phrase in part:
+        for _ in phrase.runs:
+            piece, soundings = next(heard)
+            phonemes += [Sounding(s.ipa, at + s.start, at + s.end, s.stress) for s in soundings]
+            pieces.append(piece)
+            at += len(piece)
+        pause = silence(LAST_PAUSE_S if ends_turn and phrase is part[-1] else PAUSE_S[phrase.mark])
+        phonemes.append(Sounding("", at, at + len(pause), 0))
+        pieces.append(pause)
+        at += len(pause)
+    return limited(np.concatenate(pieces)), phonemes
 
 
 class _Run:
