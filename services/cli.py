@@ -167,14 +167,15 @@ def _simulated_room(settings: Settings, lydia: str) -> Iterator[Settings]:
 
 
 def _simulator_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.gateway.simulator.main import add_arguments
+    from services.gateway.simulator.arguments import add_arguments
 
     add_arguments(parser)
     parser.add_argument("--until-input-ends", action="store_true", help="stop when standard input is closed")
 
 
 def _simulate(given: argparse.Namespace) -> int:
-    from services.gateway.simulator.main import options_of, serve
+    from services.gateway.simulator.arguments import options_of
+    from services.gateway.simulator.main import serve
 
     try:
         options = options_of(given)

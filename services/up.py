@@ -17,12 +17,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-import httpx
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
@@ -34,7 +34,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.audience.service import Audience
 from services.chat.meaning import Meaning
-from services.chat.model.openai import OpenAIChat
 from services.chat.model.persona import PersonaChat
 from services.chat.persona import load as load_persona
 from services.chat.retrieval import Retrieval
@@ -60,12 +59,16 @@ from services.places import BODY, FITTED, PAGES, VOICE
 from services.speech.espeak.client import espeak_client
 from services.speech.model.captions import CaptionsSpeech
 from services.speech.model.espeak import EspeakSpeech
-from services.speech.model.natural import NaturalSpeech, load
-from services.speech.model.openai import OpenAISpeech
+from services.speech.model.natural import NaturalSpeech
 from services.speech.natural.files import HASHES
 from services.speech.service import CAPTIONS, ESPEAK, NATURAL, OPENAI, TEACHER, Speech
 from services.stage import http as stage_http
 from services.stage.service import Stage
+
+if TYPE_CHECKING:
+    import httpx
+
+    from services.speech.natural.speaker import Speaker
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +174,16 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         bus = await stack.enter_async_context(RedisBus(redis, partitions=1))
         state = await stack.enter_async_context(RedisState(redis))
         espeak = await stack.enter_async_context(espeak_client(processes=2))
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+
+        @cache
+        def http() -> httpx.AsyncClient:
+            """For calls to the outside. Loaded when there is one to make: it takes a tenth of the start."""
+            import httpx
+
+            client = httpx.AsyncClient(trust_env=False)
+            stack.push_async_callback(client.aclose)
+            return client
+
         try:
             moderator = Moderator.built_in(settings.audience.words)
         except BadRules as error:
@@ -186,14 +198,17 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
             "motion.rules": Rules(),
         }
         if settings.chat.base_url:
-            models["chat.openai"] = OpenAIChat(settings.chat, persona, http)
+            from services.chat.model.openai import OpenAIChat
+
+            models["chat.openai"] = OpenAIChat(settings.chat, persona, http())
         if settings.speech.base_url:
+            from services.speech.model.openai import OpenAISpeech
+
             models[OPENAI] = server = OpenAISpeech(settings.speech)
             stack.push_async_callback(server.close)
         for rung, natural in _natural_voices(settings).items():
             models[rung] = natural
             stack.push_async_callback(natural.close)
-            natural.start()
         inference = InProcess(models)
         ladders = {
             "chat": _there(models, "chat.openai", "chat.persona"),
@@ -257,6 +272,9 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         # All this lives as long as the process. Looking through it for garbage would hold the room up each time.
         gc.collect()
         gc.freeze()
+        for model in models.values():
+            if isinstance(model, NaturalSpeech):
+                model.start()
         yield app, tasks, {name: rungs[0] for name, rungs in ladders.items()}
 
 
@@ -343,9 +361,15 @@ def _natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:
     if not (VOICE / HASHES).is_file():
         log.warning("the natural voice is not built; the fast voice speaks. Mend: run `make setup`.")
         return {}
-    voices = {NATURAL: NaturalSpeech(lambda: load(VOICE, voice))}
+
+    def speaker(*, teacher: bool = False) -> Speaker:
+        from services.speech.natural.loading import load  # slow, and nobody waits for it here
+
+        return load(VOICE, voice, teacher=teacher)
+
+    voices = {NATURAL: NaturalSpeech(speaker)}
     if settings.speech.finest:
-        voices[TEACHER] = NaturalSpeech(lambda: load(VOICE, voice, teacher=True), rung="natural-teacher")
+        voices[TEACHER] = NaturalSpeech(lambda: speaker(teacher=True), rung="natural-teacher")
     return voices
 
 

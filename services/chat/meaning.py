@@ -40,15 +40,15 @@ class Meaning:
     def of_one(self, text: str) -> Floats:
         """Vector [384] of unit length; at once when it is an example, as what people write most often is."""
         kept = self._kept.get(_key(text))
-        return self.of([text])[0] if kept is None else _unpacked(kept)
+        return self.of([text])[0] if kept is None else unpacked(kept)
 
-    def of_examples(self, texts: Sequence[str]) -> Floats:
-        """The same, from what is kept where possible (in 8 bits)."""
+    def packed(self, texts: Sequence[str]) -> NDArray[np.int8]:
+        """The same in 8 bits, [n, 384], from what is kept where possible: examples are kept like that."""
         missing = self.missing(texts)
         for start in range(0, len(missing), AT_ONCE):
             some = missing[start : start + AT_ONCE]
             self._kept |= {_key(text): _packed(vector) for text, vector in zip(some, self.of(some), strict=True)}
-        return _unpacked(np.stack([self._kept[_key(text)] for text in texts]))
+        return np.stack([self._kept[_key(text)] for text in texts])
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Texts whose vectors are not kept, each once."""
@@ -56,7 +56,7 @@ class Meaning:
 
     def keep(self, texts: Sequence[str], path: Path = KEPT) -> None:
         """Writes the vectors of exactly these texts. The same texts give the same file."""
-        self.of_examples(texts)
+        self.packed(texts)
         keys = sorted({_key(text) for text in texts})
         vectors = np.stack([self._kept[key] for key in keys])
         np.savez(path, keys=np.array(keys, "<u8"), vectors=vectors)
@@ -71,7 +71,8 @@ def _packed(vector: Floats) -> NDArray[np.int8]:
     return packed
 
 
-def _unpacked(packed: NDArray[np.int8]) -> Floats:
+def unpacked(packed: NDArray[np.int8]) -> Floats:
+    """Vectors of unit length of what is kept of them, [..., 384]."""
     wide = packed.astype(np.float32)
     vectors: Floats = wide / np.linalg.norm(wide, axis=-1, keepdims=True)
     return vectors
@@ -94,7 +95,7 @@ def main() -> None:
     meaning, texts = Meaning(), example_texts(load())
     missing = meaning.missing(texts)
     for start in track(range(0, len(missing), AT_ONCE), "What the examples mean"):
-        meaning.of_examples(missing[start : start + AT_ONCE])
+        meaning.packed(missing[start : start + AT_ONCE])
     meaning.keep(texts)
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.chat.grams import Grams
-from services.chat.meaning import Meaning
+from services.chat.meaning import KEPT, Meaning, unpacked
 from services.chat.persona import Language, Persona
+from services.core import folding
 from services.core.folding import plain
 
 Floats = NDArray[np.float32]
+_Fit = tuple[Floats, Floats, Grams, Floats]
+"""Centred meanings of the examples, what was taken off them, their grams, coefficients [examples, intents]."""
 
 LETTERS = 0.2
 """Share of spelling and sound in the kernel."""
@@ -75,16 +77,9 @@ class Retrieval:
     def __init__(self, persona: Persona, meaning: Meaning, fitted: Path | None = None) -> None:
         """`fitted` is a folder that keeps what was fitted; fitting takes the better part of a minute."""
         self._meaning = meaning
-        pairs = _examples(persona)
         self._intents = [*sorted(persona.intents), UNANSWERABLE]
         self._grave = {intent.name for intent in persona.intents.values() if intent.grave}
-        numbers = {name: number for number, name in enumerate(self._intents)}
-        owner = np.array([numbers[name] for name, _ in pairs])
-        texts = [normal(example) for _, example in pairs]
-        vectors = meaning.of_examples(texts)
-        self._mean = CENTRED * vectors.mean(0)
-        self._vectors = _unit(vectors - self._mean)
-        self._grams, self._coefficients = self._kept(texts, owner, fitted)
+        self._vectors, self._mean, self._grams, self._coefficients = self._kept(persona, fitted)
 
     def __len__(self) -> int:
         return len(self._intents) - 1
@@ -100,30 +95,35 @@ class Retrieval:
             found, margin = min(grave), max(margin, MARGIN)
         return Match(found, float(scores[first]), margin)
 
-    def _kept(self, texts: Sequence[str], owner: NDArray[np.intp], folder: Path | None) -> tuple[Grams, Floats]:
-        """Grams, and coefficients [examples, intents]: from the folder when they were fitted to the same before."""
+    def _kept(self, persona: Persona, folder: Path | None) -> _Fit:
+        """What the same code fitted to the same persona before, or a new fit."""
         if folder is None:
-            return self._fit(texts, owner)
-        version = hashlib.sha256("\0".join([f"{LETTERS} {RIDGE} {CENTRED}", *texts]).encode() + owner.tobytes())
-        path = folder / f"intents-{version.hexdigest()[:16]}.npz"
+            return self._fit(persona)
+        path = folder / f"intents-{_version(persona)}.npz"
         try:
             with np.load(path) as kept:
-                return Grams.kept(kept), kept["coefficients"].astype(np.float32)
+                vectors, mean = _centred(unpacked(kept["meanings"]))
+                return vectors, mean, Grams.kept(kept), kept["coefficients"].astype(np.float32)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            grams, coefficients = self._fit(texts, owner)
+            fit = _, _, grams, coefficients = self._fit(persona)
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("intents-*"):
             old.unlink()
         partial = path.with_suffix(".partial.npz")
-        np.savez(partial, coefficients=coefficients.astype(np.float16), **grams.arrays())  # type: ignore[arg-type]
+        arrays = {"meanings": self._meaning.packed(example_texts(persona)), **grams.arrays()}
+        np.savez(partial, coefficients=coefficients.astype(np.float16), **arrays)  # type: ignore[arg-type]
         partial.replace(path)
-        return grams, coefficients
+        return fit
 
-    def _fit(self, texts: Sequence[str], owner: NDArray[np.intp]) -> tuple[Grams, Floats]:
+    def _fit(self, persona: Persona) -> _Fit:
         from scipy.linalg import solve  # of the build's packages: set-up fits, and a start finds it done
 
+        numbers = {name: number for number, name in enumerate(self._intents)}
+        owner = np.array([numbers[name] for name, _ in _examples(persona)])
+        texts = example_texts(persona)
+        vectors, mean = _centred(unpacked(self._meaning.packed(texts)))
         grams = Grams.of(texts)
-        kernel = np.maximum(self._vectors @ self._vectors.T, 0)
+        kernel = np.maximum(vectors @ vectors.T, 0)
         kernel **= 2
         for rows, columns, products in grams.among_examples():
             kernel[np.ix_(rows, columns)] += LETTERS * products
@@ -131,7 +131,16 @@ class Retrieval:
         targets = np.zeros((len(owner), len(self._intents)), np.float32)
         targets[np.arange(len(owner)), owner] = 1
         fitted = solve(kernel, targets, assume_a="pos", overwrite_a=True, overwrite_b=True, check_finite=False)
-        return grams, fitted.astype(np.float32)
+        return vectors, mean, grams, fitted.astype(np.float32)
+
+
+def _version(persona: Persona) -> str:
+    """Changes with whatever a fit comes from: the persona, the meanings of its examples, and the code."""
+    here = Path(__file__)
+    version = hashlib.sha256(persona.version.encode())
+    for path in (KEPT, here, here.with_name("grams.py"), here.with_name("meaning.py"), Path(folding.__file__)):
+        version.update(path.read_bytes())
+    return version.hexdigest()[:16]
 
 
 def example_texts(persona: Persona) -> list[str]:
@@ -154,6 +163,11 @@ def normal(text: str) -> str:
     """A text as it is compared: without address, drawn-out signs and odd spellings."""
     text = _DRAWN_OUT.sub(r"\1\1", " ".join(plain(text).split()))
     return _ADDRESS.sub("", text) or text
+
+
+def _centred(vectors: Floats) -> tuple[Floats, Floats]:
+    mean = CENTRED * vectors.mean(0)
+    return _unit(vectors - mean), mean
 
 
 def _unit(vectors: Floats) -> Floats:

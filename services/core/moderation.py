@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.core.folding import HAN, digits, fold, plain, syllables
+from services.core.yaml_files import read_yaml
 
 BUILT_IN = Path(__file__).with_name("moderation.yaml")
 
@@ -76,13 +78,31 @@ class _Words:
         self.syllables = syllables(folded)
 
 
+class _Word:
+    """A Chinese word counts anywhere; a Latin one as a whole word, or as its beginning when written with `*`."""
+
+    def __init__(self, written: str) -> None:
+        """Raises BadRules when nothing of it is left to compare."""
+        self.folded = fold(written.removesuffix("*"))
+        if not self.folded:
+            raise BadRules(f"the word {written!r} has neither letters nor digits. Write it as a pattern under `plain`.")
+        self._begins = written.endswith("*")
+
+    @cached_property
+    def whole(self) -> re.Pattern[str]:
+        """What finds it; hundreds of words are never looked for so closely."""
+        before = "(?<![a-z0-9])" if self.folded[0].isascii() else ""
+        after = "(?![a-z0-9])" if self.folded[-1].isascii() and not self._begins else ""
+        return re.compile(before + re.escape(self.folded) + after)
+
+
 class _Rule:
     """A rule, compiled."""
 
     def __init__(self, text: RuleText) -> None:
         self.finding = Finding(text.name, text.category)
         self._where = text.where
-        self._words = tuple((fold(word.removesuffix("*")), _whole(word)) for word in text.words)
+        self._words = tuple(map(_Word, text.words))
         self._patterns = _any_of(text.patterns)
         self._syllables = _any_of([_syllable_run(word) for word in text.pinyin])
         self._plain = _any_of(text.plain)
@@ -107,9 +127,9 @@ class _Rule:
             return True
         # The plain search is what makes hundreds of words cheap; few texts get as far as the expression.
         return any(
-            word in spelling and whole.search(spelling) is not None
+            word.folded in spelling and word.whole.search(spelling) is not None
             for spelling in words.spellings
-            for word, whole in self._words
+            for word in self._words
         )
 
 
@@ -139,7 +159,7 @@ class Moderator:
 def read(path: Path) -> tuple[RuleText, ...]:
     """The rules of a file. Raises BadRules."""
     try:
-        return _RuleFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).rules
+        return _RuleFile.model_validate(read_yaml(path)).rules
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadRules(f"{path}: cannot be read ({error}). Name a readable YAML file of rules.") from None
     except ValidationError as error:
@@ -161,16 +181,6 @@ def _any_of(patterns: list[str] | tuple[str, ...]) -> re.Pattern[str] | None:
 
 def _found(pattern: re.Pattern[str] | None, text: str) -> bool:
     return pattern is not None and pattern.search(text) is not None
-
-
-def _whole(word: str) -> re.Pattern[str]:
-    """A Chinese word counts anywhere; a Latin one as a whole word, or as its beginning when written with `*`."""
-    folded = fold(word.removesuffix("*"))
-    if not folded:
-        raise BadRules(f"the word {word!r} has neither letters nor digits. Write it as a pattern under `plain`.")
-    before = "(?<![a-z0-9])" if folded[0].isascii() else ""
-    after = "(?![a-z0-9])" if folded[-1].isascii() and not word.endswith("*") else ""
-    return re.compile(before + re.escape(folded) + after)
 
 
 def _syllable_run(word: str) -> str:

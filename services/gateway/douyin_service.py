@@ -3,80 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-
-import httpx
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from services.core.bus.port import Bus
 from services.core.clock import Clock
 from services.core.settings import Douyin as DouyinSettings
-from services.core.state.port import State, StateUnavailable
+from services.core.state.port import State
 from services.core.telemetry import Telemetry
 from services.gateway.douyin import Receiver
-from services.gateway.douyin_acks import Acks
-from services.gateway.douyin_api import DouyinApi
-from services.gateway.douyin_calls import BAD_PARAMETER, Calls, DouyinError
 from services.gateway.douyin_items import Items, PipeItems, WebhookItems
 from services.gateway.douyin_pipe import Pipe
-from services.gateway.douyin_recovery import Recovery
-from services.gateway.douyin_tasks import PushTasks
-from services.gateway.douyin_token import Tokens
 from services.gateway.service import Gateway
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import httpx
 
-LAUNCH_TOKEN_LIFE_S = 1800
-RETRY_S = 5.0
-
-
-class _Outward:
-    """What Lydia does towards the platform. Needs the app's secret."""
-
-    def __init__(
-        self,
-        settings: DouyinSettings,
-        secret: str,
-        gateway: Gateway,
-        bus: Bus,
-        state: State,
-        clock: Clock,
-        telemetry: Telemetry,
-        http: httpx.AsyncClient,
-    ) -> None:
-        calls = Calls(http, clock, telemetry)
-        tokens = Tokens(calls, state, clock, app_id=settings.app_id, app_secret=secret, url=settings.token_url)
-        items = WebhookItems(Items(settings.gifts), transport="fail_data")
-        self.api = DouyinApi(calls, tokens, app_id=settings.app_id, url=settings.api_url)
-        self.tasks = PushTasks(self.api, telemetry, types=sorted(settings.push_secrets))
-        self.recovery = Recovery(self.api, gateway, items, state, clock, telemetry)
-        self.acks = Acks(self.api, gateway, bus, clock, telemetry) if settings.acks else None
-
-    async def keep(self, room_id: str) -> None:
-        """Keeps one room pushed and recovered until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.tasks.run(room_id))
-            tasks.create_task(self.recovery.run(room_id))
-
-    async def launched(self, launch_token: str) -> str | None:
-        """The launch token's room, asked for as long as the token can be valid; None when there is none to be had."""
-        for attempt in range(round(LAUNCH_TOKEN_LIFE_S / RETRY_S)):
-            try:
-                return await self.api.room_of(launch_token)
-            except (DouyinError, StateUnavailable) as error:
-                if isinstance(error, DouyinError) and error.code == BAD_PARAMETER:
-                    log.error("the launch token is refused; start the game again in the live companion. %s", error)
-                    return None
-                if attempt == 0:
-                    log.warning("the launch token's room is unknown so far. %s", error)
-                await asyncio.sleep(RETRY_S)
-        log.error("the launch token has expired unused; start the game again in the live companion")
-        return None
+    from services.gateway.douyin_outward import Outward
 
 
 class Douyin:
     """`receiver` takes the pushes; `run` does everything else.
 
-    `http` belongs to the caller. `room_id` is the room of the plugin's pipe when no other is known.
+    `http` gives a client, which belongs to the caller; it is called when there is an app to make calls for.
+    `room_id` is the room of the plugin's pipe when no other is known.
     """
 
     def __init__(
@@ -87,7 +37,7 @@ class Douyin:
         state: State,
         clock: Clock,
         telemetry: Telemetry,
-        http: httpx.AsyncClient,
+        http: Callable[[], httpx.AsyncClient],
         *,
         room_id: str,
     ) -> None:
@@ -95,10 +45,12 @@ class Douyin:
         self._fallback_room = room_id
         items = Items(settings.gifts)
         self._pipe = Pipe(gateway, PipeItems(items), clock, telemetry)
-        self._outward: _Outward | None = None
+        self._outward: Outward | None = None
         if settings.app_id and settings.app_secret:
+            from services.gateway.douyin_outward import Outward  # loads an HTTP client, which only calls need
+
             secret = settings.app_secret.get_secret_value()
-            self._outward = _Outward(settings, secret, gateway, bus, state, clock, telemetry, http)
+            self._outward = Outward(settings, secret, gateway, bus, state, clock, telemetry, http())
         self.receiver = Receiver(
             gateway,
             WebhookItems(items),

@@ -13,6 +13,7 @@ import yaml
 
 from services.core import events
 from services.core.events import Emotion, Gesture
+from services.core.yaml_files import read_yaml
 
 Language = Literal["zh", "en"]
 
@@ -128,8 +129,7 @@ def _extend(intents: dict[str, Intent], name: str, more: Mapping[Language, tuple
 
 def _yaml(path: Path) -> Any:
     try:
-        # The C loader is ten times as fast on these files, and as safe.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        return read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadPersona(f"{path.name}: cannot be read: {error}") from None
 

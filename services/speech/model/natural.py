@@ -3,64 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from services.core.events import Phoneme, TextSegment, VoiceChunk
 from services.core.inference import ModelFailed, ModelLoading
 from services.places import VOICE
-from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
-from services.speech.natural.encoder import Encoder
-from services.speech.natural.files import (
-    DECODER,
-    ENCODER,
-    ENGLISH,
-    SOURCE,
-    SYMBOLS,
-    VOICES,
-    FilesUnavailable,
-    check,
-)
-from services.speech.natural.reading import Reader
-from services.speech.natural.speaker import Piece, Speaker
-from services.speech.natural.teacher import TeacherVocoder
-from services.speech.natural.voices import DEFAULT, Styles
-from services.speech.natural.voices import VOICES as HER_VOICES
+from services.speech.natural.files import FilesUnavailable
+from services.speech.natural.voices import DEFAULT
 from services.speech.sound import SAMPLE_RATE, to_s16le
+
+if TYPE_CHECKING:
+    from services.speech.natural.speaker import Piece, Speaker
 
 log = logging.getLogger(__name__)
 
 RUNG = "natural"
 THREADS = 2
 """Pieces that are made at the same time; more only take turns on the cores of a laptop."""
-
-
-def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
-    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours.
-
-    Raises FilesUnavailable when a file is missing or broken.
-    """
-    names = (ENCODER, VOICES, SYMBOLS, ENGLISH, *((SOURCE, DECODER) if teacher else ()))
-    check(folder, *names)
-    with np.load(folder / VOICES) as tables:
-        styles = Styles(HER_VOICES[voice], tables)
-    reader = Reader(
-        json.loads((folder / ENGLISH).read_text(encoding="utf-8")),
-        json.loads((folder / SYMBOLS).read_text(encoding="utf-8")),
-    )
-    try:
-        encoder = Encoder(folder / ENCODER)
-        # vocoder.onnx is checked in, so it is as it should be.
-        vocoder = TeacherVocoder(folder) if teacher else OwnVocoder()
-    except Exception as error:  # ONNX Runtime's errors have no common class
-        raise FilesUnavailable(f"the natural voice does not load: {error}") from None
-    return Speaker(encoder, vocoder, reader, HER_VOICES[voice], styles)
 
 
 class NaturalSpeech:
@@ -125,6 +88,8 @@ class NaturalSpeech:
 @asynccontextmanager
 async def natural_voice(voice: str = DEFAULT, *, teacher: bool = False) -> AsyncIterator[NaturalSpeech]:
     """One of her voices, loaded, outside of `lydia up`: for tools and tests. Raises FilesUnavailable."""
+    from services.speech.natural.loading import load
+
     speaker = await asyncio.to_thread(load, VOICE, voice, teacher=teacher)
     model = NaturalSpeech(lambda: speaker)
     model.start()

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.speech.natural.encoder import Floats
+Floats = NDArray[np.float32]
 
 TIMBRE = 128
 """Values of a style vector that say how a voice sounds."""

@@ -48,7 +48,7 @@ async def lydia(options: Options, port: int) -> AsyncIterator[MemoryBus]:
     settings = DouyinSettings.model_validate(demo_settings(options)["douyin"])
     async with httpx.AsyncClient(trust_env=False) as http, asyncio.TaskGroup() as tasks:
         room = options.room_id
-        douyin = Douyin(settings, gateway, bus, state, clock, telemetry, http, room_id=room)
+        douyin = Douyin(settings, gateway, bus, state, clock, telemetry, lambda: http, room_id=room)
         app = FastAPI()
         app.include_router(router(gateway, Direct(RandomIds()), clock, telemetry, douyin=douyin.receiver))
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))

@@ -28,8 +28,9 @@ from services.speech.espeak.client import espeak_client
 from services.speech.evaluate import SENTENCES, Dip, dips, first_chunk_times, longest_pause, loudness, pitch
 from services.speech.model import natural
 from services.speech.model.espeak import EspeakSpeech
-from services.speech.model.natural import NaturalSpeech, load
+from services.speech.model.natural import NaturalSpeech
 from services.speech.natural.files import DECODER, ENCODER, ENGLISH, SOURCE, SYMBOLS, VOICES, check
+from services.speech.natural.loading import load
 from services.speech.natural.speaker import Piece, Speaker
 from services.speech.natural.voices import VOICES as HER_VOICES
 from services.speech.service import ESPEAK, NATURAL, Speech

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from services.chat.meaning import SIZE, Floats, Meaning
+from services.chat.meaning import SIZE, Floats, Meaning, unpacked
 from services.chat.persona import Intent, Persona, load
 from services.chat.retrieval import UNANSWERABLE, Match, Retrieval, example_texts
 
@@ -19,26 +20,21 @@ class Spelling(Meaning):
     def __init__(self) -> None:
         pass
 
-    def of(self, texts: Sequence[str]) -> Floats:
-        vectors = np.zeros((len(texts), SIZE), np.float32)
-        for vector, text in zip(vectors, texts, strict=True):
+    def packed(self, texts: Sequence[str]) -> NDArray[np.int8]:
+        counts = np.zeros((len(texts), SIZE), np.int8)
+        for row, text in zip(counts, texts, strict=True):
             for letter in text:
-                vector[ord(letter) % SIZE] += 1
-        unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit
+                row[ord(letter) % SIZE] += 1
+        return counts
 
     def of_one(self, text: str) -> Floats:
-        one: Floats = self.of([text])[0]
-        return one
-
-    def of_examples(self, texts: Sequence[str]) -> Floats:
-        return self.of(texts)
+        return unpacked(self.packed([text])[0])
 
 
 def persona(*, grave: bool = False, unanswerable: tuple[str, ...] = ("zzz",)) -> Persona:
     heavy = Intent("heavy", "", {"zh": ("救命",), "en": ("let me go", "help")}, (), grave=grave)
     light = Intent("light", "", {"zh": ("唱歌",), "en": ("let me go", "sing")}, ())
-    return Persona("", {"heavy": heavy, "light": light}, {}, unanswerable, "v")
+    return Persona("", {"heavy": heavy, "light": light}, {}, unanswerable, version=f"{grave} {unanswerable}")
 
 
 def find(known: Persona, text: str) -> Match:

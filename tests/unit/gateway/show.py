@@ -75,7 +75,9 @@ class Show:
         telemetry = Telemetry("gateway")
         gateway = self.gateway = Gateway(self.bus, self.clock, telemetry)
         room = self.options.room_id
-        douyin = Douyin(self.settings, gateway, self.bus, self.state, self.clock, telemetry, self.http, room_id=room)
+        douyin = Douyin(
+            self.settings, gateway, self.bus, self.state, self.clock, telemetry, lambda: self.http, room_id=room
+        )
         app = FastAPI()
         app.include_router(router(gateway, Direct(self.ids), self.clock, telemetry, douyin=douyin.receiver))
         self.network.hosts["lydia"] = app

@@ -19,8 +19,9 @@ from services.core.settings import Settings
 from services.core.virtual_time import virtual_time
 from services.gateway.douyin_api import DouyinApi
 from services.gateway.douyin_calls import DouyinError
+from services.gateway.simulator.arguments import add_arguments, options_of
 from services.gateway.simulator.audience import PROFILES, audience
-from services.gateway.simulator.main import add_arguments, demo_settings, options_of
+from services.gateway.simulator.main import demo_settings
 from services.gateway.simulator.options import Faults, Options
 from tests.unit.gateway.show import Show
 from tests.unit.gateway.test_douyin_calls import api_of

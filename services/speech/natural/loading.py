@@ -1,0 +1,48 @@
+"""Brings up a natural voice from its files. ONNX Runtime is loaded with this file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
+from services.speech.natural.encoder import Encoder
+from services.speech.natural.files import (
+    DECODER,
+    ENCODER,
+    ENGLISH,
+    SOURCE,
+    SYMBOLS,
+    VOICES,
+    FilesUnavailable,
+    check,
+)
+from services.speech.natural.reading import Reader
+from services.speech.natural.speaker import Speaker
+from services.speech.natural.teacher import TeacherVocoder
+from services.speech.natural.voices import VOICES as HER_VOICES
+from services.speech.natural.voices import Styles
+
+
+def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
+    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours.
+
+    Raises FilesUnavailable when a file is missing or broken.
+    """
+    names = (ENCODER, VOICES, SYMBOLS, ENGLISH, *((SOURCE, DECODER) if teacher else ()))
+    check(folder, *names)
+    with np.load(folder / VOICES) as tables:
+        styles = Styles(HER_VOICES[voice], tables)
+    reader = Reader(
+        json.loads((folder / ENGLISH).read_text(encoding="utf-8")),
+        json.loads((folder / SYMBOLS).read_text(encoding="utf-8")),
+    )
+    try:
+        encoder = Encoder(folder / ENCODER)
+        # vocoder.onnx is checked in, so it is as it should be.
+        vocoder = TeacherVocoder(folder) if teacher else OwnVocoder()
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        raise FilesUnavailable(f"the natural voice does not load: {error}") from None
+    return Speaker(encoder, vocoder, reader, HER_VOICES[voice], styles)
