@@ -14,12 +14,13 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import uvloop
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -278,39 +279,65 @@ async def main(arguments: argparse.Namespace) -> None:
     scale = 0.1 if arguments.quick else 1.0
     parts = set(arguments.parts)
     with tempfile.TemporaryDirectory(prefix="lydia-bench-") as folder, Progress(console=console) as progress:
+        settings = {"LYDIA_SPEECH__OWN_VOICE": arguments.voice, **NO_IDLE_TALK, **MANY_ROOMS}
         if parts & {"answers", "interruptions"}:
+            async with lydia(Path(folder) / "data", settings) as process, process.client() as client:
+                progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
+                if "answers" in parts:
+                    with stolen(progress.console):
+                        show_answers(progress.console, await answers(process, client, 120 * scale, progress))
+                if "interruptions" in parts:
+                    with stolen(progress.console):
+                        show_interruptions(
+                            progress.console, await interruptions(process, client, round(1000 * scale), progress)
+                        )
+        if "answers" in parts:
+            # Again, because tracing costs time too, and she runs without it unless a collector is named.
             async with (
                 collecting() as collector,
                 lydia(
-                    Path(folder) / "data",
-                    {
-                        "LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint,
-                        "LYDIA_SPEECH__OWN_VOICE": arguments.voice,
-                        **NO_IDLE_TALK,
-                        **MANY_ROOMS,
-                    },
+                    Path(folder) / "traced", {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint, **settings}
                 ) as process,
                 process.client() as client,
             ):
-                progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
-                if "answers" in parts:
-                    show_answers(progress.console, await answers(process, client, 120 * scale, progress))
-                    await asyncio.sleep(6)  # the last spans come in batches
-                    rows = list(collector.milestones("probe").items())
-                    progress.console.print(table("Of these, from the gateway's receipt to each milestone", rows))
-                if "interruptions" in parts:
-                    cut = await interruptions(process, client, round(1000 * scale), progress)
-                    rows = [
-                        ("panic, from the operator's request", cut.panic_ms),
-                        ("gift, from the first voice of the thanks", cut.gift_ms),
-                        ("gift, from the giving, thanks made meanwhile", cut.made_ms),
-                    ]
-                    progress.console.print(table("Interruptions: to the last sample of the old epoch", rows))
-                    progress.console.print(
-                        f"voice or frames of an older epoch afterwards: {cut.late_frames}; never stopped: {cut.missed}"
-                    )
+                await answers(process, client, 60 * scale, progress)
+                await asyncio.sleep(6)  # the last spans come in batches
+            rows = list(collector.milestones("probe").items())
+            progress.console.print(table("Once more, traced: from the gateway's receipt to each milestone", rows))
         if "kill" in parts:
             await kill_runs(Path(folder), round(10 * scale) or 1, progress)
+
+
+@contextmanager
+def stolen(console: Console) -> Iterator[None]:
+    """Says how much of the cores' time went to other machines meanwhile (virtual machines only; Linux counts it)."""
+    before = _cpu_times()
+    yield
+    if before is not None and (after := _cpu_times()) is not None:
+        passed = [late - early for early, late in zip(before, after, strict=True)]
+        busy = 1 - (passed[3] + passed[4]) / sum(passed)
+        console.print(
+            f"the cores were busy for {busy:.0%} of the time, {passed[7] / sum(passed):.1%} with other machines"
+        )
+
+
+def _cpu_times() -> list[int] | None:
+    """user, nice, system, idle, iowait, irq, softirq, steal: https://docs.kernel.org/filesystems/proc.html §1.7"""
+    try:
+        return [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return None
+
+
+def show_interruptions(console: Console, cut: Interruptions) -> None:
+    """The table of the second part."""
+    rows = [
+        ("panic, from the operator's request", cut.panic_ms),
+        ("gift, from the first voice of the thanks", cut.gift_ms),
+        ("gift, from the giving, thanks made meanwhile", cut.made_ms),
+    ]
+    console.print(table("Interruptions: to the last sample of the old epoch", rows))
+    console.print(f"voice or frames of an older epoch afterwards: {cut.late_frames}; never stopped: {cut.missed}")
 
 
 def show_answers(console: Console, found: Answers) -> None:
@@ -332,4 +359,5 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
     parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "kill"], metavar="PART")
-    asyncio.run(main(parser.parse_args()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(parser.parse_args()))

@@ -37,15 +37,15 @@ log = logging.getLogger(__name__)
 
 LABEL = "数字人主播 · 内容由AI生成"
 """The AI label of every performance (GB 45438-2025 and the platforms' rules). Not a setting, on purpose."""
-TICK_S = 0.2
+TICK_S = 0.4
 """How often frames are sent while somebody watches."""
-FRAMES_AHEAD = 30
-"""How many frames are sent ahead of their time (500 ms)."""
-FRAMES_AT_ONCE = 8
+FRAMES_AHEAD = 60
+"""How many frames are sent ahead of their time (a second). Those that turn out otherwise are sent again."""
+FRAMES_AT_ONCE = 16
 """Fewer new ones wait for the next tick: a message costs the same, however few are in it."""
 DECISIONS = 30
 """So many of the latest choices are told to a renderer that joins."""
-RENDERER_QUEUE = 512
+RENDERER_QUEUE = 256
 """Messages waiting for one renderer; a renderer that falls behind further is disconnected and comes back fresh."""
 
 
