@@ -43,6 +43,7 @@ export class BuiltinHead implements Figure {
   readonly object = new Group();
   readonly top = 1.63;
   readonly waist = 1;
+  readonly missing = [];
   readonly #head = new Group();
   readonly #eyes: [Object3D, lid: Object3D, yaw: number, pitch: number, blink: string][];
   readonly #brows: [Object3D, string][];

@@ -1,8 +1,12 @@
 import type { Object3D } from "three";
+import type { Lack } from "./face";
 import type { Pose } from "./frames";
 
-/** Which body is on the stage. "file": one that the viewer brought. "head": the built-in one. */
-export type FigureKind = "lydia" | "lydia-lite" | "file" | "head";
+/**
+ * Which body is on the stage. "own": the one that the server's settings name. "file": one that the viewer brought.
+ * "head": the built-in one.
+ */
+export type FigureKind = "lydia" | "lydia-lite" | "own" | "file" | "head";
 
 /** A body that can be posed and framed. */
 export interface Figure {
@@ -12,6 +16,8 @@ export interface Figure {
   /** Heights between which the picture is framed, in metres. */
   readonly top: number;
   readonly waist: number;
+  /** What the body lacks of what a performance moves. */
+  readonly missing: readonly Lack[];
   /** Shows a pose; `passed` is the time since the last one, in seconds, for hair and clothes. */
   pose(pose: Pose, passed: number): void;
   /** Frees its memory. */

@@ -12,7 +12,8 @@ import { Performance } from "./performance";
 import type { Probe, Report } from "./probe";
 import type { Area } from "./scene";
 import { Show } from "./show";
-import { Wardrobe } from "./wardrobe";
+import { Refused } from "./vrm_file";
+import { refusal, Wardrobe } from "./wardrobe";
 import { say } from "./words";
 import { Writer } from "./writer";
 
@@ -20,7 +21,9 @@ import { Writer } from "./writer";
 const LABEL = "数字人主播 · 内容由AI生成";
 const WORDS_EVERY_MS = 50;
 const REPORT_EVERY_MS = 1000;
-const NOTICE_MS = 4000;
+/** How long a notice stands, and how much longer for each of its characters. */
+const NOTICE_MS = 3000;
+const NOTICE_READ_MS = 50;
 /** A room sends idle motion ten times a second. */
 const SILENCE_MS = 5000;
 
@@ -70,6 +73,7 @@ function greet(hello: Hello): void {
       (passed) => fresh.show(passed),
       area,
     );
+    show.refused = (reason) => tell(refusal(reason));
   } catch {
     document.body.classList.add("blind");
     tell(say("noWebGl"));
@@ -137,9 +141,12 @@ function tell(words: string): void {
   clearTimeout(noticeTimer);
   notice.textContent = words;
   notice.hidden = false;
-  noticeTimer = setTimeout(() => {
-    notice.hidden = true;
-  }, NOTICE_MS);
+  noticeTimer = setTimeout(
+    () => {
+      notice.hidden = true;
+    },
+    NOTICE_MS + NOTICE_READ_MS * words.length,
+  );
 }
 
 function report(): void {
@@ -201,6 +208,9 @@ const probe: Probe = {
   get figure() {
     return show?.figure ?? null;
   },
+  get missing() {
+    return show?.missing ?? [];
+  },
   get quality() {
     return show?.quality ?? "full";
   },
@@ -215,12 +225,7 @@ document.title = say("title");
 const api = new Api(new Token("messages"));
 new Writer(api, room, (id, name, words) => feed.sent(id, name, words), tell);
 new Wardrobe(
-  async (file) => {
-    const worn = (await show?.wear(file)) ?? false;
-    if (worn) notice.hidden = true;
-    else tell(say("notVrm"));
-    return worn;
-  },
+  (file) => (show ? show.wear(file) : Promise.reject(new Refused("noWebGl"))),
   () => void show?.wearHerOwn(),
   tell,
 );

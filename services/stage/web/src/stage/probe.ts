@@ -31,6 +31,8 @@ export interface Probe {
   readonly framesShown: number;
   /** The body on the stage; null until one is there. */
   readonly figure: FigureKind | null;
+  /** What that body lacks of what she does: words of face.ts; empty when nothing. */
+  readonly missing: readonly string[];
   readonly quality: Quality;
   /** The turn on the stage: its id; "" between turns. */
   readonly turnId: string;

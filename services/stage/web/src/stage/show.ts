@@ -1,11 +1,14 @@
 import type { Joint } from "../events/motion_pb";
 import { BuiltinHead } from "./builtin_head";
+import type { Lack } from "./face";
 import type { Figure, FigureKind } from "./figure";
 import type { Pose } from "./frames";
 import { QualityLadder } from "./quality";
 import { type Area, StageScene } from "./scene";
-import { loadVrm, NotVrm } from "./vrm_figure";
+import { loadVrm } from "./vrm_figure";
 
+/** Not there unless the server's settings name an avatar. */
+const OWN = { path: "/avatar/own.vrm", kind: "own" } as const;
 const FULL = { path: "/avatar/lydia.vrm", kind: "lydia" } as const;
 const LITE = { path: "/avatar/lydia-lite.vrm", kind: "lydia-lite" } as const;
 /** Pictures of the empty stage that are measured before it is decided which body to fetch. */
@@ -17,6 +20,8 @@ const FOLLOW = 3;
 
 /** Draws her, picture by picture, with the body and the beauty that this machine can carry. */
 export class Show {
+  /** Told why one of the server's bodies cannot be worn. */
+  refused: (reason: unknown) => void = () => undefined;
   readonly #scene: StageScene;
   readonly #ladder = new QualityLadder();
   readonly #names: readonly string[];
@@ -68,37 +73,44 @@ export class Show {
     return this.#figure?.kind ?? null;
   }
 
+  /** What the body lacks. */
+  get missing(): readonly Lack[] {
+    return this.#figure?.missing ?? [];
+  }
+
   get quality(): QualityLadder["rung"] {
     return this.#ladder.rung;
   }
 
-  /** Her own body, as rich as the machine can draw; the built-in head when there is none. */
+  /** The avatar of the settings, else her own body, as rich as the machine can draw; without any, the built-in head. */
   async wearHerOwn(): Promise<void> {
     const choice = ++this.#choice;
-    const bodies = this.#ladder.rung === "lite" ? [LITE] : [FULL, LITE];
+    const bodies = this.#ladder.rung === "lite" ? [OWN, LITE] : [OWN, FULL, LITE];
     for (const body of bodies) {
       const file = await fetchFile(body.path);
-      if (choice !== this.#choice || (file && (await this.#wear(file, body.kind, choice)))) return;
+      if (choice !== this.#choice) return;
+      if (!file) continue;
+      try {
+        await this.#wear(file, body.kind, choice);
+        return;
+      } catch (reason) {
+        this.refused(reason);
+      }
     }
     if (!this.#figure) this.#show(new BuiltinHead(this.#names));
   }
 
-  /** A VRM file that the viewer brought. Returns false, and nothing changes, when it is none. */
-  wear(file: ArrayBuffer): Promise<boolean> {
+  /** A VRM file that the viewer brought. Tells what it lacks; throws Refused, and nothing changes, when it is none. */
+  wear(file: ArrayBuffer): Promise<readonly Lack[]> {
     return this.#wear(file, "file", ++this.#choice);
   }
 
-  /** Shows a body unless another one has been chosen while it was made. Returns false for a file that is no body. */
-  async #wear(file: ArrayBuffer, kind: FigureKind, choice: number): Promise<boolean> {
-    try {
-      const figure = await loadVrm(file, kind, this.#names, this.#joints);
-      if (choice === this.#choice) this.#show(figure);
-      else figure.dispose();
-      return true;
-    } catch (reason) {
-      if (reason instanceof NotVrm) return false;
-      throw reason;
-    }
+  /** Shows a body unless another one has been chosen while it was made. */
+  async #wear(file: ArrayBuffer, kind: FigureKind, choice: number): Promise<readonly Lack[]> {
+    const figure = await loadVrm(file, kind, this.#names, this.#joints);
+    if (choice === this.#choice) this.#show(figure);
+    else figure.dispose();
+    return figure.missing;
   }
 
   #show(figure: Figure): void {
@@ -138,11 +150,11 @@ export class Show {
   }
 }
 
-/** The file at a path of this server; undefined when it is not there or the network is gone. */
+/** The file at a path of this server; undefined when it is not there, empty, or the network is gone. */
 async function fetchFile(path: string): Promise<ArrayBuffer | undefined> {
   try {
     const answer = await fetch(path);
-    return answer.ok ? await answer.arrayBuffer() : undefined;
+    return answer.status === 200 ? await answer.arrayBuffer() : undefined;
   } catch {
     return undefined;
   }

@@ -1,8 +1,18 @@
 import { byId } from "../room/dom";
+import type { Lack } from "./face";
+import { FILE_MAX_MB, Refused } from "./vrm_file";
 import { say } from "./words";
 
-/** Larger files would not fit a phone's memory anyway. */
-const FILE_MAX_MB = 200;
+/** What is said of a body that was put on. */
+function worn(missing: readonly Lack[]): string {
+  if (missing.length === 0) return say("wornWhole");
+  return say("wornWithout", missing.map((lack) => say(lack)).join(say("and")));
+}
+
+/** Why a file is not worn, for people. */
+export function refusal(reason: unknown): string {
+  return reason instanceof Refused ? say(reason.why, reason.detail) : say("broken", String(reason));
+}
 
 /** Lets a viewer bring a VRM file (chosen or dropped), and take it off again. */
 export class Wardrobe {
@@ -10,20 +20,27 @@ export class Wardrobe {
   readonly #back = byId("back", HTMLButtonElement);
 
   /**
-   * @param wear gets the bytes of a file
+   * @param wear puts on the bytes of a file and tells what it lacks, or throws Refused
    * @param takeOff puts her own body back
    * @param tell shows a notice
    */
-  constructor(wear: (file: ArrayBuffer) => Promise<boolean>, takeOff: () => void, tell: (words: string) => void) {
+  constructor(
+    wear: (file: ArrayBuffer) => Promise<readonly Lack[]>,
+    takeOff: () => void,
+    tell: (words: string) => void,
+  ) {
     const take = async (file: File | undefined) => {
       this.#menu.hidePopover();
       if (!file) return;
-      if (file.size > FILE_MAX_MB * 1e6) {
-        tell(say("tooLarge", String(FILE_MAX_MB)));
-        return;
-      }
       tell(say("wearing"));
-      if (await wear(await file.arrayBuffer())) this.#back.hidden = false;
+      try {
+        // Before it is read: a file may be larger than the memory.
+        if (file.size > FILE_MAX_MB * 1e6) throw new Refused("tooLarge", String(FILE_MAX_MB));
+        tell(worn(await wear(await file.arrayBuffer())));
+        this.#back.hidden = false;
+      } catch (reason) {
+        tell(refusal(reason));
+      }
     };
     const input = byId("file", HTMLInputElement);
     byId("choose", HTMLButtonElement).addEventListener("click", () => input.click());
