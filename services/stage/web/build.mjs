@@ -34,6 +34,7 @@ if (process.argv.includes("--tests")) {
   await Promise.all([
     cp("src/stage.html", "dist/stage.html"),
     cp("src/console.html", "dist/console.html"),
+    cp("scenes", "dist/assets/scenes", { recursive: true }),
     cp("src/icon.svg", "dist/assets/icon.svg"),
   ]);
 }

@@ -12,6 +12,7 @@ import {
   SRGBColorSpace,
   TorusGeometry,
 } from "three";
+import type { Tint, World } from "./world";
 
 /** Pixels of the painted layers; they are out of focus anyway. */
 const WIDTH = 2048;
@@ -19,6 +20,15 @@ const HEIGHT = 1024;
 
 /** Fixed, so that her city looks the same on every screen. */
 const SEED = 2112;
+
+/** Sun and moon rise on the left and set on the right, in twelve hours. */
+const RISES = { sun: 6, moon: 18 };
+
+/** Radius and thickness of the rings of light, in metres, and how much of them is seen. */
+const RINGS = [
+  [0.335, 0.0035, 0.95],
+  [0.375, 0.0016, 0.85],
+] as const;
 
 /**
  * Her world of 2112 behind her: sky over the bay, two rows of towers, a ring of light, floating motes. Painted once
@@ -29,18 +39,30 @@ export class Backdrop {
   readonly #rings: Mesh[];
   readonly #motes: Points;
 
-  constructor() {
+  constructor({ hour, sky, glow, stars, city, fog, rings, motes: specks }: World) {
+    // One generator, asked the same questions in every scene: it is the same city at every hour.
     const random = generator(SEED);
-    this.object.add(
-      layer(9, 4.5, -5, 0, (context) => paintSky(context, random)),
-      layer(8.4, 4.2, -4.4, 3, (context) => paintTowers(context, random, 0.52, ["#7a5fb8", "#3b3580"], 0.35)),
-      layer(7.6, 3.8, -3.8, 1.5, (context) => paintTowers(context, random, 0.4, ["#332a78", "#12143f"], 0.9)),
-    );
-    this.#rings = [ring(0.335, 0.0035, "#8ff0ff", 0.95), ring(0.375, 0.0016, "#ffa6da", 0.85)];
-    this.#rings.forEach((made, index) => {
+    this.object.add(layer(9, 4.5, -5, 0, (context) => paintSky(context, random, { hour, sky, glow, stars })));
+    if (city) {
+      const { far, near, lights, warm, cool } = city;
+      const windows = { warm, cool };
+      this.object.add(
+        layer(8.4, 4.2, -4.4, 3, (context) => {
+          paintTowers(context, random, 0.52, far, { ...windows, amount: lights * 0.39 });
+          paintFog(context, 0.52, fog, 1);
+        }),
+        layer(7.6, 3.8, -3.8, 1.5, (context) => {
+          paintTowers(context, random, 0.4, near, { ...windows, amount: lights });
+          paintFog(context, 0.4, fog, 0.6);
+        }),
+      );
+    }
+    this.#rings = RINGS.slice(0, rings.length).map(([radius, thickness, opacity], index) => {
+      const made = ring(radius, thickness, rings[index] ?? "#ffffff", opacity);
       made.position.set(0, 0.1, -0.42 - 0.06 * index);
+      return made;
     });
-    this.#motes = motes(random);
+    this.#motes = motes(random, specks);
     this.object.add(...this.#rings, this.#motes);
   }
 
@@ -97,31 +119,40 @@ function canvas(width: number, height: number, paint: (context: CanvasRenderingC
   return made;
 }
 
-function paintSky(context: CanvasRenderingContext2D, random: () => number): void {
-  const sky = context.createLinearGradient(0, HEIGHT * 0.1, 0, HEIGHT * 0.9);
-  const stops: [number, string][] = [
-    [0, "#070b2a"],
-    [0.28, "#1a1a5e"],
-    [0.5, "#54348f"],
-    [0.66, "#b85fa6"],
-    [0.76, "#ff9f9a"],
-    [0.82, "#ffc9a3"],
-    [1, "#2a2468"],
-  ];
-  for (const [at, colour] of stops) sky.addColorStop(at, colour);
-  context.fillStyle = sky;
+function paintSky(
+  context: CanvasRenderingContext2D,
+  random: () => number,
+  { hour, sky, glow: light, stars }: Pick<World, "hour" | "sky" | "glow" | "stars">,
+): void {
+  const shades = context.createLinearGradient(0, HEIGHT * 0.1, 0, HEIGHT * 0.9);
+  for (const [at, colour] of sky) shades.addColorStop(at, colour);
+  context.fillStyle = shades;
   context.fillRect(0, 0, WIDTH, HEIGHT);
   for (let star = 0; star < 420; star++) {
-    context.fillStyle = `rgba(255,255,255,${0.1 + 0.7 * random() ** 3})`;
+    context.fillStyle = `rgba(255,255,255,${stars * (0.1 + 0.7 * random() ** 3)})`;
     const size = 0.7 + 1.5 * random() ** 2;
     context.fillRect(random() * WIDTH, HEIGHT * (0.1 + random() ** 1.4 * 0.5), size, size);
   }
-  glow(context, WIDTH * 0.5, HEIGHT * 0.72, WIDTH * 0.3, "rgba(255,205,170,0.6)");
-  paintMoon(context, WIDTH * 0.415, HEIGHT * 0.33, 34);
+  glow(context, WIDTH * 0.5, HEIGHT * 0.72, WIDTH * 0.3, light.colour, light.amount);
+  if (hour === null) return;
+  const day = hour >= RISES.sun && hour < RISES.moon;
+  // 0 where it rises, 1 where it sets.
+  const gone = ((hour - (day ? RISES.sun : RISES.moon) + 24) % 24) / 12;
+  const [x, y] = [WIDTH * (0.25 + 0.5 * gone), HEIGHT * (0.72 - 0.45 * Math.sin(Math.PI * gone))];
+  if (day) paintSun(context, x, y, 44);
+  else paintMoon(context, x, y, 34);
+}
+
+function paintSun(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
+  glow(context, x, y, radius * 8, "#fff2cf", 0.8);
+  context.fillStyle = "#fffaf0";
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
 }
 
 function paintMoon(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
-  glow(context, x, y, radius * 4, "rgba(140,200,255,0.4)");
+  glow(context, x, y, radius * 4, "#8cc8ff", 0.4);
   const light = context.createLinearGradient(x - radius, y - radius, x + radius, y + radius);
   light.addColorStop(0, "#fdf6ff");
   light.addColorStop(1, "#6f73d4");
@@ -142,7 +173,7 @@ function paintTowers(
   random: () => number,
   horizon: number,
   colours: readonly [top: string, bottom: string],
-  lights: number,
+  windows: { readonly warm: string; readonly cool: string; readonly amount: number },
 ): void {
   const fill = context.createLinearGradient(0, HEIGHT * (1 - horizon), 0, HEIGHT);
   fill.addColorStop(0, colours[0]);
@@ -156,7 +187,7 @@ function paintTowers(
     tower(context, x, y, width, height, random());
     for (let light = 0; light < (width * height) / 170; light++) {
       const warm = random() < 0.55;
-      context.fillStyle = `rgba(${warm ? "255,214,160" : "130,230,255"},${lights * (0.25 + 0.7 * random())})`;
+      context.fillStyle = seeThrough(warm ? windows.warm : windows.cool, windows.amount * (0.25 + 0.7 * random()));
       const column = x + 5 + Math.floor((random() * (width - 10)) / 6) * 6;
       context.fillRect(column, y + 14 + Math.floor((random() * height) / 8) * 8, 2.6, 3.4);
     }
@@ -187,12 +218,35 @@ function tower(
   context.fill();
 }
 
-function glow(context: CanvasRenderingContext2D, x: number, y: number, radius: number, colour: string): void {
+/** Haze over what was painted so far, thickest at the ground. @param share of the scene's fog that lies before it */
+function paintFog(context: CanvasRenderingContext2D, horizon: number, { colour, amount }: Tint, share: number): void {
+  const haze = context.createLinearGradient(0, HEIGHT * (1 - horizon), 0, HEIGHT);
+  haze.addColorStop(0, seeThrough(colour, 0.25 * amount * share));
+  haze.addColorStop(1, seeThrough(colour, amount * share));
+  context.globalCompositeOperation = "source-atop";
+  context.fillStyle = haze;
+  context.fillRect(0, 0, WIDTH, HEIGHT);
+}
+
+function glow(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  radius: number,
+  colour: string,
+  amount: number,
+): void {
   const light = context.createRadialGradient(x, y, 0, x, y, radius);
-  light.addColorStop(0, colour);
+  light.addColorStop(0, seeThrough(colour, amount));
   light.addColorStop(1, "rgba(0,0,0,0)");
   context.fillStyle = light;
   context.fillRect(0, 0, WIDTH, HEIGHT);
+}
+
+/** @param colour #rrggbb @param opacity 0 to 1 */
+function seeThrough(colour: string, opacity: number): string {
+  const byte = Math.round(opacity * 255);
+  return colour + byte.toString(16).padStart(2, "0");
 }
 
 /** A ring of light, open at one place so that its turning shows. */
@@ -207,7 +261,7 @@ function ring(radius: number, thickness: number, colour: string, opacity: number
   return new Mesh(new TorusGeometry(radius, thickness, 6, 120, Math.PI * 1.7), material);
 }
 
-function motes(random: () => number): Points {
+function motes(random: () => number, { colour, amount }: Tint): Points {
   const places = Float32Array.from({ length: 3 * 90 }, (_, i) => {
     const range = i % 3 === 1 ? 1.8 : 3;
     return (random() - 0.5) * range - (i % 3 === 2 ? 0.9 : 0);
@@ -222,10 +276,10 @@ function motes(random: () => number): Points {
   });
   const material = new PointsMaterial({
     map: new CanvasTexture(mote),
-    color: "#bfe8ff",
+    color: colour,
     size: 0.018,
     transparent: true,
-    opacity: 0.55,
+    opacity: amount,
     blending: AdditiveBlending,
     depthWrite: false,
   });

@@ -8,6 +8,7 @@ import { switchLanguage, translate } from "../room/language";
 import { Token } from "../room/token";
 import { arkitName } from "./face";
 import { Feed } from "./feed";
+import { chosenLayout, LAYOUTS } from "./layout";
 import { Performance } from "./performance";
 import type { Probe, Report } from "./probe";
 import type { Area } from "./scene";
@@ -15,6 +16,7 @@ import { Show } from "./show";
 import { Refused } from "./vrm_file";
 import { refusal, Wardrobe } from "./wardrobe";
 import { say } from "./words";
+import { BadWorld, loadWorld, NIGHT, type World } from "./world";
 import { Writer } from "./writer";
 
 /** The AI label (GB 45438-2025), shown as long as the page is; the server may word it differently, not remove it. */
@@ -27,6 +29,13 @@ const NOTICE_READ_MS = 50;
 /** A room sends idle motion ten times a second. */
 const SILENCE_MS = 5000;
 
+/** Where she is to be seen in layouts without the panel: a share of the window, below the label, from head to waist. */
+const PLACES = {
+  vertical: { top: 0.235, height: 0.78 },
+  wide: { top: 0.1, height: 0.86 },
+  bare: { top: 0.1, height: 0.88 },
+} as const;
+
 const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const label = byId("label-text", HTMLElement);
 const state = byId("state", HTMLElement);
@@ -36,6 +45,8 @@ const sound = byId("sound", HTMLButtonElement);
 const tap = byId("tap", HTMLButtonElement);
 const notice = byId("notice", HTMLElement);
 const panel = byId("panel", HTMLElement);
+const { layout, unknown: unknownLayout } = chosenLayout(location.search);
+document.documentElement.dataset["layout"] = layout;
 const feed = new Feed(byId("feed", HTMLElement));
 
 let performance: Performance | undefined;
@@ -66,13 +77,11 @@ function greet(hello: Hello): void {
   const fresh = new Performance(hello, showSound);
   performance = fresh;
   try {
-    show ??= new Show(
-      byId("view", HTMLCanvasElement),
-      hello.faceNames,
-      hello.joints,
-      (passed) => fresh.show(passed),
+    show ??= new Show(byId("view", HTMLCanvasElement), hello.faceNames, hello.joints, (passed) => fresh.show(passed), {
+      world,
+      bare: layout === "bare",
       area,
-    );
+    });
     show.refused = (reason) => tell(refusal(reason));
   } catch {
     document.body.classList.add("blind");
@@ -84,6 +93,10 @@ function greet(hello: Hello): void {
 /** The part of the window that the words leave to her. */
 function area(): Area {
   const { innerWidth: width, innerHeight: height } = window;
+  if (layout !== "page") {
+    const place = PLACES[layout];
+    return { x: 0, y: height * place.top, width, height: height * place.height };
+  }
   const beside = panel.getBoundingClientRect();
   if (beside.left > width / 3) return { x: 0, y: height * 0.16, width: beside.left, height: height * 0.82 };
   return { x: 0, y: height * 0.15, width, height: height * 0.72 };
@@ -135,6 +148,19 @@ function showTurn(now: Turn | undefined): void {
   const what = first.kind.case === "chat" || first.kind.case === "superChat" ? "answering" : "thanking";
   const names = [...new Set(events.map(viewerName))].join("、");
   whom.replaceChildren(el("em", "", say(what)), el("b", "", names), el("span", "", deed(first)));
+}
+
+/** The scene that the address asks for. One that cannot be shown is told of, and it is night. */
+async function chosenWorld(): Promise<World> {
+  const name = new URLSearchParams(location.search).get("scene");
+  if (!name) return NIGHT;
+  try {
+    return await loadWorld(name);
+  } catch (reason) {
+    if (!(reason instanceof BadWorld)) throw reason;
+    tell(say("badScene", reason.message));
+    return NIGHT;
+  }
 }
 
 function tell(words: string): void {
@@ -237,6 +263,8 @@ document.addEventListener("visibilitychange", wakeSound);
 sound.addEventListener("click", () => {
   if (performance?.sound.state !== "blocked" && performance) performance.sound.muted = performance.sound.state === "on";
 });
+if (unknownLayout !== undefined) tell(say("unknownLayout", unknownLayout, LAYOUTS.join(", ")));
+const world = await chosenWorld();
 const connection = new Connection(`/rooms/${encodeURIComponent(room)}/stream`, take, showState, SILENCE_MS);
 showState(connection.state);
 setInterval(() => {

@@ -15,11 +15,19 @@ import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 import { Backdrop } from "./backdrop";
 import type { Figure } from "./figure";
 import type { Quality } from "./quality";
+import type { World } from "./world";
 
 /** Vertical angle of the camera, in degrees: a portrait lens. */
 const LENS = 22;
 /** Device pixels drawn per CSS pixel, at most. */
 const PIXELS: Readonly<Record<Quality, number>> = { full: 2, light: 1.25, lite: 0.75 };
+
+/** Light at a scene's strength of 1. */
+const STRENGTH = { key: 1.7, fill: 0.45, reflected: 0.38, around: 0.35, aroundAlone: 2 };
+/** What cold and warm scenes make of the colour of light, and how far. */
+const COLD = new Color("#a9c8ff");
+const WARM = new Color("#ffb066");
+const TINTED = 0.5;
 
 /** A part of the window, in CSS pixels. */
 export interface Area {
@@ -34,8 +42,9 @@ export class StageScene {
   readonly #renderer: WebGLRenderer;
   readonly #scene = new Scene();
   readonly #camera = new PerspectiveCamera(LENS, 1, 0.1, 30);
-  readonly #backdrop = new Backdrop();
-  readonly #key = new DirectionalLight("#fff1e4", 1.7);
+  readonly #world: World;
+  readonly #backdrop: Backdrop | undefined;
+  readonly #key = new DirectionalLight("#fff1e4");
   readonly #around = new HemisphereLight("#cdd6ff", "#6a4a5c");
   #reflected: Texture | undefined;
   #figure: Figure | undefined;
@@ -44,15 +53,20 @@ export class StageScene {
   #middle = 1.3;
   #sway = { x: 0, y: 0 };
 
-  constructor(canvas: HTMLCanvasElement) {
+  /** @param bare without a world behind her: what is not she is transparent */
+  constructor(canvas: HTMLCanvasElement, world: World, bare: boolean) {
     // Dense screens need no smoothing of edges, and phones have them.
     const antialias = window.devicePixelRatio < 2;
-    this.#renderer = new WebGLRenderer({ canvas, antialias, powerPreference: "high-performance" });
+    this.#renderer = new WebGLRenderer({ canvas, antialias, alpha: bare, powerPreference: "high-performance" });
     this.#renderer.toneMapping = NeutralToneMapping;
     this.#renderer.shadowMap.type = PCFShadowMap;
-    this.#scene.background = new Color("#0a0d2e");
+    this.#world = world;
     this.#light();
-    this.#scene.add(this.#backdrop.object);
+    if (!bare) {
+      this.#scene.background = new Color(world.sky[0]?.[1]);
+      this.#backdrop = new Backdrop(world);
+      this.#scene.add(this.#backdrop.object);
+    }
     this.quality = "lite";
   }
 
@@ -75,7 +89,7 @@ export class StageScene {
     // Reflections make the light; without them it comes from everywhere.
     const reflections = quality !== "lite";
     this.#scene.environment = reflections ? this.#room() : null;
-    this.#around.intensity = reflections ? 0.35 : 2;
+    this.#around.intensity = (reflections ? STRENGTH.around : STRENGTH.aroundAlone) * this.#world.light.fill;
   }
 
   /** The window's size has changed, or the part of it in which she is to be seen from head to waist. */
@@ -93,7 +107,7 @@ export class StageScene {
 
   /** Draws. @param time seconds of a steady clock */
   render(time: number): void {
-    this.#backdrop.update(time, this.#middle);
+    this.#backdrop?.update(time, this.#middle);
     this.#camera.position.set(this.#sway.x * 0.12, this.#middle + 0.02 + this.#sway.y * 0.05, this.#distance);
     this.#camera.lookAt(0, this.#middle, 0);
     this.#renderer.render(this.#scene, this.#camera);
@@ -104,7 +118,7 @@ export class StageScene {
     if (!this.#reflected) {
       const maker = new PMREMGenerator(this.#renderer);
       this.#reflected = maker.fromScene(new RoomEnvironment(), 0.04).texture;
-      this.#scene.environmentIntensity = 0.38;
+      this.#scene.environmentIntensity = STRENGTH.reflected * this.#world.light.fill;
       maker.dispose();
     }
     return this.#reflected;
@@ -112,6 +126,7 @@ export class StageScene {
 
   #light(): void {
     const { shadow } = this.#key;
+    const { key, fill: rest, warmth } = this.#world.light;
     this.#key.position.set(0.9, 2.5, 1.8);
     this.#key.target.position.set(0, 1.3, 0);
     shadow.mapSize.set(1024, 1024);
@@ -122,7 +137,11 @@ export class StageScene {
     shadow.bias = -0.0004;
     shadow.normalBias = 0.01;
     shadow.radius = 4;
-    const fill = new DirectionalLight("#b9ccff", 0.45);
+    const fill = new DirectionalLight("#b9ccff", STRENGTH.fill * rest);
+    this.#key.intensity = STRENGTH.key * key;
+    for (const { color } of [this.#key, fill, this.#around]) {
+      color.lerp(warmth < 0 ? COLD : WARM, Math.abs(warmth) * TINTED);
+    }
     fill.position.set(-1.6, 1.6, 1.6);
     this.#scene.add(this.#key, this.#key.target, fill, this.#around);
   }

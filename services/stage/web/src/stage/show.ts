@@ -6,6 +6,7 @@ import type { Pose } from "./frames";
 import { QualityLadder } from "./quality";
 import { type Area, StageScene } from "./scene";
 import { loadVrm } from "./vrm_figure";
+import type { World } from "./world";
 
 /** Not there unless the server's settings name an avatar. */
 const OWN = { path: "/avatar/own.vrm", kind: "own" } as const;
@@ -17,6 +18,15 @@ const FIRST_PICTURES = 5;
 const PASSED_MAX_S = 2;
 /** How fast the view follows the pointer: the share of the way made in one second is 1 - 1/e of this. */
 const FOLLOW = 3;
+
+/** Where she is seen. */
+export interface Setting {
+  readonly world: World;
+  /** Without a world behind her, on a transparent ground. */
+  readonly bare: boolean;
+  /** The part of the window where she is to be seen from head to waist. */
+  readonly area: () => Area;
+}
 
 /** Draws her, picture by picture, with the body and the beauty that this machine can carry. */
 export class Show {
@@ -39,7 +49,6 @@ export class Show {
   /**
    * @param names of the face values, @param joints of a pose
    * @param pose gives the pose to show now; gets the seconds since it was last asked
-   * @param area the part of the window where she is to be seen from head to waist
    * Throws where the browser has no WebGL.
    */
   constructor(
@@ -47,12 +56,12 @@ export class Show {
     names: readonly string[],
     joints: readonly Joint[],
     pose: (passed: number) => Pose,
-    area: () => Area,
+    { world, bare, area }: Setting,
   ) {
     this.#names = names;
     this.#joints = joints;
     this.#pose = pose;
-    this.#scene = new StageScene(canvas);
+    this.#scene = new StageScene(canvas, world, bare);
     const resize = () => this.#scene.resize(window.innerWidth, window.innerHeight, area());
     window.addEventListener("resize", resize);
     window.addEventListener("pointermove", ({ clientX, clientY }) => {
