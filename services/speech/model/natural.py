@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -23,7 +26,11 @@ log = logging.getLogger(__name__)
 
 RUNG = "natural"
 THREADS = 2
-"""Pieces that are made at the same time; more only take turns on the cores of a laptop."""
+"""Pieces that are made ahead at the same time; more only take turns on the cores of a laptop."""
+URGENT_S = 0.5
+"""So much sound of each turn is made in a thread of its own, which waits for nobody's sound that is made ahead."""
+YIELDS = 5
+"""By how much the threads that make sound ahead are nicer than the rest of her."""
 
 
 class NaturalSpeech:
@@ -35,7 +42,8 @@ class NaturalSpeech:
     def __init__(self, load: Callable[[], Speaker], *, threads: int = THREADS, rung: str = RUNG) -> None:
         """`load` runs in a thread of its own, from `start` on."""
         self._load = load
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="natural-voice")
+        self._ahead = ThreadPoolExecutor(threads, thread_name_prefix="natural-voice", initializer=_be_nice)
+        self._urgent = ThreadPoolExecutor(1, thread_name_prefix="natural-voice-first")
         self._rung = rung
         self._speaker: Speaker | None = None
         self._why_not: Callable[[], ModelFailed] = lambda: ModelLoading("the natural voice is still loading")
@@ -55,7 +63,8 @@ class NaturalSpeech:
         if self._loading is not None:
             await asyncio.gather(self._loading, return_exceptions=True)
         self._speaker, self._why_not = None, lambda: ModelFailed("the natural voice is closed")
-        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        for pool in (self._urgent, self._ahead):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     async def ready(self) -> bool:
         return self._speaker is not None
@@ -67,8 +76,9 @@ class NaturalSpeech:
         loop = asyncio.get_running_loop()
         at = 0
         while True:
+            urgent = request.sequence == 0 and at < URGENT_S * SAMPLE_RATE
             try:
-                piece = await loop.run_in_executor(self._pool, next, pieces, None)
+                piece = await loop.run_in_executor(self._urgent if urgent else self._ahead, next, pieces, None)
             except Exception as error:  # ONNX Runtime's errors have no common class
                 raise ModelFailed(f"the natural voice broke off: {type(error).__name__}: {error}") from error
             if piece is None:
@@ -98,6 +108,12 @@ async def natural_voice(voice: str = DEFAULT, *, teacher: bool = False) -> Async
         yield model
     finally:
         await model.close()
+
+
+def _be_nice() -> None:
+    """Lets the calling thread give way to the rest of the process. Only Linux gives each thread its own niceness."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), YIELDS)
 
 
 def _chunk(piece: Piece, at: int, rung: str) -> VoiceChunk:

@@ -72,6 +72,30 @@ async def test_the_loop_goes_on_while_a_piece_is_made() -> None:
     await model.close()
 
 
+async def test_the_beginning_of_a_turn_waits_for_no_sound_that_is_made_ahead() -> None:
+    may_go_on = threading.Event()
+
+    class Ahead(Slow):
+        def speak(self, segment: TextSegment) -> Iterator[Piece]:
+            if segment.sequence > 0:
+                assert may_go_on.wait(30)
+            yield from super().speak(segment)
+
+    model = await loaded(Ahead())
+    ahead = [asyncio.create_task(_said(model, sequence=1)) for _ in range(5)]
+    await asyncio.sleep(0)
+    beginning = model.stream(TextSegment(text="好", sequence=0))
+    assert (await anext(beginning)).start_sample == 0
+    assert not any(task.done() for task in ahead)
+    may_go_on.set()
+    assert [len(chunks) for chunks in await asyncio.gather(*ahead)] == [3] * 5
+    await model.close()
+
+
+async def _said(model: NaturalSpeech, *, sequence: int) -> list[VoiceChunk]:
+    return [chunk async for chunk in model.stream(TextSegment(text="好", sequence=sequence))]
+
+
 async def test_closing_the_stream_makes_no_more_pieces() -> None:
     speaker = Slow(0.02, pieces=100)
     model = await loaded(speaker)
