@@ -195,9 +195,10 @@ class FakeStage:
         async def console() -> Response:
             return FileResponse(self.pages / "console.html")
 
-        @app.get("/assets/{name}")
+        @app.get("/assets/{name:path}")
         async def asset(name: str) -> Response:
-            return FileResponse(self.pages / "assets" / name)
+            path = self.pages / "assets" / name
+            return FileResponse(path) if path.is_file() else Response(status_code=404)
 
         @app.get("/avatar/{name}")
         async def avatar(name: str) -> Response:

@@ -69,3 +69,19 @@ def lydia(page: Page, *names: str) -> Any:
     """Values of `window.lydia`, all read at one moment; one alone comes without a list."""
     values = page.evaluate("names => window.lydia && names.map(name => window.lydia[name])", list(names))
     return values[0] if values and len(names) == 1 else values
+
+
+def check_label(page: Page, words: str, width: int, height: int) -> None:
+    """The label says what it must, as large as it must, inside the picture, and nothing lies over it."""
+    label = page.locator("#label-text")
+    assert label.inner_text() == words and label.is_visible()
+    size = float(label.evaluate("e => parseFloat(getComputedStyle(e).fontSize)"))
+    # Chinese characters fill about nine tenths of their font size.
+    assert 0.9 * size >= 0.05 * min(width, height)
+    box = label.bounding_box()
+    assert box is not None
+    assert min(box["x"], box["y"]) >= 0
+    assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= height
+    layers = page.locator("body *").evaluate_all("all => all.map(e => Number(getComputedStyle(e).zIndex) || 0)")
+    layer = page.locator("#label").evaluate("e => Number(getComputedStyle(e).zIndex)")
+    assert layers.count(layer) == 1 and max(layers) == layer

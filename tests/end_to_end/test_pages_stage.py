@@ -23,7 +23,7 @@ from services.core.events import (
 )
 from services.motion.face import ARKIT_NAMES, SHAPES
 from tests.end_to_end.fake_stage import LABEL, RATE, FakeStage, loudness
-from tests.end_to_end.pages import PAGES, chromium, lydia, opened, until
+from tests.end_to_end.pages import PAGES, check_label, chromium, lydia, opened, until
 from tests.end_to_end.tiny_vrm import tiny_vrm
 
 NASTY = '<img src=x onerror="document.title=1"><b>粗体</b>'
@@ -92,18 +92,7 @@ def test_the_ai_label_is_large_enough_inside_the_picture_and_on_top(browser: Bro
     with opened(browser, f"{stage.url}/rooms/lydia") as page:
         for width, height in ((390, 844), (844, 390), (1280, 720), (320, 568)):
             page.set_viewport_size({"width": width, "height": height})
-            label = page.locator("#label-text")
-            assert label.inner_text() == LABEL
-            size = float(label.evaluate("e => parseFloat(getComputedStyle(e).fontSize)"))
-            # Chinese characters fill about nine tenths of their font size.
-            assert 0.9 * size >= 0.05 * min(width, height)
-            box = label.bounding_box()
-            assert box is not None
-            assert min(box["x"], box["y"]) >= 0
-            assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= height
-        layers = page.locator("body *").evaluate_all("all => all.map(e => Number(getComputedStyle(e).zIndex) || 0)")
-        layer = page.locator("#label").evaluate("e => Number(getComputedStyle(e).zIndex)")
-        assert layers.count(layer) == 1 and max(layers) == layer
+            check_label(page, LABEL, width, height)
 
 
 def test_the_label_stays_when_the_server_is_gone_or_sends_none(browser: Browser, stage: FakeStage) -> None:
