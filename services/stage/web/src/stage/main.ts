@@ -6,6 +6,7 @@ import { deed, viewerName } from "../room/decisions";
 import { byId, el } from "../room/dom";
 import { switchLanguage, translate } from "../room/language";
 import { Token } from "../room/token";
+import { cueOf } from "./director";
 import { arkitName } from "./face";
 import { Feed } from "./feed";
 import { chosenLayout, LAYOUTS } from "./layout";
@@ -55,6 +56,7 @@ let jawOpen = -1;
 let mouthClose = -1;
 let status: RoomStatus | undefined;
 let turn: Turn | undefined;
+let cue = cueOf(undefined);
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
 function take(frame: StageFrame): void {
@@ -81,6 +83,7 @@ function greet(hello: Hello): void {
       world,
       bare: layout === "bare",
       area,
+      cue: () => cue,
     });
     show.refused = (reason) => tell(refusal(reason));
   } catch {
@@ -140,6 +143,7 @@ function showWords(): void {
 
 function showTurn(now: Turn | undefined): void {
   turn = now;
+  cue = cueOf(now);
   const events = now?.cause.case === "audience" ? now.cause.value.events : [];
   feed.answering(events);
   const [first] = events;
@@ -236,6 +240,9 @@ const probe: Probe = {
   },
   get missing() {
     return show?.missing ?? [];
+  },
+  get shot() {
+    return show?.shot ?? "medium";
   },
   get quality() {
     return show?.quality ?? "full";

@@ -1,4 +1,5 @@
 import type { ConnectionState } from "../room/connection";
+import type { Shot } from "./director";
 import type { FigureKind } from "./figure";
 import type { Quality } from "./quality";
 import type { SoundState } from "./sound";
@@ -34,6 +35,8 @@ export interface Probe {
   /** What that body lacks of what she does: words of face.ts; empty when nothing. */
   readonly missing: readonly string[];
   readonly quality: Quality;
+  /** How close the camera is, or is going to be. */
+  readonly shot: Shot;
   /** The turn on the stage: its id; "" between turns. */
   readonly turnId: string;
 }

@@ -29,6 +29,12 @@ const COLD = new Color("#a9c8ff");
 const WARM = new Color("#ffb066");
 const TINTED = 0.5;
 
+/** A tender face is lit so much more softly and warmly. */
+const SOFTER = 0.22;
+const WARMER = 0.3;
+/** How tender a face is at most, as her bearing tells. */
+const TENDER_MOST = 0.5;
+
 /** A part of the window, in CSS pixels. */
 export interface Area {
   readonly x: number;
@@ -45,10 +51,12 @@ export class StageScene {
   readonly #world: World;
   readonly #backdrop: Backdrop | undefined;
   readonly #key = new DirectionalLight("#fff1e4");
+  readonly #keyColour = new Color();
   readonly #around = new HemisphereLight("#cdd6ff", "#6a4a5c");
   #reflected: Texture | undefined;
   #figure: Figure | undefined;
   #area: Area = { x: 0, y: 0, width: 1, height: 1 };
+  #span = 1;
   #distance = 3;
   #middle = 1.3;
   #sway = { x: 0, y: 0 };
@@ -105,6 +113,20 @@ export class StageScene {
     this.#sway = { x, y };
   }
 
+  /** Height of the picture of her, from the top of her head; 1 is down to the waist. */
+  set span(span: number) {
+    if (span === this.#span) return;
+    this.#span = span;
+    this.#frame();
+  }
+
+  /** How tender her face is, 0 to 1: the light follows. */
+  set tender(tender: number) {
+    const share = Math.min(1, tender / TENDER_MOST);
+    this.#key.intensity = STRENGTH.key * this.#world.light.key * (1 - SOFTER * share);
+    this.#key.color.copy(this.#keyColour).lerp(WARM, WARMER * share);
+  }
+
   /** Draws. @param time seconds of a steady clock */
   render(time: number): void {
     this.#backdrop?.update(time, this.#middle);
@@ -142,18 +164,20 @@ export class StageScene {
     for (const { color } of [this.#key, fill, this.#around]) {
       color.lerp(warmth < 0 ? COLD : WARM, Math.abs(warmth) * TINTED);
     }
+    this.#keyColour.copy(this.#key.color);
     fill.position.set(-1.6, 1.6, 1.6);
     this.#scene.add(this.#key, this.#key.target, fill, this.#around);
   }
 
-  /** Places the camera so that head to waist fill the area. */
+  /** Places the camera so that the span from her head downwards fills the area. */
   #frame(): void {
     const { width, height } = this.#renderer.getSize(new Vector2());
     const top = this.#figure?.top ?? 1.6;
     const waist = this.#figure?.waist ?? 1;
-    const tall = ((top - waist) * height) / this.#area.height;
+    const seen = (top - waist) * this.#span;
+    const tall = (seen * height) / this.#area.height;
     this.#distance = tall / 2 / Math.tan((LENS / 2) * (Math.PI / 180));
-    this.#middle = (top + waist) / 2;
+    this.#middle = top - seen / 2;
     const left = width / 2 - (this.#area.x + this.#area.width / 2);
     const up = height / 2 - (this.#area.y + this.#area.height / 2);
     this.#camera.setViewOffset(width, height, left, up, width, height);

@@ -1,5 +1,7 @@
 import type { Joint } from "../events/motion_pb";
+import { Bearing } from "./bearing";
 import { BuiltinHead } from "./builtin_head";
+import { type Cue, Director, type Shot } from "./director";
 import type { Lack } from "./face";
 import type { Figure, FigureKind } from "./figure";
 import type { Pose } from "./frames";
@@ -26,6 +28,8 @@ export interface Setting {
   readonly bare: boolean;
   /** The part of the window where she is to be seen from head to waist. */
   readonly area: () => Area;
+  /** What she is doing now, for the camera. */
+  readonly cue: () => Cue;
 }
 
 /** Draws her, picture by picture, with the body and the beauty that this machine can carry. */
@@ -34,6 +38,9 @@ export class Show {
   refused: (reason: unknown) => void = () => undefined;
   readonly #scene: StageScene;
   readonly #ladder = new QualityLadder();
+  readonly #director = new Director();
+  readonly #bearing: Bearing;
+  readonly #cue: () => Cue;
   readonly #names: readonly string[];
   readonly #joints: readonly Joint[];
   readonly #pose: (passed: number) => Pose;
@@ -56,11 +63,13 @@ export class Show {
     names: readonly string[],
     joints: readonly Joint[],
     pose: (passed: number) => Pose,
-    { world, bare, area }: Setting,
+    { world, bare, area, cue }: Setting,
   ) {
     this.#names = names;
     this.#joints = joints;
     this.#pose = pose;
+    this.#cue = cue;
+    this.#bearing = new Bearing(names, joints);
     this.#scene = new StageScene(canvas, world, bare);
     const resize = () => this.#scene.resize(window.innerWidth, window.innerHeight, area());
     window.addEventListener("resize", resize);
@@ -85,6 +94,10 @@ export class Show {
   /** What the body lacks. */
   get missing(): readonly Lack[] {
     return this.#figure?.missing ?? [];
+  }
+
+  get shot(): Shot {
+    return this.#director.shot;
   }
 
   get quality(): QualityLadder["rung"] {
@@ -135,6 +148,7 @@ export class Show {
     const passed = Math.min(ms / 1000, PASSED_MAX_S);
     const pose = this.#pose(passed);
     this.#figure?.pose(pose, passed);
+    this.#film(time / 1000, pose, passed);
     this.#glance(passed);
     this.#scene.render(this.#calm.matches ? 0 : time / 1000);
     this.#frames += 1;
@@ -148,6 +162,13 @@ export class Show {
   #stepDown(): void {
     this.#scene.quality = this.#ladder.rung;
     if (this.#ladder.rung === "lite" && this.#figure?.kind === "lydia") void this.wearHerOwn();
+  }
+
+  /** Camera and light follow what she does. */
+  #film(time: number, pose: Pose, passed: number): void {
+    const manner = this.#bearing.read(pose, passed);
+    this.#scene.span = this.#director.direct(time, manner, this.#cue(), this.#calm.matches);
+    this.#scene.tender = manner.tender;
   }
 
   /** The view leans a little towards the pointer. */
