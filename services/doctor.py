@@ -47,7 +47,15 @@ async def examine(environment: dict[str, str] | None = None) -> list[Finding]:
         settings = Settings()
     else:
         findings.append(Finding("settings", True, "all understood"))
-    findings += [_data(settings), _port(settings), _pages(), _body(), *_own_words(settings), *_records(settings)]
+    findings += [
+        _data(settings),
+        _port(settings),
+        _pages(),
+        _body(),
+        *_own_body(settings),
+        *_own_words(settings),
+        *_records(settings),
+    ]
     for what, look in _PARTS.items():
         findings.append(await _part(what, look))
     findings += await _language_models(settings)
@@ -115,6 +123,21 @@ def _body() -> Finding:
     if not path.is_file():
         return Finding("her body", False, "not built", "run `make setup`")
     return Finding("her body", True, f"{path.stat().st_size / 1e6:.1f} MB")
+
+
+def _own_body(settings: Settings) -> list[Finding]:
+    if settings.stage.avatar is None:
+        return []
+    from services.stage.vrm_file import BadVrm, read
+
+    try:
+        found = read(settings.stage.avatar)
+    except BadVrm as error:
+        seen, _, mend = str(error).partition(". Mend: ")
+        return [
+            Finding("own avatar", False, f"{settings.stage.avatar}: {seen}", f"{mend}, or unset LYDIA_STAGE__AVATAR")
+        ]
+    return [Finding("own avatar", True, f"{settings.stage.avatar}: VRM {found.version}, {found.size / 1e6:.1f} MB")]
 
 
 def _own_words(settings: Settings) -> list[Finding]:

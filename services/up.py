@@ -64,6 +64,8 @@ from services.speech.natural.files import HASHES
 from services.speech.service import CAPTIONS, ESPEAK, NATURAL, OPENAI, TEACHER, Speech
 from services.stage import http as stage_http
 from services.stage.service import Stage
+from services.stage.vrm_file import BadVrm
+from services.stage.vrm_file import read as read_vrm
 
 if TYPE_CHECKING:
     import httpx
@@ -188,6 +190,12 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
             moderator = Moderator.built_in(settings.audience.words)
         except BadRules as error:
             raise CannotStart(f"audience.words (LYDIA_AUDIENCE__WORDS): {error}") from None
+        if settings.stage.avatar is not None:
+            try:
+                read_vrm(settings.stage.avatar)
+            except BadVrm as error:
+                found = f"stage.avatar (LYDIA_STAGE__AVATAR) = {str(settings.stage.avatar)!r}"
+                raise CannotStart(f"{found}: {error}, or unset it to let her wear her own body.") from None
         persona = load_persona()
         retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning(), FITTED))
 
@@ -265,7 +273,12 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
         )
         app.include_router(
             stage_http.router(
-                stage, operator_token=operator_token(settings), web=PAGES, avatar=BODY, start_room=settings.room
+                stage,
+                operator_token=operator_token(settings),
+                web=PAGES,
+                avatar=BODY,
+                own=settings.stage.avatar,
+                start_room=settings.room,
             )
         )
         _watch(app, telemetry, bus, state)

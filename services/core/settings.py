@@ -157,6 +157,9 @@ class Stage(Section):
 
     lead_ms: Milliseconds = Field(40, description="how far ahead of its sound a piece is sent at least")
     ahead_ms: Milliseconds = Field(400, description="how far ahead at most; what is not sent can be stopped")
+    avatar: Path | None = Field(
+        None, description="a VRM file (0.x or 1.0, at most 100 MB) that she wears instead of her own body"
+    )
     fade_ms: Milliseconds = Field(30, description="how long a stopped voice fades")
     speed: float = Field(1.0, ge=1, le=100, description="rehearsal: the show runs this much faster than real time")
     max_rooms: int = Field(100, ge=1, description="rooms at once; more are refused")

@@ -97,10 +97,13 @@ class ControlBody(BaseModel):
         raise HTTPException(422, f"the action {self.action!r} needs {missing!r}")
 
 
-def router(stage: Stage, *, operator_token: SecretStr, web: Path, avatar: Path, start_room: str) -> APIRouter:
+def router(
+    stage: Stage, *, operator_token: SecretStr, web: Path, avatar: Path, own: Path | None, start_room: str
+) -> APIRouter:
     """All routes of the stage.
 
-    `web` holds the built pages, `avatar` the built bodies (lydia.vrm, lydia-lite.vrm).
+    `web` holds the built pages, `avatar` the built bodies (lydia.vrm, lydia-lite.vrm); `own` is the VRM file that is
+    worn instead of them.
     """
     routes = APIRouter()
     operator = [Depends(_operator(operator_token))]
@@ -120,6 +123,10 @@ def router(stage: Stage, *, operator_token: SecretStr, web: Path, avatar: Path, 
     @routes.get("/assets/{name:path}", include_in_schema=False)
     async def asset(name: str) -> Response:
         return _file(web / "assets", name)
+
+    @routes.get("/avatar/own.vrm", include_in_schema=False)
+    async def own_body() -> Response:
+        return Response(status_code=204) if own is None else _sent(own)
 
     @routes.get("/avatar/{name}", include_in_schema=False)
     async def body(name: str) -> Response:
@@ -226,7 +233,13 @@ def _page(path: Path) -> Response:
 
 def _file(folder: Path, name: str) -> Response:
     path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    if not path.is_relative_to(folder.resolve()):
+        raise HTTPException(404, "no such file")
+    return _sent(path)
+
+
+def _sent(path: Path) -> Response:
+    if not path.is_file():
         raise HTTPException(404, "no such file")
     return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"})
 

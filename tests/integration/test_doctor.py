@@ -14,6 +14,7 @@ from rich.console import Console
 
 from services import doctor
 from services.doctor import Finding, examine, report
+from tests.end_to_end.tiny_vrm import tiny_vrm
 
 
 @pytest.fixture
@@ -86,6 +87,25 @@ async def test_what_is_configured_is_looked_at_as_she_would_use_it(tmp_path: Pat
         assert name in found(findings, what).mend
     told = " ".join(finding.seen + finding.mend for finding in findings)
     assert "sesame" not in told
+
+
+async def test_the_avatar_of_the_settings_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language_model: int
+) -> None:
+    del language_model
+    monkeypatch.setattr(doctor, "_PARTS", {})
+    path = tmp_path / "theirs.vrm"
+    for content, well, told in (
+        (tiny_vrm([], version="0.x"), True, "VRM 0.x"),
+        (tiny_vrm([], version="no VRM"), False, "no VRM part"),
+    ):
+        path.write_bytes(content)
+        findings = await examine(settings(tmp_path, LYDIA_STAGE__AVATAR=str(path)))
+        own = found(findings, "own avatar")
+        assert own.well == well
+        assert told in own.seen
+        assert str(path) in own.seen
+    assert own.mend == "export it as VRM, or unset LYDIA_STAGE__AVATAR"
 
 
 async def test_wrong_settings_do_not_keep_it_from_looking_at_the_rest(tmp_path: Path, language_model: int) -> None:

@@ -215,6 +215,7 @@ async def test_stopped_before_she_has_started_she_ends_quietly(tmp_path: Path) -
     ("variables", "told"),
     [
         ({"LYDIA_AUDIENCE__WORDS": "/no/such.yaml"}, "LYDIA_AUDIENCE__WORDS"),
+        ({"LYDIA_STAGE__AVATAR": "/no/such.vrm"}, "LYDIA_STAGE__AVATAR) = '/no/such.vrm': there is no such file"),
         ({"LYDIA_HTTP__HOST": "192.0.2.1"}, "Choose an address of this machine: LYDIA_HTTP__HOST=127.0.0.1"),
         ({"LYDIA_DATA_DIR": "/dev/null/data"}, "LYDIA_DATA_DIR"),
     ],
