@@ -6,7 +6,7 @@ export interface Tint {
   readonly amount: number;
 }
 
-/** What stands behind her and lights her: one file of `scenes/`, whose README says what each value does. */
+/** What stands behind her and lights her: one file of `scenes/`. README.md says what each value does. */
 export interface World {
   /** Time of day, 0 to 24: where sun or moon stands. null: indoors, neither. */
   readonly hour: number | null;
