@@ -1,20 +1,22 @@
 import type { Hello, RoomStatus, StageFrame } from "../events/stage_pb";
-import type { Turn } from "../events/turn_pb";
+import type { Decision, Turn } from "../events/turn_pb";
 import { Api } from "../room/api";
 import { Connection, type ConnectionState } from "../room/connection";
-import { deed, viewerName } from "../room/decisions";
+import { deed, presentable, viewerName } from "../room/decisions";
 import { byId, el } from "../room/dom";
 import { switchLanguage, translate } from "../room/language";
 import { Token } from "../room/token";
 import { cueOf } from "./director";
 import { arkitName } from "./face";
 import { Feed } from "./feed";
+import { Gifts } from "./gifts";
 import { chosenLayout, LAYOUTS } from "./layout";
 import { Performance } from "./performance";
 import type { Probe, Report } from "./probe";
 import type { Area } from "./scene";
 import { Show } from "./show";
 import { Refused } from "./vrm_file";
+import { Waiting } from "./waiting";
 import { refusal, Wardrobe } from "./wardrobe";
 import { say } from "./words";
 import { BadWorld, loadWorld, NIGHT, type World } from "./world";
@@ -29,6 +31,11 @@ const NOTICE_MS = 3000;
 const NOTICE_READ_MS = 50;
 /** A room sends idle motion ten times a second. */
 const SILENCE_MS = 5000;
+
+/** Decisions that come so soon after the hello tell of what was before. Seconds. */
+const HISTORY_S = 0.5;
+/** So many of those who are next are named. */
+const NEXT_NAMED = 2;
 
 /** Where she is to be seen in layouts without the panel: a share of the window, below the label, from head to waist. */
 const PLACES = {
@@ -46,25 +53,47 @@ const sound = byId("sound", HTMLButtonElement);
 const tap = byId("tap", HTMLButtonElement);
 const notice = byId("notice", HTMLElement);
 const panel = byId("panel", HTMLElement);
+const next = byId("next", HTMLElement);
 const { layout, unknown: unknownLayout } = chosenLayout(location.search);
 document.documentElement.dataset["layout"] = layout;
 const feed = new Feed(byId("feed", HTMLElement));
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const gifts = new Gifts(byId("air", HTMLElement), byId("banners", HTMLElement), () => calm.matches, Math.random);
+const waiting = new Waiting();
 
 let performance: Performance | undefined;
 let show: Show | undefined;
 let jawOpen = -1;
 let mouthClose = -1;
 let status: RoomStatus | undefined;
+/** Media sample before which all is history. */
+let fresh = 0;
 let turn: Turn | undefined;
 let cue = cueOf(undefined);
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
 function take(frame: StageFrame): void {
   const { content } = frame;
-  if (content.case === "hello") greet(content.value);
+  if (content.case === "hello") {
+    fresh = Number(frame.nowSample) + HISTORY_S * content.value.sampleRate;
+    waiting.clear();
+    next.hidden = true;
+    greet(content.value);
+  }
   performance?.take(frame);
-  if (content.case === "decision") feed.decided(content.value);
+  if (content.case === "decision") decided(content.value, Number(frame.nowSample) < fresh);
   if (content.case === "status") showStatus(content.value);
+}
+
+/** @param old it was decided before this page was there */
+function decided(decision: Decision, old: boolean): void {
+  feed.decided(decision);
+  if (decision.event && presentable(decision)) gifts.take(decision.event, old);
+  waiting.decided(decision);
+  const { viewers } = waiting;
+  const names = viewers.slice(0, NEXT_NAMED).join(say("comma"));
+  next.hidden = viewers.length === 0;
+  next.textContent = viewers.length > NEXT_NAMED ? say("nextMore", names, String(viewers.length)) : say("next", names);
 }
 
 function greet(hello: Hello): void {
@@ -76,10 +105,10 @@ function greet(hello: Hello): void {
     performance.restart(hello);
     return;
   }
-  const fresh = new Performance(hello, showSound);
-  performance = fresh;
+  const made = new Performance(hello, showSound);
+  performance = made;
   try {
-    show ??= new Show(byId("view", HTMLCanvasElement), hello.faceNames, hello.joints, (passed) => fresh.show(passed), {
+    show ??= new Show(byId("view", HTMLCanvasElement), hello.faceNames, hello.joints, (passed) => made.show(passed), {
       world,
       bare: layout === "bare",
       area,
@@ -111,8 +140,8 @@ function showState(connection: ConnectionState): void {
   state.textContent = say(connection === "live" ? held : connection);
 }
 
-function showStatus(fresh: RoomStatus): void {
-  status = fresh;
+function showStatus(now: RoomStatus): void {
+  status = now;
   showState(connection.state);
 }
 
