@@ -1,4 +1,5 @@
-"""`make bench`: how fast she answers, how fast she stops, and what a kill costs, measured on this machine.
+"""`make bench`: how fast she answers and stops, how many rooms she keeps up with, and what a kill costs, measured on
+this machine.
 
 Open loop: every message has its time before the run begins, is sent at that time whatever happens, and its latency
 counts from that time. `--quick` runs a tenth of everything.
@@ -28,6 +29,7 @@ from rich.table import Table
 from loadtests.kill import kill_runs
 from loadtests.process import Process, lydia
 from loadtests.renderer import Renderer, watching
+from loadtests.rooms import rooms as speaking_rooms
 from loadtests.spans import collecting
 
 RATE_PER_S = 20
@@ -280,7 +282,7 @@ async def main(arguments: argparse.Namespace) -> None:
     parts = set(arguments.parts)
     with tempfile.TemporaryDirectory(prefix="lydia-bench-") as folder, Progress(console=console) as progress:
         settings = {"LYDIA_SPEECH__OWN_VOICE": arguments.voice, **NO_IDLE_TALK, **MANY_ROOMS}
-        if parts & {"answers", "interruptions"}:
+        if parts & {"answers", "interruptions", "rooms"}:
             async with lydia(Path(folder) / "data", settings) as process, process.client() as client:
                 progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
                 if "answers" in parts:
@@ -291,6 +293,9 @@ async def main(arguments: argparse.Namespace) -> None:
                         show_interruptions(
                             progress.console, await interruptions(process, client, round(1000 * scale), progress)
                         )
+                if "rooms" in parts:
+                    with stolen(progress.console):
+                        progress.console.print(await speaking_rooms(process, client, 120 * scale, progress))
         if "answers" in parts:
             # Again, because tracing costs time too, and she runs without it unless a collector is named.
             async with (
@@ -358,6 +363,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
-    parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "kill"], metavar="PART")
+    parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "rooms", "kill"], metavar="PART")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(parser.parse_args()))

@@ -29,9 +29,10 @@ OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS = (
 )
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
-AHEAD_S = 3.0
+AHEAD_S, FAST_AHEAD_S = 6.0, 3.0
 """A segment is not begun while the turn's voice is farther ahead than this of what can have been heard: most of what is
-made early is made for nothing when she is interrupted.
+made early is made for nothing when she is interrupted. The fast voice needs no more; a network's sound may have to wait
+until other rooms' is made.
 """
 PATIENCE_S: Mapping[str, float] = {TEACHER: 2.5, NATURAL: 0.8}
 """How far behind its sound a rung may fall before it is broken off: the finest voice makes whole clauses, and who asks
@@ -103,7 +104,8 @@ class Speech:
         """Waits until the turn's voice is no longer far ahead of its being heard."""
         made_s = progress.position.sample / SAMPLE_RATE
         heard_s = (self._clock.monotonic() - progress.began_at) * self._speed
-        await asyncio.sleep(max(made_s - AHEAD_S - heard_s, 0) / self._speed)
+        ahead_s = FAST_AHEAD_S if self._ladder.usable()[0] == ESPEAK else AHEAD_S
+        await asyncio.sleep(max(made_s - ahead_s - heard_s, 0) / self._speed)
 
     async def _climb_down(self, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> None:
         """Speaks with the best rung that can. A rung that breaks off is followed by the next one saying all of it."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -27,8 +30,12 @@ log = logging.getLogger(__name__)
 RUNG = "natural"
 THREADS = 2
 """Pieces that are made ahead at the same time; more only take turns on the cores of a laptop."""
-URGENT_S = 0.5
+URGENT_S = 1.5
 """So much sound of each turn is made in a thread of its own, which waits for nobody's sound that is made ahead."""
+BEGINS_S = 0.15
+"""A turn that has not begun may wait a little; one that has begun would have a hole."""
+TURNS = 1_000
+"""Turns whose progress is remembered."""
 YIELDS = 5
 """By how much the threads that make sound ahead are nicer than the rest of her."""
 
@@ -43,6 +50,9 @@ class NaturalSpeech:
         """`load` runs in a thread of its own, from `start` on."""
         self._load = load
         self._ahead = ThreadPoolExecutor(threads, thread_name_prefix="natural-voice", initializer=_be_nice)
+        self._first, self._next = _MostUrgentFirst(1), _MostUrgentFirst(threads)
+        self._heard: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        """Turn → when its first sound was there (loop time), and how many samples of it have been made."""
         self._urgent = ThreadPoolExecutor(1, thread_name_prefix="natural-voice-first")
         self._rung = rung
         self._speaker: Speaker | None = None
@@ -73,18 +83,31 @@ class NaturalSpeech:
         if self._speaker is None:
             raise self._why_not()
         pieces = self._speaker.speak(request)
-        loop = asyncio.get_running_loop()
         at = 0
         while True:
-            urgent = request.sequence == 0 and at < URGENT_S * SAMPLE_RATE
             try:
-                piece = await loop.run_in_executor(self._urgent if urgent else self._ahead, next, pieces, None)
+                piece = await self._made(pieces, request.turn_id)
             except Exception as error:  # ONNX Runtime's errors have no common class
                 raise ModelFailed(f"the natural voice broke off: {type(error).__name__}: {error}") from error
             if piece is None:
                 return
             yield _chunk(piece, at, self._rung)
             at += len(piece.sound)
+
+    async def _made(self, pieces: Iterator[Piece], turn_id: str) -> Piece | None:
+        """The next piece, made in its turn: the sooner it will be heard, the sooner."""
+        loop = asyncio.get_running_loop()
+        began, samples = self._heard.get(turn_id, (loop.time() + BEGINS_S, 0))
+        beginning = samples < URGENT_S * SAMPLE_RATE
+        order, pool = (self._first, self._urgent) if beginning else (self._next, self._ahead)
+        async with order.turn(began + samples / SAMPLE_RATE):
+            piece = await loop.run_in_executor(pool, next, pieces, None)
+        if piece is not None:
+            self._heard[turn_id] = (began if samples else loop.time(), samples + len(piece.sound))
+            self._heard.move_to_end(turn_id)
+            while len(self._heard) > TURNS:
+                self._heard.popitem(last=False)
+        return piece
 
     async def _read(self) -> None:
         try:
@@ -93,6 +116,42 @@ class NaturalSpeech:
             reason = str(error)
             self._why_not = lambda: ModelFailed(reason)
             log.warning("the fast voice speaks: %s", reason)
+
+
+class _MostUrgentFirst:
+    """Lets so many in at a time, of those who wait the one first whose sound is needed first."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []  # one a turn that is spoken
+
+    @asynccontextmanager
+    async def turn(self, needed_at: float) -> AsyncIterator[None]:
+        """`needed_at`: loop time."""
+        if self._free:
+            self._free -= 1
+        else:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._waiting, (needed_at, next(self._numbers), waiter))
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():  # it was let in at the same moment
+                    self._leave()
+                raise
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        while self._waiting:
+            *_, waiter = heapq.heappop(self._waiting)
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
 
 
 @asynccontextmanager

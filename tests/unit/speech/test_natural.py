@@ -17,6 +17,7 @@ from services.speech.espeak.phonemes import Sounding
 from services.speech.model.natural import NaturalSpeech
 from services.speech.natural.files import FilesUnavailable
 from services.speech.natural.speaker import Piece, Speaker
+from services.speech.sound import SAMPLE_RATE
 
 
 class Slow:
@@ -72,28 +73,53 @@ async def test_the_loop_goes_on_while_a_piece_is_made() -> None:
     await model.close()
 
 
+class Waiting(Slow):
+    """Makes the first piece of a turn, which is long, at once, and the others when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+        self.order: list[str] = []
+
+    def speak(self, segment: TextSegment) -> Iterator[Piece]:
+        seconds = float(segment.text)
+        yield Piece(np.zeros(round(seconds * SAMPLE_RATE), dtype=np.float32))
+        assert self.may_go_on.wait(30)
+        self.order.append(segment.turn_id)
+        yield Piece(np.zeros(2_400, dtype=np.float32))
+
+
+async def _said(model: NaturalSpeech, turn_id: str, seconds: float) -> list[VoiceChunk]:
+    return [chunk async for chunk in model.stream(TextSegment(turn_id=turn_id, text=str(seconds)))]
+
+
 async def test_the_beginning_of_a_turn_waits_for_no_sound_that_is_made_ahead() -> None:
-    may_go_on = threading.Event()
-
-    class Ahead(Slow):
-        def speak(self, segment: TextSegment) -> Iterator[Piece]:
-            if segment.sequence > 0:
-                assert may_go_on.wait(30)
-            yield from super().speak(segment)
-
-    model = await loaded(Ahead())
-    ahead = [asyncio.create_task(_said(model, sequence=1)) for _ in range(5)]
-    await asyncio.sleep(0)
-    beginning = model.stream(TextSegment(text="好", sequence=0))
+    speaker = Waiting()
+    model = await loaded(speaker)
+    ahead = [asyncio.create_task(_said(model, f"turn{number}", 5)) for number in range(5)]
+    await asyncio.sleep(0.2)
+    beginning = model.stream(TextSegment(turn_id="new", text="1"))
     assert (await anext(beginning)).start_sample == 0
     assert not any(task.done() for task in ahead)
-    may_go_on.set()
-    assert [len(chunks) for chunks in await asyncio.gather(*ahead)] == [3] * 5
+    speaker.may_go_on.set()
+    assert [len(chunks) for chunks in await asyncio.gather(*ahead)] == [2] * 5
     await model.close()
 
 
-async def _said(model: NaturalSpeech, *, sequence: int) -> list[VoiceChunk]:
-    return [chunk async for chunk in model.stream(TextSegment(text="好", sequence=sequence))]
+async def test_what_will_be_heard_first_is_made_first() -> None:
+    speaker = Waiting()
+    model = NaturalSpeech(lambda: cast(Speaker, speaker), threads=1)
+    model.start()
+    await model.loaded()
+    said = []
+    for turn_id, seconds in (("running", 2), ("late", 9), ("soon", 3), ("later", 5)):
+        said.append(asyncio.create_task(_said(model, turn_id, seconds)))
+        await asyncio.sleep(0.05)
+    said[3].cancel()
+    speaker.may_go_on.set()
+    await asyncio.gather(*said, return_exceptions=True)
+    assert speaker.order == ["running", "soon", "late"]
+    await model.close()
 
 
 async def test_closing_the_stream_makes_no_more_pieces() -> None:
