@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright
 
 from services.core.events import (
@@ -21,7 +23,7 @@ from services.core.events import (
     Turn,
     Viewer,
 )
-from services.motion.face import ARKIT_NAMES, SHAPES
+from services.motion.face import ARKIT_NAMES, NAMES, SHAPES
 from tests.end_to_end.fake_stage import LABEL, RATE, FakeStage, loudness
 from tests.end_to_end.pages import PAGES, check_label, chromium, lydia, opened, until
 from tests.end_to_end.tiny_vrm import tiny_vrm
@@ -33,6 +35,30 @@ NASTY = '<img src=x onerror="document.title=1"><b>粗体</b>'
 def stage(tmp_path: Path) -> Iterator[FakeStage]:
     with FakeStage(PAGES, tmp_path).running() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def dressing_room(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """One small page, quickly drawn, for all avatars; the one of its settings is worn between them."""
+    folder = tmp_path_factory.mktemp("bodies")
+    (folder / "own.vrm").write_bytes(tiny_vrm([]))
+    with (
+        FakeStage(PAGES, folder).running() as stage,
+        opened(browser, f"{stage.url}/rooms/lydia", width=300, height=520, locale="en-US") as page,
+    ):
+        yield page
+
+
+@pytest.fixture
+def wardrobe(dressing_room: Page) -> Page:
+    """The page, without notice and with nothing of the test before."""
+    if lydia(dressing_room, "figure") == "file":
+        dressing_room.locator("[popovertarget=wardrobe]").click()
+        dressing_room.locator("#back").click()
+    until(lambda: lydia(dressing_room, "figure") == "own", "she wears what the settings say")
+    if dressing_room.locator("#notice").is_visible():
+        dressing_room.locator("#notice").click()
+    return dressing_room
 
 
 def said(event_id: str, name: str, text: str) -> AudienceEvent:
@@ -232,28 +258,106 @@ def test_without_a_body_to_fetch_a_simple_one_is_there(browser: Browser, stage: 
     assert "/avatar/lydia-lite.vrm" in stage.requests
 
 
+VOWELS = ["aa", "ih", "ou", "ee", "oh", "blinkLeft", "blinkRight", "happy"]
+
+
 @pytest.mark.parametrize(
-    ("name", "file"),
+    ("file", "missing", "told"),
     [
-        ("ARKit shapes", tiny_vrm(ARKIT_NAMES[:SHAPES])),
-        ("presets only", tiny_vrm([], ["aa", "oh", "ou", "blink"])),
+        pytest.param(tiny_vrm(ARKIT_NAMES[:SHAPES]), [], "with everything", id="1.0 ARKit"),
+        pytest.param(tiny_vrm([], morphs=ARKIT_NAMES[:SHAPES]), [], "with everything", id="1.0 ARKit without names"),
+        pytest.param(tiny_vrm([], VOWELS), ["lipsByVowels"], "lips use vowels", id="1.0 presets"),
+        pytest.param(tiny_vrm(NAMES[:SHAPES], VOWELS, version="0.x"), [], "with everything", id="0.x perfect sync"),
+        pytest.param(
+            tiny_vrm([], VOWELS, version="0.x", eyes=False),
+            ["lipsByVowels", "gazeByHead"],
+            "no ARKit shapes: lips use vowels; no eye bones: gaze is the head's",
+            id="0.x presets without eyes",
+        ),
+        pytest.param(
+            tiny_vrm([], version="0.x", jaw=True),
+            ["lipsByJaw", "lidsStill", "moodsNone"],
+            "only the jaw opens",
+            id="0.x jaw bone",
+        ),
+        pytest.param(
+            tiny_vrm([], eyes=False),
+            ["lipsStill", "lidsStill", "moodsNone", "gazeByHead"],
+            "the lips keep still",
+            id="1.0 skeleton",
+        ),
     ],
 )
-def test_a_vrm_file_is_worn_and_moves(browser: Browser, stage: FakeStage, name: str, file: bytes) -> None:
+def test_another_avatar_is_worn_faces_the_camera_speaks_with_what_it_has_and_says_what_it_lacks(
+    wardrobe: Page, file: bytes, missing: list[str], told: str
+) -> None:
+    wardrobe.set_input_files("#file", files=[_file("avatar.vrm", file)])
+    until(lambda: lydia(wardrobe, "figure") == "file", "she wears it")
+    notice = wardrobe.locator("#notice")
+    assert told in until(lambda: "She wears it" in notice.inner_text() and notice.inner_text(), "the notice")
+    assert lydia(wardrobe, "missing") == missing
+    notice.click()  # it goes away, and hides no mouth
+    frames = lydia(wardrobe, "framesShown")
+    until(lambda: lydia(wardrobe, "framesShown") > frames + 1, "it is drawn")
+    mouths = [_mouth(wardrobe)]
+
+    def spoke() -> bool:
+        mouths.append(_mouth(wardrobe))
+        return max(mouths) - min(mouths) >= 10
+
+    if "lipsStill" in missing:
+        jaws = [lydia(wardrobe, "jawOpen") for _ in range(10) if not spoke()]
+        assert len(jaws) == 10 and max(jaws) - min(jaws) > 0.3, "she speaks, and without lips and jaw nothing moves"
+    else:
+        until(spoke, "its mouth opens and closes")
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        pytest.param(b"not a model", "not a VRM model", id="no model"),
+        pytest.param(tiny_vrm([], version="no VRM"), "no VRM part", id="no VRM"),
+        pytest.param(tiny_vrm([], without="spine"), "Bones missing: spine", id="1.0 no humanoid"),
+        pytest.param(tiny_vrm([], version="0.x", without="hips"), "Bones missing: hips", id="0.x no humanoid"),
+        pytest.param(tiny_vrm([])[:-50], "cannot be read", id="cut off"),
+    ],
+)
+def test_a_file_that_cannot_be_worn_is_refused_with_the_reason(wardrobe: Page, file: bytes, told: str) -> None:
+    wardrobe.set_input_files("#file", files=[_file("picture.vrm", file)])
+    until(lambda: told in wardrobe.locator("#notice").inner_text(), "the notice")
+    assert lydia(wardrobe, "figure") == "own"
+
+
+def test_the_avatar_of_the_settings_is_worn_by_itself_and_again_when_a_guest_is_taken_off(
+    browser: Browser, stage: FakeStage
+) -> None:
+    (stage.bodies / "own.vrm").write_bytes(tiny_vrm([], VOWELS, version="0.x"))
     with opened(browser, f"{stage.url}/rooms/lydia") as page:
-        until(lambda: lydia(page, "figure") == "head", "she is seen")
-        page.set_input_files("#file", files=[_file(f"{name}.vrm", file)])
-        until(lambda: lydia(page, "figure") == "file", "she wears it")
-        frames = lydia(page, "framesShown")
-        until(lambda: lydia(page, "framesShown") > frames and lydia(page, "jawOpen") > 0.3, "it moves")
+        assert until(lambda: lydia(page, "figure"), "she is seen") == "own"
+        assert lydia(page, "missing") == ["lipsByVowels"]
+        page.set_input_files("#file", files=[_file("guest.vrm", tiny_vrm([], VOWELS))])
+        until(lambda: lydia(page, "figure") == "file", "the guest is worn")
+        page.locator("[popovertarget=wardrobe]").click()
+        page.locator("#back").click()
+        until(lambda: lydia(page, "figure") == "own", "and taken off again")
+    assert not [path for path in stage.requests if path.endswith(("lydia.vrm", "lydia-lite.vrm"))]
 
 
-def test_a_file_that_is_no_vrm_is_refused_kindly(browser: Browser, stage: FakeStage) -> None:
+def test_an_avatar_of_the_settings_that_cannot_be_worn_is_told_of_and_she_is_there_all_the_same(
+    browser: Browser, stage: FakeStage
+) -> None:
+    (stage.bodies / "own.vrm").write_bytes(tiny_vrm([])[:-50])
     with opened(browser, f"{stage.url}/rooms/lydia", locale="en-US") as page:
-        until(lambda: lydia(page, "figure") == "head", "she is seen")
-        page.set_input_files("#file", files=[_file("picture.vrm", b"not a model")])
-        until(lambda: "not a VRM" in page.locator("#notice").inner_text(), "the notice")
-        assert lydia(page, "figure") == "head"
+        until(lambda: "cannot be read" in page.locator("#notice").inner_text(), "the notice")
+        assert until(lambda: lydia(page, "figure"), "she is seen") == "head"
+
+
+def _mouth(page: Page) -> int:
+    """How far down, in pixels of the picture, the face of a tiny avatar reaches. Fails when it is not seen."""
+    picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+    green = (picture[..., 1] > 180) & (picture[..., 0] < 100) & (picture[..., 2] < 100)
+    assert green.sum() > 1000, "it faces the camera"
+    return int(np.flatnonzero(green.any(1)).max())
 
 
 def _file(name: str, content: bytes) -> Any:

@@ -291,6 +291,9 @@ new Wardrobe(
   () => void show?.wearHerOwn(),
   tell,
 );
+notice.addEventListener("click", () => {
+  notice.hidden = true;
+});
 byId("language", HTMLButtonElement).addEventListener("click", switchLanguage);
 tap.addEventListener("click", wakeSound);
 // Any touch or key is a permission; the browser decides which it accepts.

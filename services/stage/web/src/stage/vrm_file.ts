@@ -49,7 +49,8 @@ function description(file: ArrayBuffer): Description {
   if (view.byteLength < HEADERS || view.getUint32(0, true) !== GLTF) throw new Refused("notVrm");
   const length = view.getUint32(12, true);
   if (view.getUint32(4, true) !== 2 || view.getUint32(16, true) !== JSON_CHUNK) throw new Refused("notVrm");
-  if (HEADERS + length > view.byteLength) throw new Refused("broken", "the end is missing");
+  if (Math.max(view.getUint32(8, true), HEADERS + length) > view.byteLength)
+    throw new Refused("broken", "the end is missing");
   try {
     const found: unknown = JSON.parse(new TextDecoder().decode(new Uint8Array(file, HEADERS, length)));
     if (typeof found === "object" && found !== null) return found;

@@ -50,7 +50,7 @@ const WORDS = {
   wornWithout: ["换好了。这个形象{0}。", "She wears it. This avatar has {0}."],
   and: ["；", "; "],
   someShapes: ["缺少一部分 ARKit 表情：那些部位不动", "only some ARKit shapes: the rest of the face keeps still"],
-  lipsByVowels: ["没有 ARKit 嘴型：嘴唇用五个元音", "no ARKit shapes: lips use five vowels"],
+  lipsByVowels: ["没有 ARKit 嘴型：嘴唇用元音口型", "no ARKit shapes: lips use vowels"],
   lipsByJaw: ["没有嘴型：只有下巴开合", "no mouth shapes: only the jaw opens and shuts"],
   lipsStill: ["没有嘴型和下巴骨骼：嘴唇不动", "no mouth shapes and no jaw bone: the lips keep still"],
   lidsTogether: ["只能双眼一起眨", "one blink for both eyes: no winks"],
