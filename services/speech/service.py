@@ -89,30 +89,34 @@ class Speech:
         again begins where it began before. A segment that was spoken and comes again only closes the turn, if it does.
         """
         progress = self._progress.get(segment.turn_id, _Progress(began_at=self._clock.monotonic()))
-        await self._keep_pace(progress)
+        ahead_s = await self._keep_pace(progress)
         asked_at = self._clock.monotonic()
         if segment.sequence < progress.segments:
             segment.text = ""
         cutter = SegmentCutter(segment, progress.position)
         if segment.text.strip():
-            await self._climb_down(segment, cutter, asked_at)
+            await self._climb_down(segment, cutter, asked_at, ahead_s)
         await self._publish(cutter.finish(), asked_at)
         segments = max(progress.segments, segment.sequence + 1)
         self._progress[segment.turn_id] = _Progress(progress.began_at, cutter.position, segments)
 
-    async def _keep_pace(self, progress: _Progress) -> None:
-        """Waits until the turn's voice is no longer far ahead of its being heard."""
+    async def _keep_pace(self, progress: _Progress) -> float:
+        """Waits until the turn's voice is no longer far ahead of its being heard. Returns by how many seconds it is."""
         made_s = progress.position.sample / SAMPLE_RATE
-        heard_s = (self._clock.monotonic() - progress.began_at) * self._speed
-        ahead_s = FAST_AHEAD_S if self._ladder.usable()[0] == ESPEAK else AHEAD_S
-        await asyncio.sleep(max(made_s - ahead_s - heard_s, 0) / self._speed)
+        most_s = FAST_AHEAD_S if self._ladder.usable()[0] == ESPEAK else AHEAD_S
+        ahead_s = max(made_s - (self._clock.monotonic() - progress.began_at) * self._speed, 0)
+        await asyncio.sleep(max(ahead_s - most_s, 0) / self._speed)
+        return min(ahead_s, most_s) / self._speed
 
-    async def _climb_down(self, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> None:
-        """Speaks with the best rung that can. A rung that breaks off is followed by the next one saying all of it."""
+    async def _climb_down(self, segment: TextSegment, cutter: SegmentCutter, asked_at: float, ahead_s: float) -> None:
+        """Speaks with the best rung that can. A rung that breaks off is followed by the next one saying all of it.
+
+        What is not to be heard for `ahead_s` may be made so much later.
+        """
         for rung in self._ladder.usable():
             try:
                 with self._telemetry.span(f"infer {rung}"):
-                    kept_up = await self._infer(rung, segment, cutter, asked_at)
+                    kept_up = await self._infer(rung, segment, cutter, asked_at, ahead_s)
             except ModelLoading:
                 continue
             except ModelFailed as failure:
@@ -127,11 +131,13 @@ class Speech:
             return
         raise ModelFailed("no rung can speak")
 
-    async def _infer(self, rung: str, segment: TextSegment, cutter: SegmentCutter, asked_at: float) -> bool:
+    async def _infer(
+        self, rung: str, segment: TextSegment, cutter: SegmentCutter, asked_at: float, ahead_s: float
+    ) -> bool:
         """Speaks with one rung. Returns whether it kept up with the sound it made. Raises ModelFailed."""
         waited, sounded = 0.0, 0.0
         before = self._clock.monotonic()
-        patience = PATIENCE_S.get(rung, PIECE_S)
+        patience = PATIENCE_S.get(rung, PIECE_S) + ahead_s
         async with aclosing(self._pieces(rung, segment)) as pieces:
             while (piece := await _next(pieces, min(PIECE_S, patience + sounded - waited))) is not None:
                 waited += self._clock.monotonic() - before
@@ -141,7 +147,7 @@ class Speech:
         waited += self._clock.monotonic() - before
         if sounded:
             self._telemetry.metrics.speech_real_time_factor.labels(rung).observe(waited / sounded)
-        return waited <= sounded + SLACK_S
+        return waited <= sounded + ahead_s + SLACK_S
 
     async def _pieces(self, rung: str, segment: TextSegment) -> AsyncGenerator[VoiceChunk, None]:
         request_id = derived(segment.turn_id, "voice of segment", segment.sequence)

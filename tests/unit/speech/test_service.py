@@ -293,6 +293,20 @@ async def test_a_voice_that_is_ahead_of_its_sound_may_take_longer_for_the_next_p
 
 
 @virtual_time
+async def test_what_will_be_heard_only_later_may_be_made_later() -> None:
+    natural = Voice("natural", (0.1, 4.0))
+    room = Room(natural, Voice("espeak"))
+    await room.say("一", "二")
+    task = asyncio.create_task(room.speech.run())
+    await asyncio.sleep(0.2)  # the first segment is out, and lasts for four seconds
+    natural.pieces = ((3.0, 1.0),)
+    await asyncio.sleep(4)
+    task.cancel()
+    assert set(rungs(await room.heard())) == {"natural"}
+    assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.natural") == 0
+
+
+@virtual_time
 async def test_a_rung_that_is_still_loading_is_passed_by_and_does_not_rest() -> None:
     class Loading(Voice):
         loading = True
