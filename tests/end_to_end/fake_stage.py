@@ -70,6 +70,8 @@ class FakeStage:
         )
         self.waiting: list[Decision] = []
         self.recent: list[Decision] = []
+        self.history: list[StageFrame] = []
+        """What a renderer is told of the time before it came."""
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         """(path, Authorization, body) of every POST."""
         self.requests: list[str] = []
@@ -225,7 +227,8 @@ class FakeStage:
             lead_ms=40,
             status=self.status,
         )
-        frames.put_nowait(StageFrame(hello=hello))
+        for known in (StageFrame(hello=hello), *self.history):
+            frames.put_nowait(known)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(socket))

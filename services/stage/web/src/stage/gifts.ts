@@ -12,7 +12,7 @@ const PIECES: Readonly<Record<Size, number>> = { small: 4, medium: 14, big: 40 }
 /** Hearts and sparks in the picture at once, at most; what would be more is left out. */
 export const PIECES_MAX = 64;
 /** Banners at once; the oldest give way. */
-const BANNERS_MAX = 3;
+const BANNERS_MAX = 2;
 const BANNER_MS = 6000;
 /** One piece is seen so long, and the pieces of a gift begin within so long of each other. Milliseconds. */
 const PIECE_MS = 3200;

@@ -60,7 +60,7 @@ const WORDS = {
   gazeByHead: ["没有眼球骨骼：目光靠转头", "no eye bones: gaze is the head's"],
   noWebGl: ["这台设备没有 3D 图形，先听声音、看字幕吧。", "This device has no 3D graphics: sound and captions go on."],
   next: ["接下来：{0}", "Next: {0}"],
-  nextMore: ["接下来：{0} 等 {1} 人", "Next: {0} and {1} in all"],
+  nextMore: ["接下来：{0} 等 {1} 人", "Next: {0} ({1} waiting)"],
   comma: ["、", ", "],
   unknownLayout: ["没有“{0}”这种布局，可用：{1}", "There is no layout “{0}”. Known: {1}"],
   badScene: ["场景用不了，先用夜景。{0}", "That scene cannot be shown, so it is night. {0}"],
