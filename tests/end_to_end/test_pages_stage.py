@@ -332,7 +332,7 @@ def test_the_avatar_of_the_settings_is_worn_by_itself_and_again_when_a_guest_is_
     browser: Browser, stage: FakeStage
 ) -> None:
     (stage.bodies / "own.vrm").write_bytes(tiny_vrm([], VOWELS, version="0.x"))
-    with opened(browser, f"{stage.url}/rooms/lydia") as page:
+    with opened(browser, f"{stage.url}/rooms/lydia", width=300, height=520) as page:
         assert until(lambda: lydia(page, "figure"), "she is seen") == "own"
         assert lydia(page, "missing") == ["lipsByVowels"]
         page.set_input_files("#file", files=[_file("guest.vrm", tiny_vrm([], VOWELS))])
@@ -347,7 +347,7 @@ def test_an_avatar_of_the_settings_that_cannot_be_worn_is_told_of_and_she_is_the
     browser: Browser, stage: FakeStage
 ) -> None:
     (stage.bodies / "own.vrm").write_bytes(tiny_vrm([])[:-50])
-    with opened(browser, f"{stage.url}/rooms/lydia", locale="en-US") as page:
+    with opened(browser, f"{stage.url}/rooms/lydia", width=300, height=520, locale="en-US") as page:
         until(lambda: "cannot be read" in page.locator("#notice").inner_text(), "the notice")
         assert until(lambda: lydia(page, "figure"), "she is seen") == "head"
 
