@@ -21,6 +21,7 @@ STORIES = (
     "有一天，天上多了一颗星，她数了三遍，还是多一颗，于是她给它写了一封信。",
     "The answer took ninety-seven years, and it was only one word, but she had become very good at waiting.",
 )
+APART_S = 1.7
 LOADING_S = 5.0
 """The natural voice loads while she is already there."""
 PER_TURN = 4
@@ -55,7 +56,8 @@ async def rooms(process: Process, client: httpx.AsyncClient, seconds: float, pro
 
 
 async def _tell(client: httpx.AsyncClient, room: Renderer, number: int) -> None:
-    """One story after the other, as an operator would have her say it."""
+    """One story after the other, as an operator would have her say it. The rooms do not begin together."""
+    await asyncio.sleep(APART_S * number)
     text = " ".join(STORIES[(number + k) % len(STORIES)] for k in range(PER_TURN))
     while True:
         answer = await client.post(f"/rooms/{room.room_id}/control", json={"action": "say", "text": text[:500]})

@@ -22,8 +22,10 @@ MARGIN = 12
 """Frames of context on each side of a piece: beyond them nothing changes its filters."""
 STYLE = 128
 """The part of a style vector that says how a voice sounds."""
-FIRST, LONGEST = 4, 80
-"""Frames of the first piece (0.1 s) and of the longest; in between, each is twice as long as the one before."""
+FIRST, LONGEST = 14, 80
+"""Frames of the first piece, enough for a turn's first two chunks, so that the next piece has 0.3 s time, and of the
+longest. In between, each is twice as long as the one before.
+"""
 SOFT = 96
 """Samples over which the sound comes in and goes out (4 ms): it may be cut amid a vowel."""
 NOISE = 1 << 18
