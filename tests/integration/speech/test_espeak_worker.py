@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -40,8 +41,11 @@ def children(pid: int) -> list[int]:
 
 def suspend(pid: int) -> None:
     """Stops a worker and the copy of itself that waits for the next request."""
-    for member in (pid, *children(pid)):
-        os.kill(member, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
+    while state(pid) not in ("T", "t"):  # a copy that is made until then has to be stopped too
+        time.sleep(0.001)
+    for copy in children(pid):
+        os.kill(copy, signal.SIGSTOP)
 
 
 async def until(condition: Callable[[], bool]) -> None:
