@@ -21,11 +21,12 @@ STORIES = (
     "有一天，天上多了一颗星，她数了三遍，还是多一颗，于是她给它写了一封信。",
     "The answer took ninety-seven years, and it was only one word, but she had become very good at waiting.",
 )
+PER_TURN = 4
+"""Stories told in one turn; when it ends the next one begins."""
 APART_S = 1.7
+"""Between the rooms' beginnings."""
 LOADING_S = 5.0
 """The natural voice loads while she is already there."""
-PER_TURN = 4
-"""Times the stories are told in one turn; when it ends the next one begins."""
 
 
 async def rooms(process: Process, client: httpx.AsyncClient, seconds: float, progress: Progress) -> Table:

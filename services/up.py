@@ -125,7 +125,7 @@ async def up(settings: Settings, listener: socket.socket, ready: Callable[[Addre
                         lifespan="off",
                         access_log=False,
                         timeout_graceful_shutdown=STOP_S,
-                        proxy_headers=False,
+                        proxy_headers=False,  # nothing here asks who the caller is
                         ws="websockets-sansio",
                         ws_per_message_deflate=False,  # sound and poses hardly get smaller, and it takes time
                         ws_max_size=MAX_CALL_BYTES,

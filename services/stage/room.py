@@ -42,7 +42,7 @@ TICK_S = 0.4
 FRAMES_AHEAD = 60
 """How many frames are sent ahead of their time (a second). Those that turn out otherwise are sent again."""
 FRAMES_AT_ONCE = 16
-"""Fewer new ones wait for the next tick: a message costs the same, however few are in it."""
+"""Fewer wait for the next tick, long before their time: a message costs the same, however few are in it."""
 DECISIONS = 30
 """So many of the latest choices are told to a renderer that joins."""
 RENDERER_QUEUE = 256
@@ -99,7 +99,6 @@ class Room:
         )
         self._wake = asyncio.Event()
         self._frames_sent_until = 0
-        self._frames_changed = False
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=1000)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(1000)
         self._turn: Turn | None = None
@@ -268,16 +267,14 @@ class Room:
 
     def _resend_frames(self, first: int) -> None:
         """Frames from `first` on are others than those that were sent."""
-        if first < self._frames_sent_until:
-            self._frames_sent_until, self._frames_changed = first, True
+        self._frames_sent_until = min(self._frames_sent_until, first)
 
     def _send_frames(self) -> None:
         if not self.renderers:
             return
         now = self.now() // FRAME
         first, until = max(self._frames_sent_until, now), now + FRAMES_AHEAD
-        if until - first >= (1 if self._frames_changed else FRAMES_AT_ONCE):
-            self._frames_changed = False
+        if until - first >= FRAMES_AT_ONCE:
             content = self._motion(first, until - first)
             for renderer in self.renderers:
                 renderer.put(content)

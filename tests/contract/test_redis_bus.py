@@ -70,6 +70,28 @@ async def test_a_partition_is_drained_before_it_changes_hands(url: str) -> None:
     assert sorted(d.record.value for d in (*one.got, *other.got)) == sorted(record.value for record in sent)
 
 
+async def test_a_member_keeps_its_partitions_while_nothing_happens(url: str) -> None:
+    async with RedisBus(url, partitions=1, lease_s=0.6) as bus, listening(bus, "t", group="g", keep=True) as one:
+        await bus.publish(*numbered("t", ["a"], 1))
+        await one.count(1)
+        await asyncio.sleep(1.5)  # more than two leases
+        async with listening(bus, "t", group="g") as other:
+            await asyncio.sleep(0.5)
+            assert other.got == [], "the first member still holds its record"
+
+
+async def test_who_waits_for_a_partition_gets_it_as_soon_as_it_is_free(url: str) -> None:
+    sent = numbered("t", ["a", "b", "c", "d"], 1)
+    async with RedisBus(url, partitions=2, lease_s=300) as bus, AsyncExitStack() as first:
+        one = await first.enter_async_context(listening(bus, "t", group="g", keep=True))
+        await bus.publish(*sent)
+        await one.count(4)
+        async with listening(bus, "t", group="g") as other:
+            await asyncio.sleep(0.3)
+            await first.aclose()
+            await other.count(1)  # far sooner than its next regular call
+
+
 async def test_a_member_that_lost_its_partition_commits_nothing_more(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

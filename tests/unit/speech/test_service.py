@@ -292,16 +292,24 @@ async def test_a_voice_that_is_ahead_of_its_sound_may_take_longer_for_the_next_p
     assert set(rungs(await room.heard())) == {"natural"}
 
 
+class Hesitant(Voice):
+    """Takes three seconds before it begins its second segment, and longer than that lasts."""
+
+    async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
+        if request.sequence == 1:
+            await asyncio.sleep(3)
+        async for piece in super().stream(request):
+            yield piece
+
+
 @virtual_time
 async def test_what_will_be_heard_only_later_may_be_made_later() -> None:
-    natural = Voice("natural", (0.1, 4.0))
+    natural = Hesitant("natural", (0.1, 1.0))
+    natural.pieces = ((0.1, 1.0),) * 4
     room = Room(natural, Voice("espeak"))
-    await room.say("一", "二")
-    task = asyncio.create_task(room.speech.run())
-    await asyncio.sleep(0.2)  # the first segment is out, and lasts for four seconds
-    natural.pieces = ((3.0, 1.0),)
-    await asyncio.sleep(4)
-    task.cancel()
+    await room.say("一")
+    await room.say("二")
+    await room.work(10)
     assert set(rungs(await room.heard())) == {"natural"}
     assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.natural") == 0
 

@@ -291,6 +291,21 @@ async def test_a_renderer_that_joins_in_the_middle_hears_the_rest() -> None:
 
 
 @virtual_time
+async def test_a_room_that_is_often_woken_sends_its_frames_in_few_messages_and_none_late() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            messages = of("motion", received(renderer))
+            for _ in range(200):
+                await asyncio.sleep(0.05)
+                room.wake()
+                messages += of("motion", received(renderer))
+                assert messages[-1].start_sample // 400 + messages[-1].frame_count > room.now() // 400 + 12
+    assert 10 < len(messages) < 50
+
+
+@virtual_time
 async def test_a_renderer_that_falls_behind_is_let_go_and_the_others_go_on() -> None:
     theatre = Theatre()
     async with theatre.playing() as stage:
