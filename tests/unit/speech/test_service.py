@@ -293,23 +293,22 @@ async def test_a_voice_that_is_ahead_of_its_sound_may_take_longer_for_the_next_p
 
 
 class Hesitant(Voice):
-    """Takes three seconds before it begins its second segment, and longer than that lasts."""
+    """Takes longer than its second segment lasts, most of it before it begins."""
 
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
         if request.sequence == 1:
-            await asyncio.sleep(3)
+            await asyncio.sleep(3.8)
         async for piece in super().stream(request):
             yield piece
 
 
 @virtual_time
 async def test_what_will_be_heard_only_later_may_be_made_later() -> None:
-    natural = Hesitant("natural", (0.1, 1.0))
-    natural.pieces = ((0.1, 1.0),) * 4
+    natural = Hesitant("natural", *[(0.1, 0.5)] * 8)
     room = Room(natural, Voice("espeak"))
-    await room.say("一")
-    await room.say("二")
+    await room.say("一", "二")
     await room.work(10)
+    assert natural.asked == ["一", "二"]
     assert set(rungs(await room.heard())) == {"natural"}
     assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.natural") == 0
 
