@@ -28,9 +28,6 @@ from fastapi import FastAPI, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, PlatformCollector, ProcessCollector, generate_latest
 from pydantic import SecretStr
-from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.audience.service import Audience
 from services.chat.meaning import Meaning
@@ -53,6 +50,7 @@ from services.gateway import http as gateway_http
 from services.gateway.direct import Direct
 from services.gateway.douyin_service import Douyin
 from services.gateway.service import Gateway
+from services.guard import MAX_CALL_BYTES, Guard
 from services.motion.model.rules import Rules
 from services.motion.service import Motion
 from services.places import BODY, FITTED, PAGES, VOICE
@@ -78,10 +76,6 @@ SWITCH_S = 0.0005
 """How long a thread that computes in Python may keep the loop waiting."""
 STOP_S = 3
 """How long open connections may take to close."""
-MAX_BODY_BYTES = 16 * 1024 * 1024 + 4 * 1024 * 1024
-"""More than any route wants. The gateway's routes answer larger bodies themselves, up to this."""
-MAX_CALL_BYTES = 64 * 1024
-"""Of a body that is no push and no message; and of what a renderer says at once."""
 
 
 class CannotStart(Exception):
@@ -259,7 +253,7 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, _Tasks, 
             # A page of another site must not reach her through a name that resolves to this machine.
             hosts = {"127.0.0.1", "localhost", "::1", "[::1]", settings.http.host}
             app.add_middleware(TrustedHostMiddleware, allowed_hosts=sorted(hosts))
-        app.add_middleware(_Guard)
+        app.add_middleware(Guard)
         token = settings.auth.message_token
         app.include_router(
             gateway_http.router(
@@ -296,37 +290,6 @@ class _Service(Protocol):
 
     async def run(self) -> None:
         """Works until cancelled."""
-
-
-class _Guard:
-    """Bounds what one request may send, and keeps other sites from making use of any answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        taken = scope["path"] == gateway_http.PUSH_PATH or scope["path"].endswith("/messages")
-        left = MAX_BODY_BYTES if taken else MAX_CALL_BYTES
-
-        async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, "the body is too large", {"connection": "close"})
-            return message
-
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["x-content-type-options"] = "nosniff"
-                headers["cross-origin-resource-policy"] = "same-origin"
-            await send(message)
-
-        await self._app(scope, bounded, marked)
 
 
 class _Tasks(asyncio.TaskGroup):
