@@ -235,11 +235,8 @@ class Room:
                 case Pose(start, chunk):
                     self._body.perform(chunk.epoch, start, chunk)
                     self._resend_frames(start // FRAME)
-                case Words(turn_id, epoch, segment, text, start, end):
-                    caption = Caption(
-                        turn_id=turn_id, epoch=epoch, segment=segment, text=text, start_sample=start, end_sample=end
-                    )
-                    self._send(StageFrame(caption=caption), keep_until=end)
+                case Words():
+                    self._send(StageFrame(caption=_caption(effect)), keep_until=effect.end)
                 case Silence(epoch, at):
                     self._recent.clear()
                     self._send(StageFrame(stop=StageStop(epoch=epoch, at_sample=at, fade_ms=self._settings.fade_ms)))
@@ -290,6 +287,20 @@ class Room:
             epoch=self.timeline.epoch,
         )
         return StageFrame(motion=motion).SerializeToString()
+
+
+def _caption(words: Words) -> Caption:
+    return Caption(
+        turn_id=words.turn_id,
+        epoch=words.epoch,
+        segment=words.segment,
+        text=words.text,
+        start_sample=words.start,
+        end_sample=words.end,
+        emotion=words.emotion,
+        intensity=words.intensity,
+        gesture=words.gesture,
+    )
 
 
 def numbered(renderer: Renderer, content: bytes, now: int) -> bytes:

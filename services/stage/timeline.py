@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.core.events import MotionChunk, Performed, VoiceChunk
+from services.core.events import Emotion, Gesture, MotionChunk, Performed, VoiceChunk
 
 RATE = 24_000
 FRAME = 400
@@ -56,7 +56,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The text of a segment and when it is spoken."""
+    """The text of a segment, when it is spoken, and how: as its voice says."""
 
     turn_id: str
     epoch: int
@@ -64,6 +64,9 @@ class Words:
     text: str
     start: int
     end: int
+    emotion: Emotion
+    intensity: float
+    gesture: Gesture
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,15 @@ class Timeline:
         if voice.text and voice.segment not in turn.segment_ends:
             last_sound = max((p.end_sample for p in voice.phonemes), default=voice.start_sample + length)
             yield Words(
-                turn.turn_id, turn.epoch, voice.segment, voice.text, start, start + last_sound - voice.start_sample
+                turn.turn_id,
+                turn.epoch,
+                voice.segment,
+                voice.text,
+                start,
+                start + last_sound - voice.start_sample,
+                voice.emotion,
+                voice.intensity,
+                voice.gesture,
             )
         # Moves with every chunk of the segment; not heard before the chunk that ends the segment is.
         end = start + length if voice.last_of_segment or voice.last else start + length + STARVED

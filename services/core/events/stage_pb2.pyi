@@ -1,5 +1,6 @@
 from services.core.events import control_pb2 as _control_pb2
 from services.core.events import motion_pb2 as _motion_pb2
+from services.core.events import text_pb2 as _text_pb2
 from services.core.events import turn_pb2 as _turn_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -84,20 +85,26 @@ class StageMotion(_message.Message):
     def __init__(self, start_sample: _Optional[int] = ..., frame_count: _Optional[int] = ..., face_f32le: _Optional[bytes] = ..., joints_f32le: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class Caption(_message.Message):
-    __slots__ = ("turn_id", "epoch", "segment", "text", "start_sample", "end_sample")
+    __slots__ = ("turn_id", "epoch", "segment", "text", "start_sample", "end_sample", "emotion", "intensity", "gesture")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     END_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    EMOTION_FIELD_NUMBER: _ClassVar[int]
+    INTENSITY_FIELD_NUMBER: _ClassVar[int]
+    GESTURE_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
     epoch: int
     segment: int
     text: str
     start_sample: int
     end_sample: int
-    def __init__(self, turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., segment: _Optional[int] = ..., text: _Optional[str] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
+    emotion: _text_pb2.Emotion
+    intensity: float
+    gesture: _text_pb2.Gesture
+    def __init__(self, turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., segment: _Optional[int] = ..., text: _Optional[str] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., emotion: _Optional[_Union[_text_pb2.Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[_text_pb2.Gesture, str]] = ...) -> None: ...
 
 class StageStop(_message.Message):
     __slots__ = ("epoch", "at_sample", "fade_ms")

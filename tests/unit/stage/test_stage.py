@@ -14,6 +14,9 @@ from services.core.bus import MemoryBus
 from services.core.clock import LoopClock
 from services.core.envelope import seal, unseal
 from services.core.events import (
+    EMOTION_SHY,
+    GESTURE_NONE,
+    GESTURE_WAVE,
     Control,
     Decision,
     Joint,
@@ -79,6 +82,9 @@ class Theatre:
                 start_sample=k * length,
                 pcm_s16le=b"\1\0" * length,
                 text=f"part {k}",
+                emotion=EMOTION_SHY,
+                intensity=0.5,
+                gesture=GESTURE_WAVE if k == 0 else GESTURE_NONE,
                 last_of_segment=True,
                 last=final,
             )
@@ -159,7 +165,10 @@ async def test_a_turn_is_heard_captioned_moved_and_reported() -> None:
             frames = received(renderer)
     voice = of("voice", frames)
     assert sum(len(v.pcm_s16le) // 2 for v in voice) == 2 * RATE
-    assert [c.text for c in of("caption", frames)] == [f"part {k}" for k in range(4)]
+    captions = of("caption", frames)
+    assert [c.text for c in captions] == [f"part {k}" for k in range(4)]
+    assert {(c.emotion, c.intensity) for c in captions} == {(EMOTION_SHY, 0.5)}
+    assert [c.gesture for c in captions] == [GESTURE_WAVE, *[GESTURE_NONE] * 3]
     start = voice[0].start_sample
     jaw: dict[int, float] = {}
     for m in of("motion", frames):

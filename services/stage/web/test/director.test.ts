@@ -1,20 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
+import { Emotion, Gesture } from "../src/events/text_pb";
 import { TurnSchema } from "../src/events/turn_pb";
-import type { Manner } from "../src/stage/bearing";
 import { type Cue, cueOf, Director, HOLD_S, MOVE_S, SPANS } from "../src/stage/director";
+import { PLAIN } from "../src/stage/program";
 
-const STILL: Manner = { reach: -1, stir: 0, tender: 0 };
-const TALK: Cue = { intimate: false, thanked: 0 };
+const TALK: Cue = { intimate: false, thanked: 0, big: false, tender: 0 };
 const FRAME_S = 1 / 60;
 
 /** Films from second `from` to second `to`, 60 pictures a second; returns the spans. */
-function film(director: Director, from: number, to: number, manner: Partial<Manner>, cue: Partial<Cue> = {}): number[] {
+function film(director: Director, from: number, to: number, cue: Partial<Cue>): number[] {
   const count = Math.round((to - from) / FRAME_S);
-  return Array.from({ length: count }, (_, i) =>
-    director.direct(from + i * FRAME_S, { ...STILL, ...manner }, { ...TALK, ...cue }, false),
-  );
+  return Array.from({ length: count }, (_, i) => director.direct(from + i * FRAME_S, { ...TALK, ...cue }, false));
 }
 
 function chat(...texts: string[]) {
@@ -27,24 +25,23 @@ test("medium is the rule, and as long as nothing happens the camera stands still
 });
 
 test("each reason leads to its shot", () => {
-  const reasons: [Partial<Manner>, Partial<Cue>, string][] = [
-    [{ reach: 0.2 }, {}, "wide"],
-    [{ stir: 0.3 }, {}, "wide"],
-    [{}, { thanked: 10_000 }, "wide"],
-    [{}, { thanked: 9_999 }, "medium"],
-    [{ tender: 0.4 }, {}, "close"],
-    [{}, { intimate: true }, "close"],
-    [{ reach: 0.2 }, { intimate: true }, "wide"],
+  const reasons: [Partial<Cue>, string][] = [
+    [{ big: true }, "wide"],
+    [{ thanked: 10_000 }, "wide"],
+    [{ thanked: 9_999 }, "medium"],
+    [{ tender: 0.4 }, "close"],
+    [{ intimate: true }, "close"],
+    [{ big: true, intimate: true }, "wide"],
   ];
-  for (const [manner, cue, shot] of reasons) {
+  for (const [cue, shot] of reasons) {
     const director = new Director();
-    film(director, 0, 1, manner, cue);
-    assert.equal(director.shot, shot, JSON.stringify([manner, cue]));
+    film(director, 0, 1, cue);
+    assert.equal(director.shot, shot, JSON.stringify(cue));
   }
 });
 
 test("no move is a cut: it takes its time, eases in and out, and ends exactly", () => {
-  const spans = film(new Director(), 0, 5, { reach: 0.2 });
+  const spans = film(new Director(), 0, 5, { big: true });
   const steps = spans.slice(1).map((span, i) => span - (spans[i] ?? 0));
   assert.ok(steps.every((step) => step >= 0));
   // An even move would make this much of the way in one picture; the eased one at most 15/8 of it.
@@ -66,8 +63,8 @@ test("whatever she does, a move is never broken off and shots are held", () => {
   // A fidget: another reason every third of a second, for a minute.
   for (let picture = 0; picture < 3600; picture++) {
     const third = Math.floor(picture / 20) % 3;
-    const manner = { ...STILL, reach: third === 1 ? 0.3 : -1, tender: third === 2 ? 0.5 : 0 };
-    const span = director.direct(picture * FRAME_S, manner, TALK, false);
+    const cue = { ...TALK, big: third === 1, tender: third === 2 ? 0.5 : 0 };
+    const span = director.direct(picture * FRAME_S, cue, false);
     largest = Math.max(largest, Math.abs(span - last));
     last = span;
     if (director.shot !== before) began.push(picture * FRAME_S);
@@ -80,20 +77,20 @@ test("whatever she does, a move is never broken off and shots are held", () => {
   assert.ok(largest < (1.9 * (SPANS.wide - SPANS.close) * FRAME_S) / MOVE_S);
 });
 
-test("a face at the border of tenderness does not make the camera waver", () => {
+test("words at the border of tenderness do not make the camera waver", () => {
   const director = new Director();
-  film(director, 0, 5, { tender: 0.21 });
-  film(director, 5, 15, { tender: 0.15 });
+  film(director, 0, 5, { tender: 0.36 });
+  film(director, 5, 15, { tender: 0.25 });
   assert.equal(director.shot, "close");
-  film(director, 15, 16, { tender: 0.05 });
+  film(director, 15, 16, { tender: 0.1 });
   assert.equal(director.shot, "medium");
 });
 
 test("who wants no motion gets none, also in the middle of a move", () => {
   const director = new Director();
-  film(director, 0, 1, { reach: 0.3 });
+  film(director, 0, 1, { big: true });
   for (let at = 1; at < 10; at += 0.5) {
-    assert.equal(director.direct(at, { ...STILL, reach: 0.3 }, { intimate: true, thanked: 1e6 }, true), SPANS.medium);
+    assert.equal(director.direct(at, { intimate: true, thanked: 1e6, big: true, tender: 1 }, true), SPANS.medium);
   }
   assert.equal(director.shot, "medium");
 });
@@ -101,7 +98,7 @@ test("who wants no motion gets none, also in the middle of a move", () => {
 test("the same show is filmed the same way", () => {
   const show = () => {
     const director = new Director();
-    return [film(director, 0, 3, { stir: 0.4 }), film(director, 3, 12, {}), film(director, 12, 20, { tender: 0.6 })];
+    return [film(director, 0, 3, { big: true }), film(director, 3, 12, {}), film(director, 12, 20, { tender: 0.6 })];
   };
   assert.deepEqual(show(), show());
 });
@@ -119,4 +116,14 @@ test("the gifts of one turn are counted together", () => {
   const gift = (fen: number) => ({ kind: { case: "gift" as const, value: { count: 1, valueFen: BigInt(fen) } } });
   const events = [gift(8800), gift(1200)];
   assert.equal(cueOf(create(TurnSchema, { cause: { case: "audience", value: { events } } })).thanked, 10_000);
+});
+
+test("words that are acted with a big gesture or tenderly say so, whatever her poses are", () => {
+  const acted = (acting: Partial<typeof PLAIN>) => cueOf(undefined, { ...PLAIN, ...acting });
+  for (const gesture of [Gesture.WAVE, Gesture.HEART, Gesture.CLAP, Gesture.DANCE]) assert.ok(acted({ gesture }).big);
+  for (const gesture of [Gesture.NONE, Gesture.THINK, Gesture.NOD, Gesture.BOW]) assert.ok(!acted({ gesture }).big);
+  const tender = (emotion: Emotion, intensity: number) => acted({ emotion, intensity }).tender;
+  assert.ok(tender(Emotion.SAD, 0.6) > tender(Emotion.SAD, 0.3));
+  assert.ok(tender(Emotion.SHY, 0.6) > 0);
+  for (const emotion of [Emotion.JOY, Emotion.SERIOUS, Emotion.NEUTRAL]) assert.equal(tender(emotion, 1), 0);
 });

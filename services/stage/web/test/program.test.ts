@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Caption, CaptionSchema, PerformingSchema } from "../src/events/stage_pb";
-import { Program } from "../src/stage/program";
+import { Emotion, Gesture } from "../src/events/text_pb";
+import { PLAIN, Program } from "../src/stage/program";
 
 const RATE = 24_000;
 
@@ -18,9 +19,16 @@ test("a caption is read while it is spoken, and a moment longer when nothing fol
   const program = new Program(RATE);
   program.caption(caption("你好", RATE, 2 * RATE));
   assert.equal(program.words(RATE - 1), undefined);
-  assert.deepEqual(program.words(1.5 * RATE), { text: "你好", spoken: 0.5 });
+  assert.deepEqual(program.words(1.5 * RATE), { text: "你好", spoken: 0.5, ...PLAIN });
   assert.equal(program.words(3 * RATE)?.text, "你好");
   assert.equal(program.words(4 * RATE), undefined);
+});
+
+test("words come with how they are acted", () => {
+  const program = new Program(RATE);
+  const acting = { emotion: Emotion.SHY, intensity: 0.5, gesture: Gesture.WAVE };
+  program.caption(create(CaptionSchema, { text: "嗨", startSample: 0n, endSample: BigInt(RATE), ...acting }));
+  assert.deepEqual(program.words(0), { text: "嗨", spoken: 0, ...acting });
 });
 
 test("the next caption takes over at its sample", () => {

@@ -10,6 +10,8 @@ import type { Mode } from "./control_pb";
 import { file_lydia_v1_control } from "./control_pb";
 import type { Joint } from "./motion_pb";
 import { file_lydia_v1_motion } from "./motion_pb";
+import type { Emotion, Gesture } from "./text_pb";
+import { file_lydia_v1_text } from "./text_pb";
 import type { Decision, Turn } from "./turn_pb";
 import { file_lydia_v1_turn } from "./turn_pb";
 import type { Message } from "@bufbuild/protobuf";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lydia/v1/stage.proto.
  */
 export const file_lydia_v1_stage: GenFile = /*@__PURE__*/
-  fileDesc("ChRseWRpYS92MS9zdGFnZS5wcm90bxIIbHlkaWEudjEi9gIKClN0YWdlRnJhbWUSEAoIc2VxdWVuY2UYASABKAQSEgoKbm93X3NhbXBsZRgCIAEoAxIgCgVoZWxsbxgDIAEoCzIPLmx5ZGlhLnYxLkhlbGxvSAASJQoFdm9pY2UYBCABKAsyFC5seWRpYS52MS5TdGFnZVZvaWNlSAASJwoGbW90aW9uGAUgASgLMhUubHlkaWEudjEuU3RhZ2VNb3Rpb25IABIkCgdjYXB0aW9uGAYgASgLMhEubHlkaWEudjEuQ2FwdGlvbkgAEiMKBHN0b3AYByABKAsyEy5seWRpYS52MS5TdGFnZVN0b3BIABImCghkZWNpc2lvbhgIIAEoCzISLmx5ZGlhLnYxLkRlY2lzaW9uSAASJgoGc3RhdHVzGAkgASgLMhQubHlkaWEudjEuUm9vbVN0YXR1c0gAEioKCnBlcmZvcm1pbmcYCiABKAsyFC5seWRpYS52MS5QZXJmb3JtaW5nSABCCQoHY29udGVudCK8AQoFSGVsbG8SDwoHcm9vbV9pZBgBIAEoCRITCgtzYW1wbGVfcmF0ZRgCIAEoDRISCgpmcmFtZV9yYXRlGAMgASgNEhIKCmZhY2VfbmFtZXMYBCADKAkSHwoGam9pbnRzGAUgAygOMg8ubHlkaWEudjEuSm9pbnQSDQoFbGFiZWwYBiABKAkSDwoHbGVhZF9tcxgHIAEoDRIkCgZzdGF0dXMYCCABKAsyFC5seWRpYS52MS5Sb29tU3RhdHVzInUKClN0YWdlVm9pY2USDwoHdHVybl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoDRIUCgxzdGFydF9zYW1wbGUYBCABKAMSEQoJcGNtX3MxNmxlGAUgASgMEgwKBGxhc3QYBiABKAgicQoLU3RhZ2VNb3Rpb24SFAoMc3RhcnRfc2FtcGxlGAEgASgDEhMKC2ZyYW1lX2NvdW50GAIgASgNEhIKCmZhY2VfZjMybGUYAyABKAwSFAoMam9pbnRzX2YzMmxlGAQgASgMEg0KBWVwb2NoGAUgASgEInIKB0NhcHRpb24SDwoHdHVybl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIPCgdzZWdtZW50GAMgASgNEgwKBHRleHQYBCABKAkSFAoMc3RhcnRfc2FtcGxlGAUgASgDEhIKCmVuZF9zYW1wbGUYBiABKAMiPgoJU3RhZ2VTdG9wEg0KBWVwb2NoGAEgASgEEhEKCWF0X3NhbXBsZRgCIAEoAxIPCgdmYWRlX21zGAMgASgNIlIKClBlcmZvcm1pbmcSHAoEdHVybhgBIAEoCzIOLmx5ZGlhLnYxLlR1cm4SFAoMc3RhcnRfc2FtcGxlGAIgASgDEhAKCHNwZWFraW5nGAMgASgIIqcBCgpSb29tU3RhdHVzEhwKBG1vZGUYASABKA4yDi5seWRpYS52MS5Nb2RlEg0KBW11dGVkGAIgASgIEg0KBXBhbmljGAMgASgIEg0KBWVwb2NoGAQgASgEEhEKCWNoYXRfcnVuZxgFIAEoCRITCgtzcGVlY2hfcnVuZxgGIAEoCRITCgttb3Rpb25fcnVuZxgHIAEoCRIRCglyZW5kZXJlcnMYCCABKA1iBnByb3RvMw", [file_lydia_v1_control, file_lydia_v1_motion, file_lydia_v1_turn]);
+  fileDesc("ChRseWRpYS92MS9zdGFnZS5wcm90bxIIbHlkaWEudjEi9gIKClN0YWdlRnJhbWUSEAoIc2VxdWVuY2UYASABKAQSEgoKbm93X3NhbXBsZRgCIAEoAxIgCgVoZWxsbxgDIAEoCzIPLmx5ZGlhLnYxLkhlbGxvSAASJQoFdm9pY2UYBCABKAsyFC5seWRpYS52MS5TdGFnZVZvaWNlSAASJwoGbW90aW9uGAUgASgLMhUubHlkaWEudjEuU3RhZ2VNb3Rpb25IABIkCgdjYXB0aW9uGAYgASgLMhEubHlkaWEudjEuQ2FwdGlvbkgAEiMKBHN0b3AYByABKAsyEy5seWRpYS52MS5TdGFnZVN0b3BIABImCghkZWNpc2lvbhgIIAEoCzISLmx5ZGlhLnYxLkRlY2lzaW9uSAASJgoGc3RhdHVzGAkgASgLMhQubHlkaWEudjEuUm9vbVN0YXR1c0gAEioKCnBlcmZvcm1pbmcYCiABKAsyFC5seWRpYS52MS5QZXJmb3JtaW5nSABCCQoHY29udGVudCK8AQoFSGVsbG8SDwoHcm9vbV9pZBgBIAEoCRITCgtzYW1wbGVfcmF0ZRgCIAEoDRISCgpmcmFtZV9yYXRlGAMgASgNEhIKCmZhY2VfbmFtZXMYBCADKAkSHwoGam9pbnRzGAUgAygOMg8ubHlkaWEudjEuSm9pbnQSDQoFbGFiZWwYBiABKAkSDwoHbGVhZF9tcxgHIAEoDRIkCgZzdGF0dXMYCCABKAsyFC5seWRpYS52MS5Sb29tU3RhdHVzInUKClN0YWdlVm9pY2USDwoHdHVybl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoDRIUCgxzdGFydF9zYW1wbGUYBCABKAMSEQoJcGNtX3MxNmxlGAUgASgMEgwKBGxhc3QYBiABKAgicQoLU3RhZ2VNb3Rpb24SFAoMc3RhcnRfc2FtcGxlGAEgASgDEhMKC2ZyYW1lX2NvdW50GAIgASgNEhIKCmZhY2VfZjMybGUYAyABKAwSFAoMam9pbnRzX2YzMmxlGAQgASgMEg0KBWVwb2NoGAUgASgEIs0BCgdDYXB0aW9uEg8KB3R1cm5faWQYASABKAkSDQoFZXBvY2gYAiABKAQSDwoHc2VnbWVudBgDIAEoDRIMCgR0ZXh0GAQgASgJEhQKDHN0YXJ0X3NhbXBsZRgFIAEoAxISCgplbmRfc2FtcGxlGAYgASgDEiIKB2Vtb3Rpb24YByABKA4yES5seWRpYS52MS5FbW90aW9uEhEKCWludGVuc2l0eRgIIAEoAhIiCgdnZXN0dXJlGAkgASgOMhEubHlkaWEudjEuR2VzdHVyZSI+CglTdGFnZVN0b3ASDQoFZXBvY2gYASABKAQSEQoJYXRfc2FtcGxlGAIgASgDEg8KB2ZhZGVfbXMYAyABKA0iUgoKUGVyZm9ybWluZxIcCgR0dXJuGAEgASgLMg4ubHlkaWEudjEuVHVybhIUCgxzdGFydF9zYW1wbGUYAiABKAMSEAoIc3BlYWtpbmcYAyABKAgipwEKClJvb21TdGF0dXMSHAoEbW9kZRgBIAEoDjIOLmx5ZGlhLnYxLk1vZGUSDQoFbXV0ZWQYAiABKAgSDQoFcGFuaWMYAyABKAgSDQoFZXBvY2gYBCABKAQSEQoJY2hhdF9ydW5nGAUgASgJEhMKC3NwZWVjaF9ydW5nGAYgASgJEhMKC21vdGlvbl9ydW5nGAcgASgJEhEKCXJlbmRlcmVycxgIIAEoDWIGcHJvdG8z", [file_lydia_v1_control, file_lydia_v1_motion, file_lydia_v1_text, file_lydia_v1_turn]);
 
 /**
  * Times are media samples: the room's own clock, 24,000 a second, starting with the room, never stopping. A renderer
@@ -299,6 +301,27 @@ export type Caption = Message<"lydia.v1.Caption"> & {
    * @generated from field: int64 end_sample = 6;
    */
   endSample: bigint;
+
+  /**
+   * How she says it: what cameras, light and other effects may go by. The frames show it already.
+   *
+   * @generated from field: lydia.v1.Emotion emotion = 7;
+   */
+  emotion: Emotion;
+
+  /**
+   * How strongly the emotion shows. 0 to 1.
+   *
+   * @generated from field: float intensity = 8;
+   */
+  intensity: number;
+
+  /**
+   * Begins at start_sample and may go on beyond the segment.
+   *
+   * @generated from field: lydia.v1.Gesture gesture = 9;
+   */
+  gesture: Gesture;
 };
 
 /**

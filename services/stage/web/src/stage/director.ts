@@ -1,5 +1,6 @@
+import { Emotion, Gesture } from "../events/text_pb";
 import type { Turn } from "../events/turn_pb";
-import type { Manner } from "./bearing";
+import { type Acting, PLAIN } from "./program";
 
 /** How much of her is in the picture. */
 export type Shot = "close" | "medium" | "wide";
@@ -12,12 +13,17 @@ export const MOVE_S = 1.8;
 /** From the beginning of one move to the next one's, at least; a big gesture waits only for the move to end. Seconds. */
 export const HOLD_S = 4.5;
 
-/** A gesture that goes so far beyond the picture, or hands so quick, want the whole arms to be seen. */
-const REACH = 0.05;
-const STIR = 0.15;
-/** Her face is tender from here on, and until it falls below. */
-const TENDER = 0.2;
-const TENDER_STILL = 0.1;
+/** Gestures that go beyond the picture, or whose hands are quick: the whole arms want to be seen. */
+const BIG: ReadonlySet<Gesture> = new Set([Gesture.WAVE, Gesture.HEART, Gesture.CLAP, Gesture.DANCE]);
+/** How tender each emotion is at full strength; the others are not. */
+const TENDERNESS: Readonly<Partial<Record<Emotion, number>>> = {
+  [Emotion.SAD]: 1,
+  [Emotion.SHY]: 0.7,
+  [Emotion.GRATEFUL]: 0.5,
+};
+/** She is filmed from close by from this tenderness on, and until it falls below. */
+const TENDER = 0.35;
+const TENDER_STILL = 0.2;
 /** Gifts worth so much get the wide picture. Fen. */
 export const BIG_FEN = 10_000;
 /** A message of so few words (Hanzi are counted one by one) is answered from close by. */
@@ -29,15 +35,21 @@ export interface Cue {
   readonly intimate: boolean;
   /** What she thanks for, in fen. */
   readonly thanked: number;
+  /** Her gesture wants room. */
+  readonly big: boolean;
+  /** How much sorrow, shyness or thanks is in what she says, 0 to 1. */
+  readonly tender: number;
 }
 
-/** The cue that a turn gives. */
-export function cueOf(turn: Turn | undefined): Cue {
+/** The cue that a turn gives, and how its present words are acted. */
+export function cueOf(turn: Turn | undefined, { emotion, intensity, gesture }: Acting = PLAIN): Cue {
   const events = turn?.cause.case === "audience" ? turn.cause.value.events : [];
   const [first] = events;
   return {
     intimate: events.length === 1 && first?.kind.case === "chat" && few(first.kind.value.text),
     thanked: events.reduce((sum, { kind }) => sum + (kind.case === "gift" ? Number(kind.value.valueFen) : 0), 0),
+    big: BIG.has(gesture),
+    tender: (TENDERNESS[emotion] ?? 0) * Math.min(1, Math.max(0, intensity)),
   };
 }
 
@@ -59,12 +71,12 @@ export class Director {
    * @param time seconds of a steady clock
    * @param calm the viewer wants nothing to move: the camera stands still, at medium
    */
-  direct(time: number, manner: Manner, cue: Cue, calm: boolean): number {
+  direct(time: number, cue: Cue, calm: boolean): number {
     if (calm) {
       [this.#shot, this.#from, this.#since] = ["medium", SPANS.medium, Number.NEGATIVE_INFINITY];
       return SPANS.medium;
     }
-    const wanted = this.#wanted(manner, cue);
+    const wanted = this.#wanted(cue);
     const held = time - this.#since;
     if (wanted !== this.#shot && held >= (wanted === "wide" ? MOVE_S : HOLD_S)) {
       [this.#shot, this.#from, this.#since] = [wanted, SPANS[this.#shot], time];
@@ -73,8 +85,8 @@ export class Director {
     return this.#from + (SPANS[this.#shot] - this.#from) * eased(way);
   }
 
-  #wanted({ reach, stir, tender }: Manner, { intimate, thanked }: Cue): Shot {
-    if (reach > REACH || stir > STIR || thanked >= BIG_FEN) return "wide";
+  #wanted({ intimate, thanked, big, tender }: Cue): Shot {
+    if (big || thanked >= BIG_FEN) return "wide";
     if (intimate || tender > (this.#shot === "close" ? TENDER_STILL : TENDER)) return "close";
     return "medium";
   }

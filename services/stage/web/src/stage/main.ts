@@ -168,11 +168,11 @@ function showWords(): void {
   }
   const now = performance?.program.turn(sample);
   if (now?.turnId !== turn?.turnId) showTurn(now);
+  cue = cueOf(now, words);
 }
 
 function showTurn(now: Turn | undefined): void {
   turn = now;
-  cue = cueOf(now);
   const events = now?.cause.case === "audience" ? now.cause.value.events : [];
   feed.answering(events);
   const [first] = events;

@@ -32,8 +32,6 @@ const TINTED = 0.5;
 /** A tender face is lit so much more softly and warmly. */
 const SOFTER = 0.22;
 const WARMER = 0.3;
-/** How tender a face is at most, as her bearing tells. */
-const TENDER_MOST = 0.5;
 
 /** A part of the window, in CSS pixels. */
 export interface Area {
@@ -120,11 +118,10 @@ export class StageScene {
     this.#frame();
   }
 
-  /** How tender her face is, 0 to 1: the light follows. */
+  /** How tender she is, 0 to 1: the light follows. */
   set tender(tender: number) {
-    const share = Math.min(1, tender / TENDER_MOST);
-    this.#key.intensity = STRENGTH.key * this.#world.light.key * (1 - SOFTER * share);
-    this.#key.color.copy(this.#keyColour).lerp(WARM, WARMER * share);
+    this.#key.intensity = STRENGTH.key * this.#world.light.key * (1 - SOFTER * tender);
+    this.#key.color.copy(this.#keyColour).lerp(WARM, WARMER * tender);
   }
 
   /** Draws. @param time seconds of a steady clock */

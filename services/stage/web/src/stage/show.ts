@@ -1,5 +1,4 @@
 import type { Joint } from "../events/motion_pb";
-import { Bearing } from "./bearing";
 import { BuiltinHead } from "./builtin_head";
 import { type Cue, Director, type Shot } from "./director";
 import type { Lack } from "./face";
@@ -20,6 +19,8 @@ const FIRST_PICTURES = 5;
 const PASSED_MAX_S = 2;
 /** How fast the view follows the pointer: the share of the way made in one second is 1 - 1/e of this. */
 const FOLLOW = 3;
+/** The light follows her mood over about so long. Seconds. */
+const MOOD_S = 0.8;
 
 /** Where she is seen. */
 export interface Setting {
@@ -39,7 +40,6 @@ export class Show {
   readonly #scene: StageScene;
   readonly #ladder = new QualityLadder();
   readonly #director = new Director();
-  readonly #bearing: Bearing;
   readonly #cue: () => Cue;
   readonly #names: readonly string[];
   readonly #joints: readonly Joint[];
@@ -52,6 +52,7 @@ export class Show {
   #drawnAt = 0;
   #pointer = { x: 0, y: 0 };
   #look = { x: 0, y: 0 };
+  #tender = 0;
 
   /**
    * @param names of the face values, @param joints of a pose
@@ -69,7 +70,6 @@ export class Show {
     this.#joints = joints;
     this.#pose = pose;
     this.#cue = cue;
-    this.#bearing = new Bearing(names, joints);
     this.#scene = new StageScene(canvas, world, bare);
     const resize = () => this.#scene.resize(window.innerWidth, window.innerHeight, area());
     window.addEventListener("resize", resize);
@@ -148,7 +148,7 @@ export class Show {
     const passed = Math.min(ms / 1000, PASSED_MAX_S);
     const pose = this.#pose(passed);
     this.#figure?.pose(pose, passed);
-    this.#film(time / 1000, pose, passed);
+    this.#film(time / 1000, passed);
     this.#glance(passed);
     this.#scene.render(this.#calm.matches ? 0 : time / 1000);
     this.#frames += 1;
@@ -165,10 +165,11 @@ export class Show {
   }
 
   /** Camera and light follow what she does. */
-  #film(time: number, pose: Pose, passed: number): void {
-    const manner = this.#bearing.read(pose, passed);
-    this.#scene.span = this.#director.direct(time, manner, this.#cue(), this.#calm.matches);
-    this.#scene.tender = manner.tender;
+  #film(time: number, passed: number): void {
+    const cue = this.#cue();
+    this.#scene.span = this.#director.direct(time, cue, this.#calm.matches);
+    this.#tender += (cue.tender - this.#tender) * (1 - Math.exp(-passed / MOOD_S));
+    this.#scene.tender = this.#tender;
   }
 
   /** The view leans a little towards the pointer. */
