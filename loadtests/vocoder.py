@@ -20,6 +20,7 @@ import numpy as np
 from rich.progress import track
 
 from loadtests.voices.judge import Opinion, Recogniser, errors, syllables
+from loadtests.voices.listening import ListeningPage
 from services.places import VOICE
 from services.speech.espeak.client import EspeakClient, espeak_client
 from services.speech.evaluate import joined
@@ -40,6 +41,8 @@ from services.speech.speak import speak
 CARD = RUN.with_name("README.md")
 LANGUAGES = ("zh", "en")
 SYSTEMS = ("teacher", "own", "espeak-ng")
+HEARD = 10
+"""Sentences of each group on the page for listening."""
 
 
 @dataclass(slots=True)
@@ -102,6 +105,7 @@ class Measuring:
         self._names = {number: symbol for symbol, number in json.loads((VOICE / SYMBOLS).read_text()).items()}
         self._recogniser = Recogniser(folder / "recogniser") if listen else None
         self._opinion = Opinion()
+        self.page = ListeningPage(folder / "listen")
 
     async def take(self, case: Case) -> None:
         """Measures one case."""
@@ -113,9 +117,13 @@ class Measuring:
         own = np.concatenate(pieces)
         self._judge("own", case, own, spent)
         self._compare(case, clip, own, np.cumsum([len(piece) for piece in pieces])[:-1].tolist())
+        sounds = {"teacher": clip.sound, "own": own}
         if case.group in LANGUAGES:
             fast, _ = joined(await speak(case.text, model=self._espeak))
             self._judge("espeak-ng", case, fast, None)  # it works in a process of its own
+            sounds["espeak-ng"] = fast
+        if len(self.tallies["own", case.group].peaks) <= HEARD:
+            self.page.add(case.text, case.voice, sounds)
 
     def _clip(self, case: Case) -> tuple[Clip, float]:
         """The teacher's clip, made when it is not there, and the CPU seconds that its vocoder took."""
@@ -255,7 +263,7 @@ blind test.
 
     pip install -e '.[train]'
     lydia train vocoder            # clips, training, export; every part resumes
-    python -m loadtests.vocoder    # this page
+    python -m loadtests.vocoder    # this page, and build/vocoder/listen/index.html, where one hears all side by side
 """
 
 
@@ -270,6 +278,7 @@ def main() -> None:
     measured = asyncio.run(measure(given.folder, given.sentences, given.unseen, listen=not given.deaf))
     table = report(measured)
     print(table)
+    print(f"To listen: {measured.page.write()}")
     if not given.deaf:
         CARD.write_text(card(table, measured), encoding="utf-8")
 
