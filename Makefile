@@ -32,6 +32,7 @@ test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.bu
 test-python: $(VENV)/.dev
 	$(call say,Python tests)
 	@deploy/chromium.sh
+	@deploy/java.sh
 	@$(BIN)/python -m pytest -q --durations=10
 
 test-web: $(WEB)/dist/.built
