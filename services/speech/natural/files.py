@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 
 ENCODER, SOURCE, DECODER = "encoder.onnx", "source.onnx", "decoder.onnx"
 VOICES, SYMBOLS, ENGLISH, HASHES = "voices.npz", "symbols.json", "english.json", "hashes.json"
-KEPT_VOICES = ("af_", "bf_", "zf_", "zm_")
-"""What the names of voices worth keeping begin with: those of our two languages."""
+KEPT_VOICES = ("af_", "bf_", "zf_", "zm_", "am_michael")
+"""What the names of voices worth keeping begin with: women of our two languages, and men to train the vocoder on."""
 WRONG_TONES = "zf_xiaoni"
 """A voice that says every third tone wrong."""
 DOWNLOAD_TIMEOUT_S = 600.0

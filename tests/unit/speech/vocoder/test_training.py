@@ -12,6 +12,7 @@ from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.dataset import Clip, Teacher, draw_voice, make, path_of, spoken
 from services.speech.model.vocoder.texts import held_out, sentences, training_text, unseen_sentences
 from services.speech.natural.encoder import Features, Floats
+from services.speech.natural.files import KEPT_VOICES
 from services.speech.natural.voices import VOICES
 from tests.unit.speech.vocoder.clause import CLAUSE, clause
 
@@ -166,3 +167,11 @@ def test_the_whole_clip_makes_its_own_features_longer_than_a_crop() -> None:
     clip: Clip = clause()
     assert clip.features.inner.shape[1] >= 60
     assert len(clip.sound) == 600 * clip.features.inner.shape[1]
+
+
+def test_setting_up_keeps_every_voice_that_training_and_testing_draw() -> None:
+    drawn = [
+        name for group in (dataset.TRAINED, dataset.MEN, dataset.UNSEEN) for names in group.values() for name in names
+    ]
+
+    assert [name for name in drawn if not name.startswith(KEPT_VOICES)] == []
