@@ -83,8 +83,11 @@ def _run(settings: Settings, console: Console, *, demo: bool) -> int:
     # Its threads would wait for each other actively, and the other cores have other work. Read when numpy is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Heavy parts are loaded only now, so that a wrong setting is told at once.
+    from services.building.part import CannotStart
     from services.core.embedded_redis import RedisFailed
-    from services.up import CannotStart, address, listen, run, up
+    from services.process import run
+    from services.serving import address, listen
+    from services.up import up
 
     with contextlib.ExitStack() as stack:
         try:

@@ -22,8 +22,10 @@ from websockets.exceptions import InvalidStatus
 
 from loadtests.process import Process, free_port, lydia
 from loadtests.renderer import watching
+from services.building.part import CannotStart
 from services.core.settings import PREFIX, Settings
-from services.up import CannotStart, listen, operator_token
+from services.operators import operator_token
+from services.serving import listen
 from tests.contract.listening import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

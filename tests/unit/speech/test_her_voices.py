@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from services import up
+from services.building import speech as building
 from services.core.settings import Settings
 from services.speech.natural.files import HASHES
 from services.speech.service import NATURAL, TEACHER
 
 
 def rungs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **speech: object) -> list[str]:
-    monkeypatch.setattr(up, "VOICE", tmp_path)
-    return list(up._natural_voices(Settings.model_validate({"speech": speech})))
+    monkeypatch.setattr(building, "VOICE", tmp_path)
+    return list(building.natural_voices(Settings.model_validate({"speech": speech})))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_natural_voice_is_there_when_it_was_built(built: Path, monkeypatch: 
 
 
 def test_the_finest_voice_is_there_when_it_is_asked_for(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(rungs(built, monkeypatch, finest=True)) == {NATURAL, TEACHER}
+    assert rungs(built, monkeypatch, finest=True) == [TEACHER, NATURAL]
 
 
 def test_who_chooses_the_fast_voice_gets_it(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

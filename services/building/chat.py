@@ -1,0 +1,39 @@
+"""The chat service: her words."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.building.part import Part, Ports, Shared
+from services.chat.meaning import Meaning
+from services.chat.model.persona import PersonaChat
+from services.chat.persona import load as load_persona
+from services.chat.retrieval import Retrieval
+from services.chat.service import Chat
+from services.core.inference import InProcess, Model
+from services.core.settings import Settings
+from services.places import FITTED
+
+
+async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
+    """Answers with a language model where one is set, and with her own persona. Raises CannotStart."""
+    persona = load_persona()
+    retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning(), FITTED))
+    models: dict[str, Model] = {}
+    if settings.chat.base_url:
+        from services.chat.model.openai import OpenAIChat
+
+        models["chat.openai"] = OpenAIChat(settings.chat, persona, shared.http())
+    models["chat.persona"] = PersonaChat(persona, retrieval, shared.moderator)
+    rungs = tuple(models)
+    chat = Chat(
+        ports.bus,
+        ports.state,
+        InProcess(models),
+        ports.clock,
+        ports.telemetry,
+        shared.moderator,
+        persona,
+        rungs=rungs,
+    )
+    return Part({"chat": chat}, rung=rungs[0])

@@ -1,0 +1,75 @@
+"""The speech service: her voice."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from services.building.part import Part, Ports, Shared
+from services.core.inference import InProcess, Model
+from services.core.settings import Settings
+from services.places import VOICE
+from services.speech.espeak.client import espeak_client
+from services.speech.model.captions import CaptionsSpeech
+from services.speech.model.espeak import EspeakSpeech
+from services.speech.model.natural import NaturalSpeech
+from services.speech.natural.files import HASHES
+from services.speech.service import CAPTIONS, ESPEAK, NATURAL, OPENAI, TEACHER, Speech
+
+if TYPE_CHECKING:
+    from services.speech.natural.speaker import Speaker
+
+log = logging.getLogger(__name__)
+
+
+async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
+    """Speaks with the voices that this machine and its settings have, and with captions where none can."""
+    stack = shared.stack
+    espeak = await stack.enter_async_context(espeak_client(processes=2))
+    models: dict[str, Model] = {}
+    if settings.speech.base_url:
+        from services.speech.model.openai import OpenAISpeech
+
+        models[OPENAI] = server = OpenAISpeech(settings.speech)
+        stack.push_async_callback(server.close)
+    voices = natural_voices(settings)
+    for rung, natural in voices.items():
+        models[rung] = natural
+        stack.push_async_callback(natural.close)
+    models |= {ESPEAK: EspeakSpeech(espeak), CAPTIONS: CaptionsSpeech()}
+    rungs = tuple(models)
+    speech = Speech(
+        ports.bus,
+        ports.state,
+        InProcess(models),
+        ports.clock,
+        ports.telemetry,
+        rungs=rungs,
+        speed=settings.stage.speed,
+    )
+
+    def begin() -> None:
+        for natural in voices.values():
+            natural.start()
+
+    return Part({"speech": speech}, rung=rungs[0], begin=begin)
+
+
+def natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:
+    """Her own natural voices, best first; none where their files were not built. They load once they are told to."""
+    voice = settings.speech.own_voice
+    if voice == "fast":
+        return {}
+    if not (VOICE / HASHES).is_file():
+        log.warning("the natural voice is not built; the fast voice speaks. Mend: run `make setup`.")
+        return {}
+
+    def speaker(*, teacher: bool = False) -> Speaker:
+        from services.speech.natural.loading import load  # slow, and nobody waits for it here
+
+        return load(VOICE, voice, teacher=teacher)
+
+    voices = {NATURAL: NaturalSpeech(speaker)}
+    if settings.speech.finest:
+        voices = {TEACHER: NaturalSpeech(lambda: speaker(teacher=True), rung="natural-teacher")} | voices
+    return voices
