@@ -33,7 +33,6 @@ from loadtests.rooms import rooms as speaking_rooms
 from loadtests.spans import collecting
 
 RATE_PER_S = 20
-PROBE_ROOMS = 10
 TYPED_SHARE, GIFT_SHARE = 0.05, 0.025
 """Of the 20 events a second, how many are measured: messages typed into a quiet room, and gifts that cut in. The rest
 crowds one more room."""
@@ -102,12 +101,14 @@ class Answers:
     """How late the harness itself sent."""
 
 
-async def answers(process: Process, client: httpx.AsyncClient, seconds: float, progress: Progress) -> Answers:
-    """20 events a second for so long: a crowd in one room, probes in quiet rooms."""
+async def answers(
+    process: Process, client: httpx.AsyncClient, seconds: float, quiet: int, progress: Progress
+) -> Answers:
+    """20 events a second for so long: a crowd in one room, probes in `quiet` quiet rooms."""
     result = Answers()
     chance = random.Random(2112)
     async with AsyncExitStack() as stack:
-        rooms = [await stack.enter_async_context(watching(process.address, f"probe{k}")) for k in range(PROBE_ROOMS)]
+        rooms = [await stack.enter_async_context(watching(process.address, f"probe{k}")) for k in range(quiet)]
         await stack.enter_async_context(watching(process.address, "crowd"))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         await asyncio.sleep(1)
@@ -287,7 +288,8 @@ async def main(arguments: argparse.Namespace) -> None:
                 progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
                 if "answers" in parts:
                     with stolen(progress.console):
-                        show_answers(progress.console, await answers(process, client, 120 * scale, progress))
+                        found = await answers(process, client, 120 * scale, arguments.quiet_rooms, progress)
+                        show_answers(progress.console, found)
                 if "interruptions" in parts:
                     with stolen(progress.console):
                         show_interruptions(
@@ -295,7 +297,9 @@ async def main(arguments: argparse.Namespace) -> None:
                         )
                 if "rooms" in parts:
                     with stolen(progress.console):
-                        progress.console.print(await speaking_rooms(process, client, 120 * scale, progress))
+                        progress.console.print(
+                            await speaking_rooms(process, client, arguments.speaking_rooms, 120 * scale, progress)
+                        )
         if "answers" in parts:
             # Again, because tracing costs time too, and she runs without it unless a collector is named.
             async with (
@@ -305,7 +309,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 ) as process,
                 process.client() as client,
             ):
-                await answers(process, client, 60 * scale, progress)
+                await answers(process, client, 60 * scale, arguments.quiet_rooms, progress)
                 await asyncio.sleep(6)  # the last spans come in batches
             rows = list(collector.milestones("probe").items())
             progress.console.print(table("Once more, traced: from the gateway's receipt to each milestone", rows))
@@ -363,6 +367,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
+    parser.add_argument("--quiet-rooms", type=int, default=10, help="beside the crowded one, for `answers`")
+    parser.add_argument("--speaking-rooms", type=int, default=8, help="that speak at once, for `rooms`")
     parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "rooms", "kill"], metavar="PART")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(parser.parse_args()))

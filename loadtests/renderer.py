@@ -44,6 +44,7 @@ class Renderer:
     voice_samples: int = 0
     gaps: int = 0
     """Voice that did not follow on within its turn."""
+    longest_gap_s: float = 0.0
     _causes: dict[str, list[str]] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=dict)
     _offset: float | None = None
@@ -99,6 +100,7 @@ class Renderer:
         self.voice_samples += len(voice.pcm_s16le) // 2
         expected = self._next.get(voice.turn_id, voice.start_sample)
         self.gaps += expected != voice.start_sample
+        self.longest_gap_s = max(self.longest_gap_s, (voice.start_sample - expected) / RATE)
         self._next[voice.turn_id] = voice.start_sample + len(voice.pcm_s16le) // 2
         for event_id in self._causes.get(voice.turn_id, []):
             self.first_voice.setdefault(event_id, now)

@@ -14,7 +14,6 @@ from rich.table import Table
 from loadtests.process import Process
 from loadtests.renderer import RATE, Renderer, watching
 
-ROOMS = 8
 STORIES = (
     "从前有一座山，山上有一座天文台，台里住着一个喜欢数星星的姑娘，她每天晚上都数到天亮。",
     "Once upon a time a girl lived in an observatory on a hill, and every night she counted the stars until dawn.",
@@ -29,12 +28,12 @@ LOADING_S = 5.0
 """The natural voice loads while she is already there."""
 
 
-async def rooms(process: Process, client: httpx.AsyncClient, seconds: float, progress: Progress) -> Table:
-    """Lets her tell stories in ROOMS rooms for so long, none of them the same at the same time."""
-    bar = progress.add_task(f"{ROOMS} rooms speak", total=round(seconds))
+async def rooms(process: Process, client: httpx.AsyncClient, count: int, seconds: float, progress: Progress) -> Table:
+    """Lets her tell stories in `count` rooms for so long, none of them the same at the same time."""
+    bar = progress.add_task(f"{count} rooms speak", total=round(seconds))
     async with AsyncExitStack() as stack:
         await asyncio.sleep(LOADING_S)
-        heard = [await stack.enter_async_context(watching(process.address, f"story{k}")) for k in range(ROOMS)]
+        heard = [await stack.enter_async_context(watching(process.address, f"story{k}")) for k in range(count)]
         async with asyncio.TaskGroup() as tasks:
             telling = [tasks.create_task(_tell(client, room, k), name=f"story {k}") for k, room in enumerate(heard)]
             for _ in range(round(seconds)):
@@ -44,15 +43,23 @@ async def rooms(process: Process, client: httpx.AsyncClient, seconds: float, pro
                 task.cancel()
         spoken = sum(room.voice_samples for room in heard) / RATE
         gaps = sum(room.gaps for room in heard)
+        longest = max(room.longest_gap_s for room in heard)
     metrics = (await client.get("/metrics")).text
     underruns = _value(metrics, "lydia_stage_underruns_total")
     rungs = Counter(status["speech_rung"] for status in (await client.get("/rooms")).json())
-    table = Table(title=f"{ROOMS} rooms that speak at once for {seconds:.0f} s", title_justify="left")
-    for name in ("voice s", "voice came too late", "holes in the stream", "rung at the end", "made in, per s of sound"):
+    table = Table(title=f"{count} rooms that speak at once for {seconds:.0f} s", title_justify="left")
+    for name in (
+        "voice s",
+        "voice came too late",
+        "holes in the stream",
+        "the longest",
+        "rung at the end",
+        "made in, per s of sound",
+    ):
         table.add_column(name, justify="right")
     shown = ", ".join(f"{rung} ×{count}" for rung, count in rungs.most_common())
     cost = ", ".join(f"{rung.removeprefix('speech.')} {factor:.2f} s" for rung, factor in _factors(metrics).items())
-    table.add_row(f"{spoken:.0f}", f"{underruns:.0f}", str(gaps), shown, cost)
+    table.add_row(f"{spoken:.0f}", f"{underruns:.0f}", str(gaps), f"{1000 * longest:.0f} ms", shown, cost)
     return table
 
 
