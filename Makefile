@@ -26,10 +26,10 @@ demo: setup ## start Lydia with a simulated, lively Douyin room
 
 setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## install what running needs; build her body, her voice and the pages
 
-test: $(VENV)/.dev $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
+test: $(VENV)/.dev $(VENV)/.triton $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
 	@$(MAKE) --no-print-directory check test-web test-python
 
-test-python: $(VENV)/.dev
+test-python: $(VENV)/.dev $(VENV)/.triton
 	$(call say,Python tests)
 	@deploy/chromium.sh
 	@deploy/java.sh
@@ -108,6 +108,12 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 $(VENV)/.judge: $(VENV)/.runtime requirements-judge.txt
 	@$(BIN)/uv pip install -q --require-hashes -r requirements-judge.txt
+	@touch $@
+
+# Only its bundled server is used, not what it depends on.
+$(VENV)/.triton: $(VENV)/.uv deploy/triton.txt
+	$(call say,Triton Inference Server)
+	@$(BIN)/uv pip install -q --no-deps --require-hashes -r deploy/triton.txt
 	@touch $@
 
 # Node 20 or newer builds the pages; where there is none, a package brings it.

@@ -172,6 +172,17 @@ class Stage(Section):
         return self
 
 
+class Triton(Section):
+    """Where the models are, when they do not run in the services' own processes."""
+
+    servers: tuple[str, ...] = Field((), description="addresses of Triton's gRPC ports, e.g. [127.0.0.1:8001]")
+    answer_s: float = Field(5.0, gt=0, le=120, description="how long to wait for each piece of an answer")
+    tls: bool = Field(False, description="encrypt the connections and check who the servers are")
+    ca: Path | None = Field(None, description="PEM file of who vouches for the servers; unset: the system's")
+    certificate: Path | None = Field(None, description="PEM file that tells the servers who Lydia is")
+    key: Path | None = Field(None, description="PEM file with the key of `certificate`")
+
+
 class Telemetry(Section):
     """Who watches."""
 
@@ -192,6 +203,7 @@ class Settings(Section):
     chat: OpenAI = OpenAI()
     speech: Speech = Speech()
     stage: Stage = Stage()
+    triton: Triton = Triton()
     telemetry: Telemetry = Telemetry()
 
 

@@ -75,8 +75,12 @@ class Rules:
             while len(remembered) > MAX_TURNS:
                 remembered.popitem(last=False)
         if chunk.last:
-            del self._turns[chunk.turn_id]
+            self.forget(chunk.turn_id)
         return answer
+
+    def forget(self, turn_id: str) -> None:
+        """A turn's next chunk begins it anew, whichever it is."""
+        self._turns.pop(turn_id, None)
 
 
 def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:

@@ -11,6 +11,15 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
+from services.core.events import ChatRequest, MotionChunk, TextSegment, VoiceChunk
+
+KINDS: Mapping[str, tuple[type[Message], type[Message]]] = {
+    "chat": (ChatRequest, TextSegment),
+    "speech": (TextSegment, VoiceChunk),
+    "motion": (VoiceChunk, MotionChunk),
+}
+"""By the first part of a model's name: what it is asked, and what it answers with."""
+
 
 class ModelFailed(Exception):
     """A model could not answer; the ladder steps down."""
@@ -41,18 +50,3 @@ class Inference(Protocol):
 
     async def ready(self, model: str) -> bool:
         """Whether the model would serve a request now."""
-
-
-class InProcess:
-    """Models in this process."""
-
-    def __init__(self, models: Mapping[str, Model]) -> None:
-        self._models = dict(models)
-
-    def stream(self, model: str, request: Message, *, request_id: str) -> AsyncIterator[Any]:  # noqa: ARG002
-        if model not in self._models:
-            raise ModelFailed(f"no model {model!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
-        return self._models[model].stream(request)
-
-    async def ready(self, model: str) -> bool:
-        return model in self._models and await self._models[model].ready()
