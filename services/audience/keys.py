@@ -12,6 +12,11 @@ SEEN_PAID_S = 2 * DAY_S
 SEEN_S = 3600
 
 
+def lease_key(room_id: str) -> str:
+    """Lease: who holds it decides for the room, and alone writes the keys below."""
+    return f"room:{room_id}:lease"
+
+
 def show_key(room_id: str) -> str:
     """ShowState."""
     return f"room:{room_id}:show"

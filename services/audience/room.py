@@ -10,6 +10,7 @@ from services.audience.ledger import Outputs
 from services.audience.log import RoomLog
 from services.core.bus.port import Delivery, Record
 from services.core.events import Control, Decision, Turn
+from services.core.state.port import Lease
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class Room:
     """Only who holds `lock` steps it."""
 
     room_id: str
+    lease: Lease
+    """Without it nothing that the director decides can be carried out."""
     director: Director
     recording: RoomLog | None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -4,6 +4,9 @@ that out so that nothing paid is lost and nothing is done twice.
 After each step, in this order: one atomic change of the state (the decisions' records among it, as an outbox), then the
 records are published, then the record that caused the step is finished. A crash in between is healed when the room is
 taken up again: the outbox is published once more, with the same ids.
+
+Several processes may run it at once. Who takes a room up takes its lease, and every change of the state is refused to
+who has lost it, so that no two of them ever open a turn for one room: the other forgets the room at its next step.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import asyncio
 import contextlib
 import logging
 import traceback
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -43,7 +48,7 @@ from services.core.events import (
 )
 from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
-from services.core.state.port import Drop, Put, State
+from services.core.state.port import Drop, Lease, LeaseLost, Put, State
 from services.core.telemetry import Telemetry, link_to
 from services.core.turns import epoch_key
 from services.core.worker import TRANSIENT, Rejected, Verdict, Worker, back_off_s
@@ -51,8 +56,25 @@ from services.core.worker import TRANSIENT, Rejected, Verdict, Worker, back_off_
 log = logging.getLogger(__name__)
 
 SERVICE = "audience"
+READS = (topics.AUDIENCE, topics.PERFORMED, topics.CONTROL)
 REST_S = 180.0
 """A room where nothing waits and nobody watches is unloaded after so long; longer than a report of presence holds."""
+
+
+class Full(Rejected):
+    """The process has as many rooms as it may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch."""
+
+    finished: int
+    """Records from the beginning that are finished; the others must be handed in again."""
+    lives: bool
+    """Whether something goes on in the room without further records, so that somebody must go on having it."""
+    because: str = ""
+    """Why not all are finished: something that waiting mends."""
 
 
 class Audience:
@@ -86,21 +108,56 @@ class Audience:
         self._rooms: dict[str, Room] = {}
         self._loading = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
+        self._worker = Worker(bus, telemetry, service=SERVICE)
 
     async def run(self) -> None:
-        """Decides until cancelled."""
-        worker = Worker(self._bus, self._telemetry, service=SERVICE)
+        """Reads its topics and decides, until cancelled."""
+        async with self.at_work():
+            await self._resume()
+            await self._worker.run(*READS, handle=self._handle)
+
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """While the context lasts, the rooms' clocks run and `take` may be called."""
         self._started_ms = self._clock.now_ms()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                await self._resume()
-                await worker.run(topics.AUDIENCE, topics.PERFORMED, topics.CONTROL, handle=self._handle)
-        finally:
-            for room in list(self._rooms.values()):
-                self._close(room)
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                yield
+            finally:
+                for room in list(self._rooms.values()):
+                    self._close(room)
 
     # --- inputs ------------------------------------------------------------------------------------------------------
+
+    async def take(self, room_id: str, records: Sequence[Record]) -> Taken:
+        """Handles records of one room, in order, for somebody who reads the topics elsewhere.
+
+        From now on this process has the room, whoever had it before; without records too, and then what was unfinished
+        in it goes on. May be cancelled, and the same records be handed in again, here or elsewhere.
+        """
+        finished = 0
+        try:
+            if not records:
+                await self._hold(room_id)
+            for record in records:
+                delivery = Delivery(record, partition=0, offset="", finish=_nothing)
+                await self._worker.work(delivery, self._handle, passing=(Full, *TRANSIENT))
+                finished += 1
+        except (Full, *TRANSIENT) as error:
+            return Taken(finished, lives=True, because=str(error) or type(error).__name__)
+        room = self._rooms.get(room_id)
+        return Taken(finished, lives=room is not None and not room.resting())
+
+    async def _hold(self, room_id: str) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None:
+            stored = await self._state.get(room.lease.key)
+            if stored == str(room.lease.number).encode():
+                return
+            async with room.lock:
+                self._close(room)
+        await self._take_up(room_id)
 
     async def _handle(self, event: AudienceEvent | Performed | Control, delivery: Delivery) -> Verdict:
         room_id = delivery.record.key
@@ -119,6 +176,9 @@ class Audience:
                         room.step(await self._input(event), self._clock.now_ms())
                         room.stepped = delivery
                     await self._settle(room)
+                except LeaseLost:
+                    self._close(room)
+                    raise
                 except TRANSIENT:
                     raise
                 except Exception:
@@ -162,6 +222,9 @@ class Audience:
                 try:
                     await self._tick(room)
                     failures = 0
+                except LeaseLost:
+                    log.info("another process has taken a room up")
+                    self._close(room)
                 except TRANSIENT as error:
                     failures += 1
                     log.warning("audience waits to carry out what it decided: %s", error)
@@ -175,7 +238,7 @@ class Audience:
             room.step(Tick(), self._clock.now_ms())
             await self._settle(room)
         elif room.resting():
-            await self._state.apply(Drop(keys.outbox_key(room.room_id)))
+            await self._state.apply(Drop(keys.outbox_key(room.room_id)), held=room.lease)
             self._close(room)
 
     # --- effects -----------------------------------------------------------------------------------------------------
@@ -183,7 +246,8 @@ class Audience:
     async def _settle(self, room: Room) -> None:
         """Carries out what was decided. Safe to repeat from any point at which it failed."""
         while room.wants_epoch:
-            epoch = await self._state.increment(epoch_key(room.room_id), at_least=room.director.epoch)
+            at_least = room.director.epoch
+            epoch = await self._state.increment(epoch_key(room.room_id), at_least=at_least, held=room.lease)
             room.step(EpochTaken(epoch=epoch), self._clock.now_ms())
         unsettled = room.unsettled
         changes = [change for outputs in unsettled.outputs for change in outputs.changes]
@@ -192,13 +256,14 @@ class Audience:
         outbox = keys.outbox_key(room.room_id)
         if unsettled.records:
             changes.append(Put(outbox, _outbox(unsettled.records), keys.KEEP_S))
-        if changes:
-            await self._state.apply(*changes)
+        if unsettled.outputs:
+            # Without changes too: a report that changes nothing here may matter to who has taken the room up.
+            await self._state.apply(*changes, held=room.lease)
         if unsettled.records:
             await self._bus.publish(*unsettled.records)
         if unsettled.turns() or unsettled.controls():
             # A decision published twice costs nothing, a turn may cost its model's work.
-            await self._state.apply(Drop(outbox))
+            await self._state.apply(Drop(outbox), held=room.lease)
         room.unsettled = Unsettled()
         self._count(room, unsettled)
 
@@ -277,9 +342,10 @@ class Audience:
                 return self._rooms[room_id]
             if len(self._rooms) >= self._max_rooms:
                 self._make_room()
+            lease = await self._lease(room_id)
             show = await self._state.get(keys.show_key(room_id))
             pending = await self._state.fields(keys.pending_key(room_id))
-            await self._publish_again(room_id)
+            await self._publish_again(room_id, lease)
             snapshot = RoomSnapshot(show=ShowState.FromString(show or b""))
             snapshot.pending.extend(sorted(map(PendingEvent.FromString, pending.values()), key=lambda p: p.order))
             now_ms = self._clock.now_ms()
@@ -287,26 +353,32 @@ class Audience:
             if self._record_dir is not None:
                 recording = RoomLog(log_path(self._record_dir, room_id, self._started_ms))
                 recording.header(room_id, self._settings, snapshot, now_ms)
-            room = Room(room_id, Director(room_id, self._settings, snapshot, now_ms), recording)
+            room = Room(room_id, lease, Director(room_id, self._settings, snapshot, now_ms), recording)
             self._rooms[room_id] = room
             assert self._tasks is not None
             self._tasks.create_task(self._watch(room), name=f"{SERVICE} clock {room_id}")
             return room
 
-    async def _publish_again(self, room_id: str) -> None:
+    async def _lease(self, room_id: str) -> Lease:
+        """Takes the room from whoever had it: what that one has not told the state is as if it had not happened."""
+        key = keys.lease_key(room_id)
+        # At least the time, so that no number comes again after the key's end.
+        return Lease(key, await self._state.increment(key, at_least=self._clock.now_ms()))
+
+    async def _publish_again(self, room_id: str, lease: Lease) -> None:
         """What was decided last before a crash may not have been published."""
         stored = await self._state.get(keys.outbox_key(room_id))
         if stored is not None:
             entries = Outbox.FromString(stored).entries
             await self._bus.publish(*[Record(e.topic, room_id, e.value, dict(e.headers)) for e in entries])
-            await self._state.apply(Drop(keys.outbox_key(room_id)))
+            await self._state.apply(Drop(keys.outbox_key(room_id)), held=lease)
 
     def _make_room(self) -> None:
         for room in self._rooms.values():
             if room.resting() and not room.lock.locked():
                 self._close(room)
                 return
-        raise Rejected(f"audience has its {self._max_rooms} rooms")
+        raise Full(f"audience has its {self._max_rooms} rooms")
 
     def _close(self, room: Room) -> None:
         """Unloads a room; what it knows is in the state."""
@@ -319,6 +391,10 @@ class Audience:
         for lane in room.director.waiting():
             with contextlib.suppress(KeyError):
                 self._telemetry.metrics.waiting.remove(room.room_id, _lane(lane))
+
+
+def _nothing() -> None:
+    """Whoever reads the topics finishes the record."""
 
 
 def _log_failure(what: str, error: Exception) -> None:

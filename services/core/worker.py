@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable, Delivery, Record
 from services.core.envelope import Malformed, unseal
-from services.core.state.port import StateUnavailable
+from services.core.state.port import LeaseLost, StateUnavailable
 from services.core.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 3
 """How often a handler may fail on one record before the record goes to the dead letters."""
 BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-TRANSIENT = (BusUnavailable, StateUnavailable, TimeoutError, ConnectionError)
+TRANSIENT = (BusUnavailable, StateUnavailable, LeaseLost, TimeoutError, ConnectionError)
 """Failures of what surrounds a record, not of the record: tried again until they pass."""
 KNOWN_TYPES = frozenset(kind.DESCRIPTOR.full_name for kind in topics.CARRIES.values())
 
@@ -81,11 +81,15 @@ class Worker:
     async def _room(self, room: str, rooms: dict[str, deque[Delivery]], handle: Handler) -> None:
         waiting = rooms[room]
         while waiting:
-            await self._one(waiting[0], handle)
+            await self.work(waiting[0], handle)
             waiting.popleft()
         del rooms[room]
 
-    async def _one(self, delivery: Delivery, handle: Handler) -> None:
+    async def work(self, delivery: Delivery, handle: Handler, *, passing: tuple[type[Exception], ...] = ()) -> None:
+        """Handles one record to its end: done, held, or among the dead letters.
+
+        Exceptions in `passing` are left to the caller; then the record is as if it had not been handled.
+        """
         record, metrics = delivery.record, self._telemetry.metrics
         failures = transient = 0
         while True:
@@ -100,6 +104,8 @@ class Worker:
                     delivery.done()
                     metrics.handled.labels(self._service, record.topic, "done").inc()
                 return
+            except passing:
+                raise
             except (Malformed, Rejected) as error:
                 reason = str(error)
                 break

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from services.core.state import Drop, DropField, Put, PutField, State
+from services.core.state import Drop, DropField, Lease, LeaseLost, Put, PutField, State
 
 PassTime = Callable[[int], Awaitable[None]]
 
@@ -130,6 +130,40 @@ class StateContract:
     async def test_nobody_gets_the_same_number(self, state: State, key: str) -> None:
         numbers = await asyncio.gather(*(state.increment(key) for _ in range(50)))
         assert sorted(numbers) == list(range(1, 51))
+
+    # leases
+
+    async def test_who_holds_the_lease_changes_and_counts(self, state: State, key: str) -> None:
+        lease = Lease(key + "lease", await state.increment(key + "lease", at_least=10**12))
+        await state.apply(Put(key, b"1"), PutField(key + "2", "a", b"1"), held=lease)
+        assert await state.get(key) == b"1"
+        assert await state.increment(key + "counter", at_least=6, held=lease) == 7
+
+    async def test_a_lease_that_was_taken_changes_and_counts_nothing_more(self, state: State, key: str) -> None:
+        former = Lease(key + "lease", await state.increment(key + "lease", at_least=10**12))
+        lease = Lease(key + "lease", await state.increment(key + "lease", at_least=1))
+        await state.apply(Put(key, b"1"), held=lease)
+        with pytest.raises(LeaseLost):
+            await state.apply(Put(key, b"2"), Drop(key + "2"), held=former)
+        with pytest.raises(LeaseLost):
+            await state.increment(key + "counter", held=former)
+        assert await state.get(key) == b"1"
+        assert await state.get(key + "counter") is None
+
+    async def test_a_lease_that_nobody_took_is_not_held(self, state: State, key: str) -> None:
+        with pytest.raises(LeaseLost):
+            await state.apply(Put(key, b"1"), held=Lease(key + "lease", 0))
+        assert await state.get(key) is None
+
+    async def test_a_lease_lives_as_long_as_its_holder_changes_something(
+        self, state: State, key: str, pass_time: PassTime
+    ) -> None:
+        await state.apply(Put(key + "lease", b"7", ttl_s=1))
+        lease = Lease(key + "lease", 7)
+        await state.apply(held=lease)
+        await pass_time(1)
+        await state.apply(Put(key, b"1"), held=lease)
+        assert await state.get(key) == b"1"
 
     # first time
 

@@ -1,6 +1,27 @@
 """The state: small facts of rooms that outlive a process."""
 
 from services.core.state.memory import MemoryState
-from services.core.state.port import Change, Drop, DropField, Put, PutField, State, StateUnavailable
+from services.core.state.port import (
+    Change,
+    Drop,
+    DropField,
+    Lease,
+    LeaseLost,
+    Put,
+    PutField,
+    State,
+    StateUnavailable,
+)
 
-__all__ = ["Change", "Drop", "DropField", "MemoryState", "Put", "PutField", "State", "StateUnavailable"]
+__all__ = [
+    "Change",
+    "Drop",
+    "DropField",
+    "Lease",
+    "LeaseLost",
+    "MemoryState",
+    "Put",
+    "PutField",
+    "State",
+    "StateUnavailable",
+]

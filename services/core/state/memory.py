@@ -6,7 +6,9 @@ import heapq
 from collections.abc import Mapping
 
 from services.core.clock import Clock
-from services.core.state.port import DAY_S, Change, Drop, DropField, Put, PutField
+from services.core.state.port import DAY_S, Change, Drop, DropField, Lease, LeaseLost, Put, PutField
+
+COUNTER_LIFE_S = 7 * DAY_S
 
 
 class MemoryState:
@@ -29,8 +31,8 @@ class MemoryState:
         self._expire()
         return dict(self._hash(key))
 
-    async def apply(self, *changes: Change) -> None:
-        self._expire()
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
+        self._renew(held)
         for change in changes:
             match change:
                 case Put(key, value, ttl_s):
@@ -47,9 +49,10 @@ class MemoryState:
                 case Drop(key):
                     self._forget(key)
 
-    async def increment(self, key: str, *, at_least: int = 0) -> int:
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
+        self._renew(held)
         number = max(int(await self.get(key) or 0), at_least) + 1
-        self._keep(key, str(number).encode(), 7 * DAY_S)
+        self._keep(key, str(number).encode(), COUNTER_LIFE_S)
         return number
 
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
@@ -57,6 +60,15 @@ class MemoryState:
             return False
         self._keep(key, b"1", ttl_s)
         return True
+
+    def _renew(self, held: Lease | None) -> None:
+        self._expire()
+        if held is None:
+            return
+        number = str(held.number).encode()
+        if self._values.get(held.key) != number:
+            raise LeaseLost(held.key)
+        self._keep(held.key, number, COUNTER_LIFE_S)
 
     def _hash(self, key: str) -> dict[str, bytes]:
         value = self._values.get(key, {})

@@ -49,8 +49,24 @@ class Drop:
 Change = Put | PutField | DropField | Drop
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A process's right to change what belongs together, until another process takes it.
+
+    `number` is what `increment(key, at_least=now_ms)` gave to the holder: whoever counts on has the lease from then on,
+    at once and without asking, and what the former holder still wants to change is refused.
+    """
+
+    key: str
+    number: int
+
+
 class StateUnavailable(Exception):
     """The state did not answer in time."""
+
+
+class LeaseLost(Exception):
+    """Another process has taken the lease; nothing of the call has happened."""
 
 
 class State(Protocol):
@@ -62,11 +78,14 @@ class State(Protocol):
     async def fields(self, key: str) -> Mapping[str, bytes]:
         """All fields of a hash; empty when there is none."""
 
-    async def apply(self, *changes: Change) -> None:
-        """All changes or none, durable as the implementation makes it when this returns."""
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
+        """All changes or none, durable as the implementation makes it when this returns.
 
-    async def increment(self, key: str, *, at_least: int = 0) -> int:
-        """Sets a counter to max(its value, at_least) + 1 and returns that, atomically."""
+        With `held`, only if that lease is still the newest, which this renews; otherwise raises LeaseLost.
+        """
+
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
+        """Sets a counter to max(its value, at_least) + 1 and returns that, atomically. `held` as in `apply`."""
 
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
         """True once per key and life time: remembers that it was asked."""

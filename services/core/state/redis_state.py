@@ -6,27 +6,57 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from redis.commands.core import AsyncScript
+
 from services.core.redis_client import answered, connect
-from services.core.state.port import DAY_S, Change, Drop, DropField, Put, PutField, StateUnavailable
+from services.core.state.port import (
+    DAY_S,
+    Change,
+    Drop,
+    DropField,
+    Lease,
+    LeaseLost,
+    Put,
+    PutField,
+    StateUnavailable,
+)
 
 CONNECTIONS = 16
 COUNTER_LIFE_S = 7 * DAY_S
 
-APPLY = """
--- ARGV: for each command its name, how many arguments it has, and these. A script instead of a MULTI, because a server
--- without memory refuses every MULTI, removals too, but a script only at its first command that needs memory.
-local at = 1
+HELD = """
+-- KEYS: the lease that is to be held, if one is. ARGV: its number, its life in seconds. Nothing is done without it.
+if KEYS[1] and redis.call('GET', KEYS[1]) ~= ARGV[1] then
+    return false
+end
+"""
+
+RENEW = """
+-- Last, because a server without memory stops a script only at its first write.
+if KEYS[1] then
+    redis.call('EXPIRE', KEYS[1], ARGV[2])
+end
+"""
+
+APPLY = f"""{HELD}
+-- ARGV: from the third on, for each command its name, how many arguments it has, and these. A script instead of a
+-- MULTI, because a server without memory refuses every MULTI, removals too, but a script only at its first command that
+-- needs memory.
+local at = 3
 while at <= #ARGV do
     local last = at + 1 + ARGV[at + 1]
     redis.call(ARGV[at], unpack(ARGV, at + 2, last))
     at = last + 1
 end
+{RENEW}
+return 1
 """
 
-INCREMENT = """
--- KEYS: the counter. ARGV: at least, life in seconds.
-local number = math.max(redis.call('GET', KEYS[1]) or 0, ARGV[1]) + 1
-redis.call('SET', KEYS[1], string.format('%.0f', number), 'EX', ARGV[2])
+INCREMENT = f"""{HELD}
+-- ARGV: from the third on, the counter, at least.
+local number = math.max(redis.call('GET', ARGV[3]) or 0, ARGV[4]) + 1
+redis.call('SET', ARGV[3], string.format('%.0f', number), 'EX', ARGV[2])
+{RENEW}
 return number
 """
 
@@ -63,7 +93,7 @@ class RedisState:
             found: Any = await self._redis.hgetall(key)
         return {name.decode(): value for name, value in found.items()}
 
-    async def apply(self, *changes: Change) -> None:
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
         commands: list[str | bytes | int] = []
         for change in changes:
             match change:
@@ -75,14 +105,19 @@ class RedisState:
                     commands += ("HDEL", 2, key, field)
                 case Drop(key):
                     commands += ("DEL", 1, key)
-        async with answered(self._timeout_s, StateUnavailable):
-            await self._apply([], commands)
+        await self._run(self._apply, held, *commands)
 
-    async def increment(self, key: str, *, at_least: int = 0) -> int:
-        async with answered(self._timeout_s, StateUnavailable):
-            number: Any = await self._increment([key], [at_least, COUNTER_LIFE_S])
-        return int(number)
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
+        return await self._run(self._increment, held, key, at_least)
 
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
         async with answered(self._timeout_s, StateUnavailable):
             return bool(await self._redis.set(key, b"1", ex=ttl_s, nx=True))
+
+    async def _run(self, script: AsyncScript, held: Lease | None, *arguments: str | bytes | int) -> int:
+        keys = [held.key] if held is not None else []
+        async with answered(self._timeout_s, StateUnavailable):
+            answer: Any = await script(keys, [held.number if held is not None else 0, COUNTER_LIFE_S, *arguments])
+        if answer is None:
+            raise LeaseLost(held.key if held is not None else "")
+        return int(answer)

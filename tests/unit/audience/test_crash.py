@@ -10,7 +10,7 @@ import pytest
 from services.core.bus.port import Record
 from services.core.events import Control, Decision, Stop
 from services.core.settings import Audience as Policy
-from services.core.state.port import Change
+from services.core.state.port import Change, Lease
 from services.core.turns import epoch_key
 from services.core.virtual_time import run, virtual_time
 from tests.unit.audience.house import House
@@ -31,14 +31,14 @@ class Mortal:
         self.dead = asyncio.Event()
         self.effects = 0
 
-    async def apply(self, *changes: Change) -> None:
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
         await self._before()
-        await self._house.state.apply(*changes)
+        await self._house.state.apply(*changes, held=held)
         await self._afterwards()
 
-    async def increment(self, key: str, *, at_least: int = 0) -> int:
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
         await self._before()
-        number = await self._house.state.increment(key, at_least=at_least)
+        number = await self._house.state.increment(key, at_least=at_least, held=held)
         await self._afterwards()
         return number
 

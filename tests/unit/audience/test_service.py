@@ -16,7 +16,7 @@ from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Control, Decision, Heard, Panic, Performed, Presence
 from services.core.settings import Audience as Policy
-from services.core.state.port import Change, StateUnavailable
+from services.core.state.port import Change, Lease, StateUnavailable
 from services.core.virtual_time import virtual_time
 from tests.unit.audience.house import House
 
@@ -187,13 +187,13 @@ class Flaky:
         if self._random.random() < 0.4:
             raise error("away")
 
-    async def apply(self, *changes: Change) -> None:
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
         self._fail(StateUnavailable)
-        await self._house.state.apply(*changes)
+        await self._house.state.apply(*changes, held=held)
 
-    async def increment(self, key: str, *, at_least: int = 0) -> int:
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
         self._fail(StateUnavailable)
-        return await self._house.state.increment(key, at_least=at_least)
+        return await self._house.state.increment(key, at_least=at_least, held=held)
 
     async def publish(self, *records: Record) -> None:
         self._fail(BusUnavailable)

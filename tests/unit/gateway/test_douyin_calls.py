@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 
 from services.core.clock import LoopClock
 from services.core.state import MemoryState, StateUnavailable
-from services.core.state.port import Change, Put
+from services.core.state.port import Change, Lease, Put
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.gateway.douyin_api import DouyinApi, TaskStatus
@@ -151,10 +151,10 @@ class LostState(MemoryState):
             raise StateUnavailable("lost")
         return await super().get(key)
 
-    async def apply(self, *changes: Change) -> None:
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
         if self.lost:
             raise StateUnavailable("lost")
-        await super().apply(*changes)
+        await super().apply(*changes, held=held)
 
 
 @virtual_time

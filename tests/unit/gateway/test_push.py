@@ -13,7 +13,7 @@ import pytest
 from services.core.bus import BusUnavailable
 from services.core.clock import LoopClock
 from services.core.state import MemoryState, StateUnavailable
-from services.core.state.port import Change
+from services.core.state.port import Change, Lease
 from services.core.virtual_time import virtual_time
 from services.gateway.http import MAX_DISCARDED_BYTES, MAX_PUSH_BYTES, PUSH_PATH
 from tests.unit.gateway.test_signature import NAMES, VECTORS
@@ -305,9 +305,9 @@ class HangingState(MemoryState):
         await self._hang()
         return fresh
 
-    async def apply(self, *changes: Change) -> None:
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
         await self._hang()
-        await super().apply(*changes)
+        await super().apply(*changes, held=held)
 
     async def _hang(self) -> None:
         end = asyncio.get_running_loop().time() + 2

@@ -31,7 +31,7 @@ from services.core.events import (
 )
 from services.core.ids import SeededIds
 from services.core.settings import Stage as Settings
-from services.core.state import MemoryState
+from services.core.state import Lease, MemoryState
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.motion.face import INDEX, SIZE
@@ -226,9 +226,9 @@ async def test_panic_silences_even_when_the_state_does_not_answer() -> None:
             await asyncio.sleep(1)
             received(renderer)
 
-            async def never(key: str, *, at_least: int = 0) -> int:
+            async def never(key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
                 await asyncio.sleep(1_000)
-                return at_least + len(key)
+                return at_least + len(key) + (held is not None)
 
             theatre.state.increment = never  # type: ignore[method-assign]
             panic = asyncio.create_task(stage.control("a", Control(panic=Panic()), issued_by="operator"))
