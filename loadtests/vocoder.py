@@ -157,11 +157,18 @@ class Measuring:
         if spent is not None:
             tally.costs.append(spent * SAMPLE_RATE / len(sound))
         if self._recogniser is not None:
-            heard = self._recogniser.hear(sound, case.language)
+            heard = self._heard(self._recogniser, sound, case.language)
             said = syllables(case.text, tones=False)
             tally.units += len(said)
             tally.wrong += errors(said, syllables(heard, tones=False))
             tally.tones_wrong += errors(syllables(case.text, tones=True), syllables(heard, tones=True))
+
+    def _heard(self, recogniser: Recogniser, sound: Samples, language: str) -> str:
+        """What the recogniser hears; kept, for most sounds stay the same when the network is trained anew."""
+        path = self._folder / f"{hashlib.sha256(language.encode() + sound.tobytes()).hexdigest()[:24]}.txt"
+        if not path.exists():
+            path.write_text(recogniser.hear(sound, language), encoding="utf-8")
+        return path.read_text(encoding="utf-8")
 
     def _compare(self, case: Case, clip: Clip, own: Samples, borders: list[int]) -> None:
         found = self.distances.setdefault(case.group, Distances())
