@@ -22,6 +22,8 @@ from pydantic_core import ErrorDetails
 
 PREFIX = "LYDIA_"
 CONFIG_VARIABLE = "LYDIA_CONFIG"
+ALIASES = {"LYDIA_KAFKA_BOOTSTRAP_SERVERS": "LYDIA_KAFKA__BOOTSTRAP_SERVERS"}
+"""The first name is what other programs' settings are called like, so it is easily written."""
 
 DouyinType = Literal[
     "live_comment",
@@ -190,6 +192,44 @@ class Telemetry(Section):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="of the log on standard error")
 
 
+class Kafka(Section):
+    """The bus of a cluster."""
+
+    bootstrap_servers: str = Field(
+        "", pattern=r"^(|[^\s,:]+:\d+(,[^\s,:]+:\d+)*)$", description="host:port of one or several brokers, with commas"
+    )
+    client: Literal["kafka-python", "confluent-kafka"] = Field(
+        "kafka-python",
+        description="the library that speaks with it; confluent-kafka needs less time and is native code",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="as Kafka calls it; anything but SASL_SSL or SSL can be read on the way"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="how name and password are shown to the broker"
+    )
+    username: str = Field("", description="for SASL")
+    password: Secret | None = Field(None, description="for SASL")
+    ca: Path | None = Field(None, description="PEM file with the authorities to trust; unset: the system's")
+    certificate: Path | None = Field(None, description="PEM file with this client's certificate, where brokers ask it")
+    key: Path | None = Field(None, description="PEM file with the certificate's private key, not encrypted")
+    create_topics: bool = Field(True, description="create topics that are missing")
+    replicas: int = Field(-1, ge=-1, le=100, description="copies of each topic it creates; -1: as the cluster does")
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,80}$",
+        description="a name that this process keeps over restarts, e.g. its pod's: a restart then moves no partition",
+    )
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (self.username and self.password):
+            raise ValueError(f"security_protocol {self.security_protocol} needs username and password")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: set both or none")
+        return self
+
+
 class Settings(Section):
     """Everything that can be set."""
 
@@ -205,6 +245,7 @@ class Settings(Section):
     stage: Stage = Stage()
     triton: Triton = Triton()
     telemetry: Telemetry = Telemetry()
+    kafka: Kafka = Kafka()
 
 
 class BadSettings(Exception):
@@ -220,8 +261,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     for name, text in sorted(environment.items()):
         if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or not text:
             continue
-        setting = name
-        if name not in known and name.removesuffix("_FILE") in known:
+        setting = ALIASES.get(name, name)
+        if setting != name and environment.get(setting) and environment[setting] != text:
+            problems.append(f"{name}: {setting} is set too, to something else. Remove one of them.")
+        if setting not in known and name.removesuffix("_FILE") in known:
             setting = name.removesuffix("_FILE")
             if environment.get(setting):
                 problems.append(f"{name}: {setting} is set too. Remove one of them.")
