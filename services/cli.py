@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from services.core.settings import BadSettings, Settings, load
+from services.names import NAMES, Name
 
 if TYPE_CHECKING:
     from services.up import Addresses
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start her in one process")
     up.add_argument("--demo", action="store_true", help="with a simulated, lively Douyin room")
+    serve = commands.add_parser("serve", help="run one service of a cluster")
+    serve.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     simulate = commands.add_parser("simulate", help="run a platform's simulator")
     platforms = simulate.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
     douyin = platforms.add_parser("douyin", help="Douyin's live data service and a seeded audience")
@@ -49,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     match given.command:
         case "up":
-            return _up(demo=given.demo)
+            return _up(lambda settings, console: _run(settings, console, demo=given.demo))
+        case "serve":
+            return _up(lambda settings, console: _serve(settings, console, given.name))
         case "simulate":
             return _simulate(given)
         case "replay":
@@ -60,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _doctor()
 
 
-def _up(*, demo: bool) -> int:
+def _up(start: Callable[[Settings, Console], int]) -> int:
     console = Console(stderr=True, highlight=False)
     try:
         settings = load()
@@ -74,7 +79,7 @@ def _up(*, demo: bool) -> int:
     for chatty in ("httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        return _run(settings, console, demo=demo)
+        return start(settings, console)
     except KeyboardInterrupt:  # while the heavy parts load
         return 130
 
@@ -102,6 +107,27 @@ def _run(settings: Settings, console: Console, *, demo: bool) -> int:
             log.critical("a part of her failed, so she stops", exc_info=group)
             return 1
     console.print("Good night, galaxy. 晚安，银河。")
+    return 0
+
+
+def _serve(settings: Settings, console: Console, name: Name) -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in `_run`
+    from services.building.part import CannotStart
+    from services.process import run
+    from services.serve import serve
+    from services.serving import address, listen
+
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = stack.enter_context(listen(settings))
+            where = address(settings, listener)
+            run(serve(name, settings, listener, lambda: log.info("%s answers for its health at %s", name, where)))
+        except CannotStart as error:
+            console.print(f"{name} does not start: {error}", style="bold red", markup=False, soft_wrap=True)
+            return 1
+        except BaseExceptionGroup as group:
+            log.critical("a part of %s failed, so it stops", name, exc_info=group)
+            return 1
     return 0
 
 

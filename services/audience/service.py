@@ -110,6 +110,13 @@ class Audience:
         self._tasks: asyncio.TaskGroup | None = None
         self._worker = Worker(bus, telemetry, service=SERVICE)
 
+    async def drain(self) -> None:
+        """Takes nothing more in; returns when what was decided is carried out. Then it has no room any more."""
+        await self._worker.drain()
+        for room in list(self._rooms.values()):
+            async with room.lock:
+                self._close(room)
+
     async def run(self) -> None:
         """Reads its topics and decides, until cancelled."""
         async with self.at_work():

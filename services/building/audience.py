@@ -19,4 +19,4 @@ def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         record_dir=settings.record_dir,
         max_rooms=settings.stage.max_rooms,
     )
-    return Part({"audience": audience})
+    return Part({"audience": audience}, drain=audience.drain)

@@ -36,4 +36,4 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         persona,
         rungs=rungs,
     )
-    return Part({"chat": chat}, rung=rungs[0])
+    return Part({"chat": chat}, rung=rungs[0], drain=chat.drain)

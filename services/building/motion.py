@@ -12,4 +12,4 @@ from services.motion.service import RULES, Motion
 def build(_settings: Settings, ports: Ports, _shared: Shared) -> Part:
     """Moves her by rules."""
     motion = Motion(ports.bus, ports.state, InProcess({RULES: Rules()}), ports.clock, ports.telemetry, rungs=(RULES,))
-    return Part({"motion": motion}, rung=RULES)
+    return Part({"motion": motion}, rung=RULES, drain=motion.drain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,6 +44,10 @@ class Ports:
     telemetry: Telemetry
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Part:
     """A service, built and not yet running."""
@@ -54,6 +58,8 @@ class Part:
     """What it answers over HTTP."""
     rung: str = ""
     """The best rung of its ladder, if it has one."""
+    drain: Callable[[], Awaitable[None]] = field(default=_nothing)
+    """Begins nothing more, and returns when what was begun is done."""
     begin: Callable[[], None] = field(default=lambda: None)
     """Called when everything is there: starts what may take its time."""
 

@@ -52,7 +52,7 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         for natural in voices.values():
             natural.start()
 
-    return Part({"speech": speech}, rung=rungs[0], begin=begin)
+    return Part({"speech": speech}, rung=rungs[0], drain=speech.drain, begin=begin)
 
 
 def natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:

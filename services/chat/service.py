@@ -68,6 +68,11 @@ class Chat:
             tasks.create_task(answering, name="chat turns")
             tasks.create_task(self._history.run(topics.PERFORMED, handle=self._heard), name="chat history")
 
+    async def drain(self) -> None:
+        """Begins no further turn; returns when what was begun is answered and remembered."""
+        await self._turns.drain()
+        await self._history.drain()
+
     # --- answering ---------------------------------------------------------------------------------------------------
 
     async def _answer(self, turn: Turn) -> None:

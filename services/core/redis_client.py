@@ -19,8 +19,17 @@ def connect(url: str, *, connections: int) -> Redis:
     Nothing is sent twice on its own: after a lost answer only the caller knows whether a repetition does harm. And no
     time-outs here: `answered` bounds a whole call, the wait for a connection included.
     """
+    # A server whose machine is gone answers nothing at all, not even that it is gone.
+    network: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=connections, timeout=None, socket_timeout=None, protocol=2, retry=Retry(NoBackoff(), 0)
+        url,
+        max_connections=connections,
+        timeout=None,
+        socket_timeout=None,
+        socket_connect_timeout=None,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        **network,
     )
     client = Redis.from_pool(pool)
     for command in ("XREAD", "XRANGE"):  # dictionaries of their entries would only cost time

@@ -14,11 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_origin
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 PREFIX = "LYDIA_"
 CONFIG_VARIABLE = "LYDIA_CONFIG"
@@ -44,6 +45,18 @@ def _address(url: str) -> str:
     """Refuses what no request can be sent to; empty is for the setting's description to explain."""
     if url and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", url):
         raise ValueError("must begin with http:// or https:// and name a server")
+    return url
+
+
+def _redis(url: str) -> str:
+    """Refuses what is no Redis, and passwords in what is shown to people."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("must begin with redis:// or rediss:// and name a server")
+    if parts.username or parts.password:
+        raise PydanticCustomError("login", "must not hold the login: set redis.username and redis.password")
     return url
 
 
@@ -185,6 +198,35 @@ class Triton(Section):
     key: Path | None = Field(None, description="PEM file with the key of `certificate`")
 
 
+class Redis(Section):
+    """The state of a cluster, and its bus where `bus` says so. `lydia up` brings a Redis of its own."""
+
+    url: Annotated[str, AfterValidator(_redis)] = Field(
+        "", description="redis://host:port/database, or rediss://… for TLS; without user and password"
+    )
+    username: str = Field("", description="of the server's access list; empty is its default user")
+    password: Secret | None = Field(None, description="of that user")
+    ca: Path | None = Field(None, description="PEM file with the authorities to trust; unset: the system's")
+    timeout_s: float = Field(2.0, gt=0, le=60, description="how long one call may take")
+
+    @property
+    def login(self) -> str:
+        """For a client: the URL with user, password and authorities, a secret."""
+        parts = urlsplit(self.url)
+        secret = self.password.get_secret_value() if self.password else ""
+        user = f"{quote(self.username, safe='')}:{quote(secret, safe='')}@" if secret or self.username else ""
+        query = urlencode({"ssl_ca_certs": str(self.ca)}) if self.ca is not None else ""
+        return urlunsplit((parts.scheme, user + parts.netloc, parts.path, query, ""))
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.ca is not None and not self.url.startswith("rediss://"):
+            raise ValueError("ca is of use with TLS only: write url as rediss://…")
+        if self.username and self.password is None:
+            raise ValueError("username needs a password")
+        return self
+
+
 class Telemetry(Section):
     """Who watches."""
 
@@ -236,6 +278,10 @@ class Settings(Section):
     data_dir: Path = Field(Path("data"), description="where the bus and the state live on disk")
     room: RoomId = Field("lydia", description="the room that the start page opens")
     record_dir: Path | None = Field(None, description="record every room here, for `lydia replay` (names and words!)")
+    bus: Literal["redis", "kafka"] = Field("redis", description="what carries the events of `lydia serve`")
+    drain_s: float = Field(
+        25.0, ge=0, le=600, description="how long a service that is to stop may take to finish what it has begun"
+    )
     http: Http = Http()
     auth: Auth = Auth()
     douyin: Douyin = Douyin()
@@ -244,6 +290,7 @@ class Settings(Section):
     speech: Speech = Speech()
     stage: Stage = Stage()
     triton: Triton = Triton()
+    redis: Redis = Redis()
     telemetry: Telemetry = Telemetry()
     kafka: Kafka = Kafka()
 
@@ -374,5 +421,6 @@ def _explain(error: ErrorDetails) -> str:
     if found is None:  # of a whole section, or of the file
         return f"{name or CONFIG_VARIABLE}: {message}. Mend these settings together."
     variable, _, field = found
-    shown = "(hidden)" if "Secret" in str(field.annotation) + str(field.metadata) else repr(error["input"])[:100]
+    secret = "Secret" in str(field.annotation) + str(field.metadata) or error["type"] == "login"
+    shown = "(hidden)" if secret else repr(error["input"])[:100]
     return f"{name} ({variable}) = {shown}: {message}. It is: {field.description}."

@@ -89,6 +89,14 @@ class TurnWorker:
         self._telemetry = telemetry
         self._service = service
         self._held: dict[str, _Held] = {}
+        self._over = asyncio.Event()
+
+    async def drain(self) -> None:
+        """From now on begins no turn; returns when those that were begun are over or dead."""
+        await self._worker.drain(lambda record: record.key in self._held)
+        while self._held:
+            self._over.clear()
+            await self._over.wait()
 
     async def run(
         self,
@@ -145,6 +153,7 @@ class TurnWorker:
             delivery.done()
         if self._held.get(room) is held:
             del self._held[room]
+            self._over.set()
             ended(room, held.turn_id)
 
     async def _unless_superseded(self, work: Awaitable[None], room: str, epoch: int) -> bool:

@@ -6,14 +6,15 @@ import asyncio
 import logging
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from enum import Enum, auto
 from typing import Any, Literal
 
 from google.protobuf.message import Message
 
 from services.core import topics
-from services.core.bus.port import Bus, BusUnavailable, Delivery, Record
+from services.core.bus.port import Bus, BusUnavailable, Consumer, Delivery, Record
 from services.core.envelope import Malformed, unseal
 from services.core.state.port import LeaseLost, StateUnavailable
 from services.core.telemetry import Telemetry
@@ -54,6 +55,22 @@ class Worker:
         self._bus = bus
         self._telemetry = telemetry
         self._service = service
+        self._wanted: Callable[[Record], bool] | None = None
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def drain(self, wanted: Callable[[Record], bool] = lambda _record: False) -> None:
+        """From now on begins no record but `wanted` ones; returns when nothing is in hand.
+
+        The others stay unfinished, so whoever gets the partition next begins with them. What is read without a group
+        goes on.
+        """
+        self._wanted = wanted
+        await self._idle.wait()
+
+    def _refused(self, record: Record) -> bool:
+        return self._wanted is not None and not self._wanted(record)
 
     async def run(
         self,
@@ -64,26 +81,59 @@ class Worker:
     ) -> None:
         """Handles every record of the topics until cancelled.
 
-        `group` is the service's own by default; None gives this process all records from now on (for `control`).
+        `group` is the service's own by default; None gives this process all records from now on (for `control`). A bus
+        that is away when it is to be joined is waited for.
         """
         member_of = self._service if group == "service" else group
         rooms: dict[str, deque[Delivery]] = {}
-        # The handlers end first, so that what they have finished is committed on leaving the group.
-        async with self._bus.consume(*names, group=member_of, start=start) as consumer, asyncio.TaskGroup() as tasks:
+        async with AsyncExitStack() as stack:
+            consumer = await self._join(stack, names, member_of, start)
+            # The handlers end first, so that what they have finished is committed on leaving the group.
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
             async for delivery in consumer:
+                if member_of is not None and self._refused(delivery.record):
+                    continue
                 room = delivery.record.key
                 if room in rooms:
                     rooms[room].append(delivery)
                 else:
                     rooms[room] = deque([delivery])
-                    tasks.create_task(self._room(room, rooms, handle), name=f"{self._service} {room}")
+                    work = self._room(room, rooms, handle, listens=member_of is None)
+                    tasks.create_task(work, name=f"{self._service} {room}")
 
-    async def _room(self, room: str, rooms: dict[str, deque[Delivery]], handle: Handler) -> None:
+    async def _join(
+        self, stack: AsyncExitStack, names: tuple[str, ...], group: str | None, start: Literal["earliest", "latest"]
+    ) -> Consumer:
+        failures = 0
+        while True:
+            try:
+                return await stack.enter_async_context(self._bus.consume(*names, group=group, start=start))
+            except BusUnavailable as error:
+                log.warning("%s waits to read %s: %s", self._service, ", ".join(names), error)
+                await asyncio.sleep(back_off_s(failures))
+                failures += 1
+
+    async def _room(self, room: str, rooms: dict[str, deque[Delivery]], handle: Handler, *, listens: bool) -> None:
         waiting = rooms[room]
         while waiting:
-            await self.work(waiting[0], handle)
+            if listens:
+                await self.work(waiting[0], handle)
+            elif not self._refused(waiting[0].record):
+                with self._in_hand():
+                    await self.work(waiting[0], handle)
             waiting.popleft()
         del rooms[room]
+
+    @contextmanager
+    def _in_hand(self) -> Iterator[None]:
+        self._busy += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
 
     async def work(self, delivery: Delivery, handle: Handler, *, passing: tuple[type[Exception], ...] = ()) -> None:
         """Handles one record to its end: done, held, or among the dead letters.

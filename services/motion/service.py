@@ -48,6 +48,10 @@ class Motion:
         self._ladder = Ladder(rungs, clock, telemetry.metrics, service="motion")
         self._worker = TurnWorker(bus, state, telemetry, service="motion")
 
+    async def drain(self) -> None:
+        """Begins no further turn; returns when those that were begun are made."""
+        await self._worker.drain()
+
     async def run(self) -> None:
         """Works until cancelled."""
         await self._worker.run(topics.VOICE, self._move, is_last=lambda chunk: chunk.last)

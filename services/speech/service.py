@@ -77,6 +77,10 @@ class Speech:
         self._worker = TurnWorker(bus, state, telemetry, service="speech")
         self._progress: dict[str, _Progress] = {}
 
+    async def drain(self) -> None:
+        """Begins no further turn; returns when those that were begun are made."""
+        await self._worker.drain()
+
     async def run(self) -> None:
         """Works until cancelled."""
         await self._worker.run(topics.TEXT, self._speak, is_last=lambda segment: segment.last, ended=self._forget)

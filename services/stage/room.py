@@ -98,6 +98,7 @@ class Room:
             lead=settings.lead_ms * RATE // 1000, ahead=settings.ahead_ms * RATE // 1000, resume=resume
         )
         self._wake = asyncio.Event()
+        self._over = asyncio.Event()
         self._frames_sent_until = 0
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=1000)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(1000)
@@ -209,9 +210,17 @@ class Room:
                     async with asyncio.timeout(self._wait()):
                         await self._wake.wait()
 
+    async def finished(self) -> None:
+        """Returns when no turn is on the stage and all reports are told."""
+        while self.timeline.performing is not None:
+            self._over.clear()
+            await self._over.wait()
+        await self._reports.join()
+
     async def _tell(self) -> None:
         while True:
             await self._report(await self._reports.get())
+            self._reports.task_done()
 
     def _wait(self) -> float | None:
         """Seconds until something is due."""
@@ -246,6 +255,7 @@ class Room:
                     self._reports.put_nowait(effect)
                     if effect.state not in (Performed.STATE_STARTED, Performed.STATE_HEARD):
                         self._send_performing(effect.turn_id, effect.epoch, self.now(), speaking=False)
+                        self._over.set()
 
     def _send_performing(self, turn_id: str, epoch: int, start: int, *, speaking: bool) -> None:
         known = self._turn is not None and self._turn.turn_id == turn_id

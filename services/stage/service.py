@@ -78,6 +78,13 @@ class Stage:
         self._rooms: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Lock] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._draining = False
+
+    async def drain(self) -> None:
+        """Takes no further turn on the stage; returns when those on it are over and reported."""
+        self._draining = True
+        for opened in list(self._rooms.values()):
+            await opened.room.finished()
 
     async def run(self) -> None:
         """Performs until cancelled."""
@@ -180,6 +187,8 @@ class Stage:
                 chunk.room_id, Report(chunk.turn_id, chunk.epoch, Performed.STATE_FAILED, 0, 0, "", "full")
             )
             return Verdict.DONE
+        if self._draining and not opened.room.timeline.performs(chunk.epoch):
+            return Verdict.HELD  # and never finished here, so the next stage gets it
         if isinstance(chunk, VoiceChunk):
             opened.headers.setdefault(chunk.epoch, delivery.record.headers)
             taken = opened.room.voice(chunk)

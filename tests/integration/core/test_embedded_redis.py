@@ -184,7 +184,7 @@ async def test_a_server_that_does_not_answer_in_time_is_stopped(
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\nexec sleep 1000\n")
     sleeper.chmod(0o700)
-    monkeypatch.setattr(module, "_executable", lambda: str(sleeper))
+    monkeypatch.setattr(module, "bundled_server", lambda: str(sleeper))
     with pytest.raises(RedisFailed, match=r"did not answer within 0\.2 s"):
         async with embedded_redis(tmp_path, start_timeout_s=0.2):
             raise AssertionError("nobody answered")
@@ -195,7 +195,7 @@ async def test_a_start_that_is_given_up_leaves_no_server(tmp_path: Path, monkeyp
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\nexec sleep 1000\n")
     sleeper.chmod(0o700)
-    monkeypatch.setattr(module, "_executable", lambda: str(sleeper))
+    monkeypatch.setattr(module, "bundled_server", lambda: str(sleeper))
     lock = tmp_path / "redis" / "redis.lock"
 
     async def start() -> None:

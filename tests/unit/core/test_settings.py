@@ -173,7 +173,7 @@ def test_every_mistake_is_told_at_once() -> None:
 
 def test_an_unknown_variable_is_refused_with_what_was_meant() -> None:
     assert refusal(LYDIA_HTTP_PORT="80") == "LYDIA_HTTP_PORT: no such setting. Did you mean LYDIA_HTTP__PORT?"
-    assert refusal(LYDIA_XYZZY="1") == "LYDIA_XYZZY: no such setting. Remove it."
+    assert refusal(LYDIA_WXWXWXWXWXWXWXWX="1") == "LYDIA_WXWXWXWXWXWXWXWX: no such setting. Remove it."
 
 
 def test_an_unknown_name_in_the_file_is_refused_with_what_was_meant(file: Path) -> None:
