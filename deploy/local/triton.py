@@ -87,6 +87,7 @@ def _command(
         "--backend-directory", backends,
         "--cache-directory", bundle / "caches",
         "--backend-config", f"python,shm-region-prefix-name={prefix}",
+        "--disable-auto-complete-config",  # it would start every model's process twice
         "--allow-gpu-metrics", "false",
         "--exit-timeout-secs", str(DRAIN_S),
         # Clients look after their connections every 10 s while they wait for an answer.

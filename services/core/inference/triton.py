@@ -70,7 +70,7 @@ class TritonInference:
     """A room's requests go to the same server while that answers: the first in an order that the room and the addresses
     give, and when it is away the next one. So a server that comes or goes moves only its own rooms.
 
-    Every request has a gRPC stream of its own, because Triton cancels whole streams only.
+    Every request has a gRPC stream of its own, because Triton cancels whole streams only. It costs about a millisecond.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -157,7 +157,9 @@ class TritonInference:
 
     async def _ask(self, server: _Server, call: dict[str, Any]) -> AsyncGenerator[bytes, None]:
         """The answers of one server. Raises ModelFailed."""
-        answers = server.client.stream_infer(_only(call))
+        # For the server's own spans. The model's process gets the parameters only.
+        headers = {name: value for name, value in call["parameters"].items() if isinstance(value, str)}
+        answers = server.client.stream_infer(_only(call), headers=headers)
         begun = False
         try:
             while True:
@@ -181,8 +183,10 @@ class TritonInference:
                     raise (ModelFailed if begun else _Elsewhere)(f"{server.address} gave up") from None
                 if error is not None:
                     raise _reason(server, error, begun=begun)
+                if (tensor := result.as_numpy(ANSWER)) is None:
+                    raise ModelFailed(f"{server.address} answered without a tensor {ANSWER!r}")
                 begun = True
-                yield result.as_numpy(ANSWER).tobytes()
+                yield tensor.tobytes()
         finally:
             answers.cancel()
 
