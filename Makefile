@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo setup test test-python test-web check format proto proto-baseline picture meanings bench voices doctor lock clean
+.PHONY: help run demo setup test test-python test-web check format proto proto-baseline picture pictures meanings bench voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -72,6 +72,10 @@ proto-baseline: $(VENV)/.dev ## publish the events as they are: later changes mu
 picture: $(VENV)/.dev setup ## take the README's picture of her anew
 	@deploy/chromium.sh
 	@$(BIN)/python -m tests.end_to_end.picture
+
+pictures: $(VENV)/.dev setup ## take the contact sheet of her anew: moods, mouths, gestures, views, layouts
+	@deploy/chromium.sh
+	@$(BIN)/python -m tests.end_to_end.pictures
 
 meanings: $(VENV)/.runtime ## compute what the persona's examples mean, after a change
 	@$(BIN)/python -m services.chat.meaning

@@ -45,8 +45,12 @@ def build(source: Source, neutral: Floats, rig: Rig, *, lite: bool) -> list[Part
     lines.append(line(suit, top, 0.02, closed=True))
     shown = cut(suit, _seen_of_suit(suit.positions, rig))
     return [
-        joined([_around(shown, fabric.SUIT), _around(_skirt(source, neutral, rig), fabric.SUIT)]).part("suit", "suit"),
-        joined([*_trunk_and_sleeves(jacket, rig), collar, _around(boots, fabric.BOOTS)]).part("jacket", "jacket"),
+        joined([_around(shown, fabric.SUIT), _around(_skirt(source, neutral, rig), fabric.SUIT)]).part(
+            "suit", "suit", bumpy=not lite
+        ),
+        joined([*_trunk_and_sleeves(jacket, rig), collar, _around(boots, fabric.BOOTS)]).part(
+            "jacket", "jacket", bumpy=not lite
+        ),
         joined(lines).part("glow", "glow"),
     ]
 

@@ -42,7 +42,9 @@ def build(body: Floats, rig: Rig, *, lite: bool) -> Part:
     positions = np.concatenate([piece[0] for piece in pieces])
     triangles = np.concatenate([piece[4] + start for piece, start in zip(pieces, starts, strict=False)])
     normals, tangents, uvs = (np.concatenate([piece[k] for piece in pieces]) for k in (1, 2, 3))
-    return Part("hair", "hair", positions, normals, uvs, triangles, _swing(positions, rig), tangents=tangents)
+    skin = _swing(positions, rig)
+    # The lite look has no bumps.
+    return Part("hair", "hair", positions, normals, uvs, triangles, skin, tangents=None if lite else tangents)
 
 
 def _swing(positions: Floats, rig: Rig) -> sparse.csr_matrix:

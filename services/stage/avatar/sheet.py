@@ -7,7 +7,7 @@ from scipy import ndimage, sparse
 
 from services.stage.avatar.part import Part
 from services.stage.avatar.source import Floats, Ints
-from services.stage.avatar.surface import vertex_normals
+from services.stage.avatar.surface import vertex_normals, vertex_tangents
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,11 @@ class Sheet:
         """A sheet with the normals of its shape and no texture coordinates yet."""
         return cls(positions, vertex_normals(positions, triangles), np.zeros((len(positions), 2)), skin, triangles)
 
-    def part(self, name: str, material: str) -> Part:
+    def part(self, name: str, material: str, *, bumpy: bool = False) -> Part:
+        """`bumpy`: the material has a normal texture."""
         uvs = self.uvs if self.uvs.any() else None
-        return Part(name, material, self.positions, self.normals, uvs, self.triangles, self.skin)
+        tangents = vertex_tangents(self.positions, self.normals, self.uvs, self.triangles) if bumpy else None
+        return Part(name, material, self.positions, self.normals, uvs, self.triangles, self.skin, tangents=tangents)
 
     def reshaped(self, positions: Floats) -> "Sheet":
         """Other positions, and the normals that go with them."""

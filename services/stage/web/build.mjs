@@ -1,4 +1,5 @@
-// Builds the pages into dist/, or with --tests the unit tests into build/tests/.
+// Builds the pages into dist/, with --tests the unit tests into build/tests/, with --tools what pictures her into
+// build/tools/.
 import { readdirSync } from "node:fs";
 import { cp, rm } from "node:fs/promises";
 import { build } from "esbuild";
@@ -16,6 +17,9 @@ if (process.argv.includes("--tests")) {
     platform: "node",
     sourcemap: "inline",
   });
+} else if (process.argv.includes("--tools")) {
+  await rm("build/tools", { recursive: true, force: true });
+  await build({ ...common, entryPoints: ["tools/studio.ts", "tools/reader.ts"], outdir: "build/tools" });
 } else {
   await rm("dist", { recursive: true, force: true });
   await build({

@@ -1,0 +1,40 @@
+"""Her file before the Khronos glTF validator."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+UNKNOWN = {"VRMC_vrm", "VRMC_springBone"}
+"""Extensions that are not Khronos's; their own readers judge them."""
+
+
+@pytest.fixture(scope="module", params=["full", "lite"])
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path: Path = tmp_path_factory.mktemp("validator") / "lydia.vrm"
+    path.write_bytes(request.getfixturevalue(f"{request.param}_bytes"))
+    command = ["node", str(Path(__file__).with_name("validate.mjs")), str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=120)
+    judged: dict[str, Any] = json.loads(done.stdout)
+    return judged
+
+
+def test_the_validator_finds_neither_errors_nor_warnings(report: dict[str, Any]) -> None:
+    issues = report["issues"]
+    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
+
+
+def test_the_validator_knows_all_of_it_but_what_is_not_khronos(report: dict[str, Any]) -> None:
+    told = [issue for issue in report["issues"]["messages"] if issue["severity"] < 3]
+    assert {issue["code"] for issue in told} <= {"UNSUPPORTED_EXTENSION"}
+    assert sum(any(name in issue["message"] for name in UNKNOWN) for issue in told) == len(told)
+
+
+def test_the_validator_counts_what_the_description_says(report: dict[str, Any]) -> None:
+    info = report["info"]
+    assert info["drawCallCount"] == 10
+    assert info["totalTriangleCount"] <= 60_000
+    assert info["maxInfluences"] == 4
+    assert info["hasMorphTargets"] and info["hasSkins"]
