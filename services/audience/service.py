@@ -16,7 +16,6 @@ import contextlib
 import logging
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -24,6 +23,7 @@ from opentelemetry import propagate
 from opentelemetry.trace import SpanKind
 
 from services.audience import keys
+from services.audience.batch import READS, Taken
 from services.audience.director import Director, Input
 from services.audience.ledger import Opened
 from services.audience.log import RoomLog, log_path
@@ -56,25 +56,12 @@ from services.core.worker import TRANSIENT, Rejected, Verdict, Worker, back_off_
 log = logging.getLogger(__name__)
 
 SERVICE = "audience"
-READS = (topics.AUDIENCE, topics.PERFORMED, topics.CONTROL)
 REST_S = 180.0
 """A room where nothing waits and nobody watches is unloaded after so long; longer than a report of presence holds."""
 
 
 class Full(Rejected):
     """The process has as many rooms as it may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a batch."""
-
-    finished: int
-    """Records from the beginning that are finished; the others must be handed in again."""
-    lives: bool
-    """Whether something goes on in the room without further records, so that somebody must go on having it."""
-    because: str = ""
-    """Why not all are finished: something that waiting mends."""
 
 
 class Audience:

@@ -69,6 +69,18 @@ class Metrics:
         )
         self.waiting = Gauge("lydia_waiting_events", "Events in the queue", ["room_id", "lane"], registry=registry)
         self.turns = Counter("lydia_turns", "Turns opened", ["lane", "cause"], registry=registry)
+        self.bridge_calls = Counter(
+            "lydia_bridge_calls",
+            "Batches handed to whoever has their room, by outcome (taken, not_taken)",
+            ["outcome"],
+            registry=registry,
+        )
+        self.bridge_seconds = Histogram(
+            "lydia_bridge_call_seconds", "From a batch's departure to its answer", buckets=HOP_S, registry=registry
+        )
+        self.bridge_waiting = Gauge(
+            "lydia_bridge_waiting_records", "Records read and not finished yet, at the bridge", registry=registry
+        )
         # ladders
         self.rung = Counter("lydia_rung_used", "Turns served, by rung", ["service", "rung"], registry=registry)
         self.rung_failed = Counter(

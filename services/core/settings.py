@@ -227,6 +227,35 @@ class Redis(Section):
         return self
 
 
+class Ray(Section):
+    """The audience on Ray Serve: rooms spread over replicas, and the bridge that feeds them."""
+
+    url: Url = Field("", description="where the application answers; unset: audience decides in its own process")
+    min_replicas: int = Field(1, ge=1, description="replicas that are always there")
+    max_replicas: int = Field(8, ge=1, description="replicas at most")
+    cpus: float = Field(1.0, gt=0, description="processors that one replica reserves")
+    rooms: int = Field(1000, ge=1, description="rooms of one replica at most; records of more wait")
+    target_calls: float = Field(2.0, gt=0, description="calls at once for which one replica is meant")
+    max_calls: int = Field(32, ge=1, description="calls at once that one replica takes; more wait")
+    look_back_s: float = Field(10.0, gt=0, description="over how long the calls at once are averaged")
+    upscale_delay_s: float = Field(3.0, ge=0, description="how long there must be too many calls for a replica more")
+    downscale_delay_s: float = Field(120.0, ge=0, description="how long there must be too few for one less")
+    drain_s: float = Field(20.0, ge=0, description="how long a replica that goes may take to finish its calls")
+    tick_ms: int = Field(20, ge=0, le=1000, description="a room is called at most once in so long")
+    batch: int = Field(100, ge=1, le=1000, description="records in one call at most")
+    calls: int = Field(64, ge=1, le=1000, description="calls of one bridge at once")
+    call_s: float = Field(10.0, gt=0, le=60, description="how long to wait for the answer to a call")
+    hold_s: float = Field(3.0, gt=0, le=60, description="a room in which something goes on is called at least so often")
+
+    @model_validator(mode="after")
+    def _least_before_most(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(f"min_replicas ({self.min_replicas}) must not be above max_replicas ({self.max_replicas})")
+        if self.target_calls > self.max_calls:
+            raise ValueError(f"target_calls ({self.target_calls:g}) must not be above max_calls ({self.max_calls})")
+        return self
+
+
 class Telemetry(Section):
     """Who watches."""
 
@@ -291,6 +320,7 @@ class Settings(Section):
     stage: Stage = Stage()
     triton: Triton = Triton()
     redis: Redis = Redis()
+    ray: Ray = Ray()
     telemetry: Telemetry = Telemetry()
     kafka: Kafka = Kafka()
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from services.audience import keys
-from services.audience.service import READS, Audience, Taken
+from services.audience.batch import READS, Taken
+from services.audience.service import Audience
 from services.core import topics
 from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal

@@ -1,0 +1,159 @@
+"""The bridge: reads what audience decides on from the bus, and hands it to whoever has the room, in another process.
+
+One batch of a room is under way at a time, so its records keep their order whatever fails; while it is, the room's next
+records wait here, and the bus pauses when too many do. A record is finished when the answer says so. What was not
+answered for is handed in again, as long as it takes: here nothing is dropped and nothing is decided.
+
+Rooms with something unfinished are called now and then without records, so that they go on soon after whoever had them
+is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from services.audience import keys
+from services.audience.batch import READS, Rooms, RoomsAway, Taken
+from services.core.bus.port import Bus, Delivery, Record
+from services.core.settings import Ray
+from services.core.state.port import State, StateUnavailable
+from services.core.telemetry import Telemetry
+from services.core.worker import back_off_s
+
+log = logging.getLogger(__name__)
+
+GROUP = "audience"
+"""The same as of an audience service that reads for itself, so that either goes on where the other was."""
+MAX_BATCH_BYTES = 2_000_000
+"""A batch holds at least one record, whatever its size."""
+TELL_S = 10.0
+"""How often the log says that records wait."""
+
+
+@dataclass(slots=True, eq=False)
+class _Feed:
+    """What waits for one room."""
+
+    waiting: deque[Delivery] = field(default_factory=deque)
+    hold: bool = False
+    """It is to be called without records."""
+
+
+class Bridge:
+    """Feeds `rooms`. `state` says in which rooms something is unfinished."""
+
+    def __init__(self, bus: Bus, state: State, telemetry: Telemetry, rooms: Rooms, settings: Ray) -> None:
+        self._bus = bus
+        self._state = state
+        self._metrics = telemetry.metrics
+        self._rooms = rooms
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.calls)
+        # Bounded by the bus: it delivers no more while too many records are unfinished.
+        self._feeds: dict[str, _Feed] = {}
+        self._called: dict[str, float] = {}
+        """Rooms in which something goes on, and the loop's time of the last call."""
+        self._tell_again = 0.0
+
+    async def run(self) -> None:
+        """Feeds until cancelled."""
+        async with self._bus.consume(*READS, group=GROUP) as consumer, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_held(tasks), name="bridge: rooms that are held")
+            async for delivery in consumer:
+                self._metrics.bridge_waiting.inc()
+                self._feed(delivery.record.key, tasks).waiting.append(delivery)
+
+    async def drain(self) -> None:
+        """Calls nobody any more; returns when the calls under way are answered."""
+        for _ in range(self._settings.calls):
+            await self._slots.acquire()
+
+    # --- one room -----------------------------------------------------------------------------------------------------
+
+    def _feed(self, room_id: str, tasks: asyncio.TaskGroup) -> _Feed:
+        feed = self._feeds.get(room_id)
+        if feed is None:
+            feed = self._feeds[room_id] = _Feed()
+            tasks.create_task(self._run_feed(room_id, feed), name=f"bridge {room_id}")
+        return feed
+
+    async def _run_feed(self, room_id: str, feed: _Feed) -> None:
+        """One call after another, one in each tick, until nothing waits."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while feed.waiting or feed.hold:
+            begun = loop.time()
+            # One by one after two failures: a record on which whoever has the room dies then holds up only later ones.
+            batch = _batch(feed.waiting, self._settings.batch if failures < 2 else 1)
+            async with self._slots:
+                taken = await self._call(room_id, [delivery.record for delivery in batch])
+            for _ in range(taken.finished):
+                feed.waiting.popleft().done()
+                self._metrics.bridge_waiting.dec()
+            if taken.lives:
+                self._called[room_id] = loop.time()
+            else:
+                self._called.pop(room_id, None)
+            if taken.because:
+                failures = 0 if taken.finished else failures
+                self._tell(taken.because, loop.time())
+                await asyncio.sleep(back_off_s(failures))
+                failures += 1
+            else:
+                failures, feed.hold = 0, False
+                await asyncio.sleep(begun + self._settings.tick_ms / 1000 - loop.time())
+        del self._feeds[room_id]
+
+    async def _call(self, room_id: str, records: Sequence[Record]) -> Taken:
+        try:
+            with self._metrics.bridge_seconds.time():
+                async with asyncio.timeout(self._settings.call_s):
+                    taken = await self._rooms.take(room_id, records)
+        except RoomsAway as error:
+            taken = Taken(0, lives=True, because=str(error))
+        except TimeoutError:
+            taken = Taken(0, lives=True, because=f"no answer within {self._settings.call_s:g} s")
+        self._metrics.bridge_calls.labels("not_taken" if taken.because else "taken").inc()
+        return taken
+
+    def _tell(self, because: str, now: float) -> None:
+        """The log says it now and then, not for each room."""
+        if now >= self._tell_again:
+            self._tell_again = now + TELL_S
+            log.warning("records of a room wait to be taken, and are handed in again: %s", because)
+
+    # --- all rooms ----------------------------------------------------------------------------------------------------
+
+    async def _keep_held(self, tasks: asyncio.TaskGroup) -> None:
+        """Calls each room in which something goes on, once it was not called for `hold_s`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            registered = await self._registered()
+            due = loop.time() - self._settings.hold_s
+            for room_id in registered | set(self._called):
+                if self._called.get(room_id, due) <= due:
+                    self._feed(room_id, tasks).hold = True
+            await asyncio.sleep(self._settings.hold_s)
+
+    async def _registered(self) -> set[str]:
+        try:
+            return set(await self._state.fields(keys.ROOMS))
+        except StateUnavailable as error:
+            log.warning("the bridge cannot see which rooms are unfinished: %s", error)
+            return set()
+
+
+def _batch(waiting: deque[Delivery], most: int) -> list[Delivery]:
+    batch: list[Delivery] = []
+    size = 0
+    for delivery in islice(waiting, most):
+        size += len(delivery.record.value)
+        if batch and size > MAX_BATCH_BYTES:
+            break
+        batch.append(delivery)
+    return batch
