@@ -39,7 +39,7 @@ GLANCE_CELL_S, GLANCE_LONGEST_S = 5.3, 1.8
 GLANCES, READS, BLINKS_FROM = 0.67, 0.33, 0.17
 """Share of the cells with a glance, share of these that read messages, size in radians from which one has a blink."""
 MESSAGES = (0.19, -0.12)
-"""Where messages are read: yaw (of one sign or the other, by room) and pitch."""
+"""Where messages are read: yaw (times `messages_side`) and pitch."""
 FIXATION_CELL_S, FIXATION_S = 0.9, 0.03
 FIXATION_SPREAD = (0.020, 0.012)
 """Yaw and pitch between which the eyes wander over a face, radians."""
@@ -147,6 +147,11 @@ def idle(room_seed: int, start_sample: int, frame_count: int) -> Frames:
     return of_rows(rows)
 
 
+def messages_side(seed: int) -> int:
+    """On which side the messages of a room are: 1 her left, -1 her right."""
+    return 1 if seed % 2 else -1
+
+
 @lru_cache(maxsize=8192)
 def _random(seed: int, kind: int, cell: int) -> tuple[float, ...]:
     """Seven numbers from [0, 1), always the same ones (splitmix64, Steele et al. 2014)."""
@@ -231,7 +236,7 @@ def _glance(seed: int, cell: int) -> tuple[float, float, float, float, float]:
         return start, 1.0, 0.0, 0.0, 0.025
     if kind < READS:
         stays, (yaw, pitch) = 0.8 + how_long, MESSAGES
-        yaw *= 1 if seed % 2 else -1
+        yaw *= messages_side(seed)
     else:
         stays = 0.35 + 0.9 * how_long**2
         size = min(0.05 - 0.10 * math.log1p(-how_far), 0.24)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from services.motion import face
 from services.motion.curves import ease
-from services.motion.frames import CHANNELS
-from services.motion.joints import LEFT_SHOULDER
+from services.motion.frames import CHANNELS, channel
+from services.motion.joints import LEFT_SHOULDER, LEFT_UPPER_ARM, RIGHT_UPPER_ARM
 
 Array = NDArray[Any]
 
 FIRST_ARM = face.SIZE + 3 * LEFT_SHOULDER
 """Channels from here on turn the arms."""
+UPPER_ARMS = [channel(joint, axis) for joint in (LEFT_UPPER_ARM, RIGHT_UPPER_ARM) for axis in "xyz"]
 NOTHING = np.zeros(CHANNELS)
 
 
@@ -41,6 +42,11 @@ class Move:
     """In turns."""
 
     @property
+    def raises_arms(self) -> bool:
+        """Whether it moves more of the arms than the shoulders."""
+        return bool(self.pose[UPPER_ARMS].any())
+
+    @property
     def end(self) -> float:
         """When nothing of it is left."""
         return self.until + self.release
@@ -61,7 +67,7 @@ def rows(moves: Sequence[Move], t: Array) -> Array:
         if move.sway is not None:
             turns = move.hertz * (t - move.start) + move.phase
             pose = pose + np.sin(2 * np.pi * turns)[:, None] * move.sway
-        if move.pose[FIRST_ARM:].any():
+        if move.raises_arms:
             total[:, FIRST_ARM:] *= 1 - weight
         total += weight * pose
     return total

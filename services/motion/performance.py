@@ -17,7 +17,7 @@ from services.core import events
 from services.core.events import Phoneme
 from services.motion.frames import SAMPLE_RATE
 from services.motion.gestures import BEAT_APEX_S, BEATS, GESTURES, Part, pose
-from services.motion.moves import FIRST_ARM, NOTHING, Move, rows
+from services.motion.moves import NOTHING, Move, rows
 from services.motion.visemes import Kind, visemes
 
 Array = NDArray[Any]
@@ -157,7 +157,7 @@ class Performance:
     def settles(self, voice_end: float) -> tuple[float, float]:
         """When, after the voice has ended, she begins to come to rest, and when she is there."""
         begins = max(voice_end, min(self._gesture_ends, voice_end + LINGERS_S))
-        arms_up = any(move.pose[FIRST_ARM:].any() and move.start < begins and move.end > begins for move in self._acts)
+        arms_up = any(move.raises_arms and move.start < begins and move.end > begins for move in self._acts)
         return begins, begins + (ARMS_SETTLE_S if arms_up else SETTLES_S)
 
     def _set_mood(self, at: float, emotion: int, intensity: float) -> None:

@@ -1,4 +1,5 @@
-"""Her body on the stage: the performance of turns laid over the idle life of the room, as one stream of frames.
+"""Her body on the stage: the performance of turns, and what she does about the room between them, laid over the idle
+life of the room, as one stream of frames.
 
 Everything is on the room's frame grid: frame f belongs to media sample f × 400.
 """
@@ -9,15 +10,19 @@ from collections import OrderedDict
 
 import numpy as np
 
-from services.core.events import MotionChunk
+from services.core.events import AudienceEvent, MotionChunk, Turn
+from services.motion import face
+from services.motion.attention import Attention
 from services.motion.compose import compose
-from services.motion.face import Floats
-from services.motion.frames import FRAME_SAMPLES, Frames, of_chunk, still
+from services.motion.curves import ease
+from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE, Frames, of_chunk, still
 from services.motion.idle import idle
 from services.motion.joints import multiply, quaternion, rotation_vector
 
 FADE_FRAMES = 12
-"""A performance that was stopped, or whose frames do not come, relaxes within 200 ms."""
+"""The face of a performance that was stopped, or whose frames do not come, relaxes within 200 ms."""
+SETTLE_FRAMES = 48
+"""Head, trunk and arms come down no faster than a person's: within 800 ms."""
 KEEP_FRAMES = 120
 """How far back frames are kept (2 s): nobody asks for older ones."""
 BLOCK = 60
@@ -59,15 +64,20 @@ class _Layer:
         times = np.arange(first, first + count)
         place = np.clip(times - self.first, 0, len(self._frames.face) - 1)
         end = self.end if self.stops is None else min(self.stops, self.end)
-        fade = np.clip((times - end + 1) / FADE_FRAMES, 0, 1)
-        weight = np.where(times < self.first, 0, 1 - fade * fade * (3 - 2 * fade)).astype(np.float32)
-        joints = quaternion(rotation_vector(self._frames.joints[place]) * weight[:, None, None])
-        return Frames(self._frames.face[place] * weight[:, None], joints.astype(np.float32))
+        begun = times >= self.first
+        quick, slow = (
+            np.where(begun, 1 - ease((times - end + 1) / frames), 0).astype(np.float32)[:, None]
+            for frames in (FADE_FRAMES, SETTLE_FRAMES)
+        )
+        values = self._frames.face[place] * quick
+        values[:, face.HEAD] = self._frames.face[place, face.HEAD] * slow
+        joints = quaternion(rotation_vector(self._frames.joints[place]) * slow[..., None])
+        return Frames(values, joints.astype(np.float32))
 
     def shows(self, first: int, count: int) -> bool:
         """Whether anything of it is to be seen in frames [first, first + count)."""
         end = self.end if self.stops is None else min(self.stops, self.end)
-        return first + count > self.first and first < end + FADE_FRAMES
+        return first + count > self.first and first < end + SETTLE_FRAMES
 
     def forget(self, before: int) -> None:
         """Drops old frames; the last one stays, to ease out from."""
@@ -82,6 +92,7 @@ class Body:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._layers: list[_Layer] = []
+        self._attention = Attention(seed)
         self._blocks: OrderedDict[int, tuple[Frames, Frames]] = OrderedDict()
         """Block number → its idle layer, and what renderers show of it while nothing is performed."""
 
@@ -89,29 +100,45 @@ class Body:
         """Lays a chunk's frames from media sample `start` (a multiple of 400) on. Raises ValueError: not our frames."""
         frames, first = of_chunk(chunk), start // FRAME_SAMPLES
         if not self._layers or self._layers[-1].epoch != epoch:
+            # What is left of the turn before, its last gesture perhaps, gives way.
+            self.stop(epoch, start)
             self._layers.append(_Layer(epoch, first))
         self._layers[-1].put(first, frames)
 
+    def notices(self, event: AudienceEvent, at: int, *, speaking: bool) -> bool:
+        """A viewer did something; from media sample `at` on it may be seen. Whether frames change."""
+        return self._attention.notices(event, at / SAMPLE_RATE, speaking=speaking)
+
+    def turns_to(self, turn: Turn, at: int, *, speaking: bool) -> bool:
+        """The turn that will be performed next is known at media sample `at`. Whether frames change."""
+        return self._attention.turns_to(turn, at / SAMPLE_RATE, speaking=speaking)
+
+    def speaks(self, at: int) -> None:
+        """The voice of a turn begins at media sample `at`, or its turn is dead: she turns to the viewers."""
+        self._attention.gives_way(at / SAMPLE_RATE)
+
     def stop(self, epoch: int, at: int) -> None:
-        """Performances below `epoch` fade from media sample `at` on."""
+        """Performances below `epoch` fade from media sample `at` on, and so does what she was about to do."""
+        self._attention.gives_way(at / SAMPLE_RATE)
         for layer in self._layers:
             if layer.epoch < epoch and layer.stops is None:
                 layer.stops = at // FRAME_SAMPLES
 
     def frames(self, first: int, count: int) -> Frames:
         """Frames [first, first + count), idle and performance together, as renderers show them."""
-        self._layers = [layer for layer in self._layers if layer.end + FADE_FRAMES > first - KEEP_FRAMES]
+        self._layers = [layer for layer in self._layers if layer.end + SETTLE_FRAMES > first - KEEP_FRAMES]
         for layer in self._layers:
             layer.forget(first - KEEP_FRAMES)
-        layers = [layer for layer in self._layers if layer.shows(first, count)]
-        if not layers:
+        spans = [layer.span(first, count) for layer in self._layers if layer.shows(first, count)]
+        attends = self._attention.frames(first * FRAME_SAMPLES, count, FRAME_SAMPLES)
+        if attends is not None:
+            spans.insert(0, attends)
+        if not spans:
             return self._alone(first, count, composed=True)
-        performed = layers[0].span(first, count)
-        for layer in layers[1:]:
-            span = layer.span(first, count)
-            performed = Frames(
-                _sum(performed.face, span.face), multiply(span.joints, performed.joints).astype(np.float32)
-            )
+        performed = spans[0]
+        for span in spans[1:]:
+            turned = multiply(span.joints, performed.joints).astype(np.float32)
+            performed = Frames((performed.face + span.face).astype(np.float32), turned)
         return compose(self._alone(first, count, composed=False), performed)
 
     def _alone(self, first: int, count: int, *, composed: bool) -> Frames:
@@ -130,8 +157,3 @@ class Body:
             if len(self._blocks) > BLOCKS:
                 self._blocks.popitem(last=False)
         return self._blocks[number]
-
-
-def _sum(left: Floats, right: Floats) -> Floats:
-    total: Floats = left + right
-    return total

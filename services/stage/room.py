@@ -43,6 +43,19 @@ FRAMES_AHEAD = 60
 """How many frames are sent ahead of their time (a second). Those that turn out otherwise are sent again."""
 FRAMES_AT_ONCE = 16
 """Fewer wait for the next tick, long before their time: a message costs the same, however few are in it."""
+UNSEEN = frozenset(
+    (
+        Decision.REASON_DUPLICATE,
+        Decision.REASON_MODERATED,
+        Decision.REASON_WITHDRAWN,
+        Decision.REASON_SKIPPED,
+        Decision.REASON_EXPIRED,
+        Decision.REASON_QUEUE_FULL,
+        Decision.REASON_FLOODING,
+        Decision.REASON_NOT_PERFORMED,
+    )
+)
+"""Decisions for these reasons tell of nothing that she would look at: it is old, or not for the room."""
 DECISIONS = 30
 """So many of the latest choices are told to a renderer that joins."""
 RENDERER_QUEUE = 256
@@ -134,19 +147,35 @@ class Room:
 
     def interrupt(self, epoch: int, *, reason: str, keep: bool = False) -> None:
         """Everything below the epoch is dead, from this moment on."""
+        if not keep:
+            self._body.speaks(self._soon())
+            self._resend_frames(self._soon() // FRAME)
         self._apply(self.timeline.interrupt(epoch, self.now(), reason=reason, keep=keep))
         self.status.epoch = max(self.status.epoch, epoch)
         self.wake()
 
     def turn(self, turn: Turn) -> None:
-        """The turn that will be performed next, for renderers to show whom it answers."""
+        """The turn that will be performed next, for renderers to show whom it answers. She turns to it meanwhile."""
         self._turn = turn
+        self._show(self._body.turns_to(turn, self._soon(), speaking=self.timeline.performing is not None))
 
     def decision(self, decision: Decision) -> None:
-        """A choice, for renderers to show; those who join later get the latest ones."""
+        """A choice, for renderers to show; those who join later get the latest ones. She notices what is new."""
+        if decision.outcome != Decision.OUTCOME_CHOSEN and decision.reason not in UNSEEN:
+            speaking = self.timeline.performing is not None
+            self._show(self._body.notices(decision.event, self._soon(), speaking=speaking))
         content = StageFrame(decision=decision)
         self._decisions.append(content.SerializeToString())
         self._send(content)
+
+    def _soon(self) -> int:
+        """The media sample of the first frame that can still be changed everywhere."""
+        return -(-(self.now() + self._settings.lead_ms * RATE // 1000) // FRAME) * FRAME
+
+    def _show(self, changed: bool) -> None:
+        if changed:
+            self._resend_frames(self._soon() // FRAME)
+            self.wake()
 
     def send_status(self) -> None:
         """Tells renderers how things stand."""
@@ -235,6 +264,8 @@ class Room:
             match effect:
                 case Began():
                     self._began(effect)
+                    self._body.speaks(effect.start)
+                    self._resend_frames(effect.start // FRAME)
                     self._send_performing(effect.turn_id, effect.epoch, effect.start, speaking=True)
                 case Sound(turn_id, epoch, sequence, start, pcm, last):
                     voice = StageVoice(

@@ -17,8 +17,12 @@ from services.core.events import (
     EMOTION_SHY,
     GESTURE_NONE,
     GESTURE_WAVE,
+    AudienceCause,
+    AudienceEvent,
+    Chat,
     Control,
     Decision,
+    Gift,
     Joint,
     MotionChunk,
     Mute,
@@ -27,6 +31,7 @@ from services.core.events import (
     StageFrame,
     Stop,
     Supersede,
+    Turn,
     VoiceChunk,
 )
 from services.core.ids import SeededIds
@@ -383,3 +388,52 @@ async def test_a_turn_that_is_overtaken_before_it_began_keeps_no_record() -> Non
         assert [report.turn_id for report in await theatre.performed("a")][-1] == "a2"
         assert await theatre.bus.lag(topics.VOICE, "stage") == 0
         assert await theatre.bus.lag(topics.FRAMES, "stage") == 0
+
+
+@virtual_time
+async def test_before_she_answers_she_reads_and_when_she_speaks_she_looks_up() -> None:
+    theatre = Theatre()
+    asked = Turn(
+        room_id="a", turn_id="a1", epoch=1, audience=AudienceCause(events=[AudienceEvent(chat=Chat(text="?"))])
+    )
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await asyncio.sleep(0.5)
+            await theatre.bus.publish(seal(topics.TURNS, asked, event_id="a1", room_id="a", source="test", now_ms=0))
+            await asyncio.sleep(0.5)
+            await theatre.say("a", 1, 2.0)
+            await asyncio.sleep(2)
+            frames = received(renderer)
+    start = of("voice", frames)[0].start_sample // 400
+    gaze: dict[int, float] = {}
+    for m in of("motion", frames):
+        faces = np.frombuffer(m.face_f32le, "<f4").reshape(-1, SIZE)
+        gaze |= {m.start_sample // 400 + k: float(faces[k, INDEX["LeftEyePitch"]]) for k in range(m.frame_count)}
+    assert np.mean([gaze[frame] for frame in range(40, start)]) < -0.05
+    assert abs(np.mean([gaze[frame] for frame in range(start + 40, start + 80)])) < 0.05
+
+
+@virtual_time
+async def test_a_gift_is_seen_on_her_face_before_she_thanks_and_nothing_unseemly_is() -> None:
+    theatre = Theatre()
+    gift = AudienceEvent(event_id="g", gift=Gift(count=1, value_fen=20_000))
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            for number, reason in enumerate((Decision.REASON_MODERATED, Decision.REASON_PAID)):
+                await asyncio.sleep(1)
+                decision = Decision(
+                    room_id="a", event_id="g", outcome=Decision.OUTCOME_WAITING, reason=reason, event=gift
+                )
+                await theatre.bus.publish(
+                    seal(topics.DECISIONS, decision, event_id=f"d{number}", room_id="a", source="test", now_ms=0)
+                )
+            await asyncio.sleep(2)
+            frames = received(renderer)
+    wide: dict[int, float] = {}
+    for m in of("motion", frames):
+        faces = np.frombuffer(m.face_f32le, "<f4").reshape(-1, SIZE)
+        wide |= {m.start_sample // 400 + k: float(faces[k, INDEX["EyeWideLeft"]]) for k in range(m.frame_count)}
+    assert max(wide[frame] for frame in range(118)) < 0.1
+    assert max(wide[frame] for frame in range(120, 160)) > 0.4
