@@ -17,7 +17,8 @@ FOLDER = "PUPPET_FOLDER"
 
 class Puppet:
     """TextSegment → VoiceChunks. The text is JSON: `answers` (how many), `pause_s` before each, `bytes` of each,
-    `fails` or `breaks` after so many, `note`: a file of `folder` that says how far it came and how it ended.
+    `fails` or `breaks` after so many, `note`: a file of `folder` that says how far it came and how it ended;
+    `pid` names its process.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,6 +32,7 @@ class Puppet:
         told: dict[str, Any] = json.loads(request.text)
         note = self._folder / told.get("note", "note")
         ended = "closed"
+        (self._folder / "pid").write_text(str(os.getpid()))
         note.write_text("begun")
         try:
             for number in range(told.get("answers", 1)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -70,6 +72,23 @@ async def test_a_request_that_is_cut_short_has_failed(server: Triton, inference:
     assert not await inference.ready(PUPPET)
     await server.server.start()
     await until(lambda: inference.ready(PUPPET))
+    assert len(await answers(inference, told(answers=3))) == 3
+
+
+async def test_a_server_whose_model_dies_ends_and_is_not_ready_for_ever(
+    server: Triton, inference: Inference, folder: Path
+) -> None:
+    asking = asyncio.create_task(answers(inference, told(answers=1000, pause_s=0.02)))
+    await until_noted(folder / "note", "begun")
+    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+    with pytest.raises(ModelFailed):
+        await asking
+
+    async def ended() -> bool:
+        return not server.server.running
+
+    await until(ended)
+    await server.server.start()
     assert len(await answers(inference, told(answers=3))) == 3
 
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 REST_S = (0.5, 1.0, 2.0, 5.0)
 """How long a server that failed is asked last, by how often in a row it did."""
-ELSEWHERE = re.compile(r"unknown model|not ready|no available versions|exiting|shutting down", re.IGNORECASE)
+ELSEWHERE = re.compile(r"unknown model|not ready|not healthy|is stopping|shutting down", re.IGNORECASE)
 """What a server says that is starting, stopping, or has not got the model: another one may have it."""
 UNSTARTED = "must specify the START flag"
 """What a server says that does not know the sequence (any more)."""

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from opentelemetry.trace import SpanKind
 
 from services.core.inference.port import KINDS, Model, ModelFailed
+from services.core.inference.triton_watch import Watch
 from services.core.inference.triton_wire import ANSWER, ASKS_READY, REQUEST, SEQUENCE_STARTS, room_of
 from services.core.settings import Settings, load
 from services.core.telemetry import Telemetry, otlp
@@ -107,6 +108,7 @@ class Shell(ABC, Generic[M]):
         )
         self._thread.start()
         opened.result()
+        self._watch = Watch()
 
     def execute(self, requests: Sequence[Any]) -> None:
         """Takes requests in; their answers go through their senders."""
@@ -124,6 +126,7 @@ class Shell(ABC, Generic[M]):
         """Lets requests at work end, within bounds."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        self._watch.goodbye()
         self._telemetry.close()
 
     # --- in the event loop -------------------------------------------------------------------------------------------
