@@ -1,4 +1,4 @@
-"""The bus on Apache Kafka through kafka-python. `kafka_member` says how records reach the event loop.
+"""The bus on Apache Kafka through kafka-python.
 
 The library has threads of its own: an IO thread for each client, and a sender for the producer. Whatever of it can
 block runs in this bus's executor or on a member's thread, never on the event loop.
@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
@@ -26,6 +24,7 @@ from kafka.errors import (
     FencedInstanceIdError,
     KafkaError,
     MessageSizeTooLargeError,
+    RetriableError,
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     UnsupportedSaslMechanismError,
@@ -33,127 +32,70 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from services.core import topics as topic_names
-from services.core.bus.kafka_member import Fetched, Member, Place, Refused
+from services.core.bus.kafka import (
+    CLOSE_S,
+    FETCH_BYTES,
+    FETCH_RECORDS,
+    FETCH_WAIT_MS,
+    RECONNECT_MS,
+    KafkaBus,
+    Reading,
+    Start,
+    instance_id,
+    not_allowed,
+    wrong_password,
+)
+from services.core.bus.kafka_member import Client, Fetched, Member, Place, Refused
 from services.core.bus.partitions import partition_of
-from services.core.bus.port import BusUnavailable, Record
+from services.core.bus.port import Record
 from services.core.settings import Kafka
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-FETCH_WAIT_MS = 100
-"""How long the broker holds a request when there is nothing; a partition that is resumed waits as long at most."""
-FETCH_BYTES = 1_048_576
-"""Of one partition and request. A larger record comes all the same, alone."""
-POLL_RECORDS = 500
-RECONNECT_MS = (50, 1_000)
-"""The wait before the first attempt to connect again, and the longest."""
-JOIN_S = 30.0
-"""How long joining a group may take: its other members finish their work first, and a dead one has to be missed."""
-CLOSE_S = 3.0
-"""How long one step of closing may take."""
-BLOCKING_CALLS = 8
-"""How many threads wait for answers at once."""
 
 
-class KafkaPythonBus:
-    """`services.core.bus.port` says what it promises. An async context manager.
+class KafkaPythonBus(KafkaBus):
+    """See KafkaBus."""
 
-    `max_unfinished` is how many records a consumer may hold of one partition before delivery pauses. `session_s` is how
-    long the partitions of a member that died stay with it, `drain_s` how long those that move to another member may be
-    worked on. A call that Kafka has not answered after `timeout_s` raises BusUnavailable.
-    """
+    _admin: Any = None
+    _producer: Any = None
 
-    def __init__(
-        self,
-        settings: Kafka,
-        *,
-        layout: Callable[[str], topic_names.Layout] = topic_names.layout,
-        max_unfinished: int = 10_000,
-        session_s: float = 6.0,
-        drain_s: float = 3.0,
-        timeout_s: float = 5.0,
-    ) -> None:
-        self._settings = settings
-        self._layout = layout
-        self._max_unfinished = max_unfinished
-        self._session_s = session_s
-        self._drain_s = drain_s
-        self._timeout_s = timeout_s
-        self._common = connection(settings)
-        self._partitions: dict[str, int] = {}
-        """Of every topic that was used."""
+    def _open(self) -> None:
+        # On DEBUG the library logs whole records, and so what viewers wrote; its errors are ours to tell.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        common = connection(self._settings) | {"bootstrap_timeout_ms": self._timeout_ms}
+        self._admin = KafkaAdminClient(**common, request_timeout_ms=self._timeout_ms)
+        self._producer = KafkaProducer(
+            **common,
+            allow_auto_create_topics=False,
+            max_block_ms=self._timeout_ms,
+            request_timeout_ms=self._timeout_ms // 2,
+            delivery_timeout_ms=self._timeout_ms,
+            metrics_enabled=False,
+        )
 
-    async def __aenter__(self) -> Self:
-        # On DEBUG the library logs whole records, and so what viewers wrote.
-        logging.getLogger("kafka").setLevel(logging.ERROR)
-        self._threads = ThreadPoolExecutor(BLOCKING_CALLS, thread_name_prefix="kafka")
-        timeout_ms = int(self._timeout_s * 1000)
-        try:
-            self._admin: Any = await self._blocking(
-                lambda: KafkaAdminClient(
-                    **self._common,
-                    bootstrap_timeout_ms=timeout_ms,
-                    request_timeout_ms=timeout_ms,
-                )
-            )
-            self._producer: Any = await self._blocking(
-                lambda: KafkaProducer(
-                    **self._common,
-                    bootstrap_timeout_ms=timeout_ms,
-                    max_block_ms=timeout_ms,
-                    request_timeout_ms=timeout_ms // 2,
-                    delivery_timeout_ms=timeout_ms,
-                    metrics_enabled=False,
-                )
-            )
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._close()
-
-    async def _close(self) -> None:
-        loop = asyncio.get_running_loop()
-        if hasattr(self, "_producer"):
-            await loop.run_in_executor(self._threads, lambda: self._producer.close(timeout=CLOSE_S))
-        if hasattr(self, "_admin"):
-            await loop.run_in_executor(self._threads, self._admin.close)
-        self._threads.shutdown(wait=False)
-
-    async def publish(self, *records: Record) -> None:
-        if not records:
-            return
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                for topic in dict.fromkeys(record.topic for record in records):
-                    await self._ensure(topic)
-                    if self._producer._metadata.partitions_for_topic(topic) is None:  # send would block
-                        await self._blocking(partial(self._producer.partitions_for, topic))
-                await self._send(records)
-        except TimeoutError:
-            raise BusUnavailable(self._no_answer()) from None
+    def _shut(self) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=CLOSE_S)
+        if self._admin is not None:
+            self._admin.close()
 
     async def _send(self, records: Sequence[Record]) -> None:
+        for topic in {record.topic for record in records}:
+            if self._producer._metadata.partitions_for_topic(topic) is None:  # send would block
+                await self._blocking(partial(self._producer.partitions_for, topic))
         loop = asyncio.get_running_loop()
         taken: asyncio.Future[None] = loop.create_future()
-        failures: list[Exception] = []
-        outcomes: list[None] = []
+        outcomes: list[Any] = []
 
         def resolve() -> None:
             if not taken.done():
                 taken.set_result(None)
 
         def note(outcome: Any) -> None:  # on the library's threads
-            if isinstance(outcome, Exception):
-                failures.append(outcome)
-            outcomes.append(None)
+            outcomes.append(outcome)
             if len(outcomes) == len(records):
-                loop.call_soon_threadsafe(resolve)
+                with suppress(RuntimeError):  # nobody waits any longer
+                    loop.call_soon_threadsafe(resolve)
 
         with self._translated():
             for record in records:
@@ -166,64 +108,59 @@ class KafkaPythonBus:
                 ).add_both(note)
         await taken
         with self._translated():
-            if failures:
-                raise failures[0]
+            for outcome in outcomes:
+                if isinstance(outcome, Exception):
+                    raise outcome
 
-    @asynccontextmanager
-    async def consume(
-        self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
-    ) -> AsyncIterator[Member]:
-        for topic in topics:
-            await self._ensure(topic)
-        reader = f"{group or 'a listener'} of {', '.join(topics)}"
-        member = Member(reader=reader, max_unfinished=self._max_unfinished, drain_s=self._drain_s)
+    def _client(self, member: Member, topics: tuple[str, ...], group: str | None, start: Start) -> Client:
+        consumer = self._consumer(group, topics)
+        if group is not None:
+            return _GroupClient(consumer, member, topics, start)
+        return _LoneClient(consumer, member, self._places(topics), start, self._timeout_ms)
 
-        def open_client(member: Member) -> _LoneClient | _GroupClient:
-            with self._translated():
-                consumer = self._consumer(group, topics)
-                if group is not None:
-                    return _GroupClient(consumer, member, topics, start)
-                return _LoneClient(consumer, member, self._places(topics), start, self._timeout_s)
+    def _reading(self, topic: str) -> Reading:
+        return _Reading(self._consumer(None, (topic,)), self._places((topic,)), self._timeout_ms)
 
-        try:
-            await member.join(open_client, JOIN_S if group is not None else self._timeout_s)
-            yield member
-        finally:
-            await member.leave()
-
-    async def read(self, topic: str) -> AsyncIterator[Record]:
-        if not await self._exists(topic):
-            return
+    def _lag(self, topic: str, group: str) -> int:
         places = self._places((topic,))
-        consumer = await self._blocking(lambda: self._consumer(None, (topic,)))
-        try:
-            reading = _Reading(consumer, places, int(self._timeout_s * 1000))
-            await self._blocking(reading.begin)
-            while reading.ends:
-                for record in await self._blocking(reading.some):
-                    yield record
-        finally:
-            await asyncio.get_running_loop().run_in_executor(self._threads, consumer.close)
+        committed = self._admin.list_group_offsets({group: places})[group]
+        first, end = (
+            self._admin.list_partition_offsets(dict.fromkeys(places, spec), timeout_ms=self._timeout_ms)
+            for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+        )
+        done = {place: committed[place].offset if place in committed else -1 for place in places}
+        return sum(end[place].offset - max(first[place].offset, done[place]) for place in places)
 
-    async def lag(self, topic: str, group: str) -> int:
-        if not await self._exists(topic):
-            return 0
-        places = self._places((topic,))
+    def _count(self, topic: str) -> int:
+        described = self._admin.describe_topics([topic])
+        return len(described[0]["partitions"]) if described else 0
 
-        def ask() -> int:
-            committed = self._admin.list_group_offsets({group: places})[group]
-            timeout_ms = int(self._timeout_s * 1000)
-            first, end = (
-                self._admin.list_partition_offsets(dict.fromkeys(places, spec), timeout_ms=timeout_ms)
-                for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
-            )
-            done = {place: committed[place].offset if place in committed else -1 for place in places}
-            return sum(end[place].offset - max(first[place].offset, done[place]) for place in places)
+    def _create(self, topic: str, layout: topic_names.Layout) -> None:
+        new = {
+            "num_partitions": layout.partitions,
+            "replication_factor": self._settings.replicas,
+            "configs": layout.config(),
+        }
+        with suppress(TopicAlreadyExistsError):
+            self._admin.create_topics({topic: new}, timeout_ms=self._timeout_ms)
+        self._admin.wait_for_topics([topic], timeout_ms=self._timeout_ms)
 
-        return await self._blocking(ask)
+    def _explain(self, error: Exception) -> ValueError | str | None:
+        match error:
+            case MessageSizeTooLargeError():
+                return ValueError(f"Kafka: {error}")
+            case KafkaError():
+                return explained(error)
+            case _:
+                return None
+
+    def _passing(self, error: Exception) -> bool:
+        return isinstance(error, RetriableError)
+
+    def _places(self, topics: Sequence[str]) -> list[Any]:
+        return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions[topic])]
 
     def _consumer(self, group: str | None, topics: Sequence[str]) -> Any:
-        timeout_ms = int(self._timeout_s * 1000)
         membership: dict[str, Any] = {}
         if group is not None:
             membership = {
@@ -232,9 +169,9 @@ class KafkaPythonBus:
                 "partition_assignment_strategy": (CooperativeStickyAssignor,),
             }
             if self._settings.instance:
-                membership["group_instance_id"] = ".".join((self._settings.instance, *topics))[:249]
+                membership["group_instance_id"] = instance_id(self._settings, topics)
         return KafkaConsumer(
-            **self._common,
+            **connection(self._settings),
             **membership,
             group_id=group,
             enable_auto_commit=False,
@@ -243,67 +180,11 @@ class KafkaPythonBus:
             fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
-            max_poll_records=POLL_RECORDS,
-            bootstrap_timeout_ms=timeout_ms,
-            request_timeout_ms=max(timeout_ms, 2 * FETCH_WAIT_MS),
+            max_poll_records=FETCH_RECORDS,
+            bootstrap_timeout_ms=self._timeout_ms,
+            request_timeout_ms=max(self._timeout_ms, 2 * FETCH_WAIT_MS),
             metrics_enabled=False,
         )
-
-    def _places(self, topics: Sequence[str]) -> list[Any]:
-        return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions[topic])]
-
-    async def _ensure(self, topic: str) -> None:
-        """Creates the topic when it is missing. Raises BusUnavailable."""
-        if await self._exists(topic):
-            return
-        if not self._settings.create_topics:
-            raise BusUnavailable(f"Kafka has no topic {topic}. Mend: create it, or set kafka.create_topics")
-        layout = self._layout(topic)
-        new = {
-            "num_partitions": layout.partitions,
-            "replication_factor": self._settings.replicas,
-            "configs": layout.config(),
-        }
-
-        def create() -> None:
-            with suppress(TopicAlreadyExistsError):  # another process was quicker
-                self._admin.create_topics({topic: new}, timeout_ms=int(self._timeout_s * 1000))
-            self._admin.wait_for_topics([topic], timeout_ms=int(self._timeout_s * 1000))
-
-        await self._blocking(create)
-        if not await self._exists(topic):
-            raise BusUnavailable(f"Kafka does not show its new topic {topic} yet. Mend: try again")
-
-    async def _exists(self, topic: str) -> bool:
-        if topic not in self._partitions:
-            described = await self._blocking(lambda: self._admin.describe_topics([topic]))
-            count = len(described[0]["partitions"]) if described else 0
-            if count == 0:
-                return False
-            self._partitions[topic] = count
-        return True
-
-    async def _blocking(self, call: Callable[[], T]) -> T:
-        """Runs what waits for an answer. Raises BusUnavailable."""
-        try:
-            async with asyncio.timeout(2 * self._timeout_s):  # the library's own time-out comes first
-                with self._translated():
-                    return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        except TimeoutError:
-            raise BusUnavailable(self._no_answer()) from None
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turns the library's failures into the port's."""
-        try:
-            yield
-        except MessageSizeTooLargeError as error:
-            raise ValueError(f"Kafka: {error}") from error
-        except KafkaError as error:
-            raise BusUnavailable(f"Kafka at {self._settings.bootstrap_servers}: {explained(error)}") from error
-
-    def _no_answer(self) -> str:
-        return f"Kafka at {self._settings.bootstrap_servers} did not answer within {self._timeout_s:g} s"
 
 
 def connection(settings: Kafka) -> dict[str, Any]:
@@ -330,9 +211,9 @@ def explained(error: Exception) -> str:
     """What went wrong, and how to mend it where that is known."""
     match error:
         case SaslAuthenticationFailedError() | UnsupportedSaslMechanismError():
-            return f"it refuses the name or the password ({error}). Mend: kafka.username, .password, .sasl_mechanism"
+            return wrong_password(error)
         case AuthorizationError():
-            return f"this user may not do that ({error}). Mend: give it the right, or set another kafka.username"
+            return not_allowed(error)
         case _:
             return str(error) or type(error).__name__
 
@@ -347,41 +228,42 @@ def record_of(entry: Any) -> Record:
     )
 
 
-class _Reading:
-    """Reads partitions from their first record to what was their last one when it began."""
-
+class _Reading(Reading):
     def __init__(self, consumer: Any, places: list[Any], timeout_ms: int) -> None:
-        self.ends: dict[Any, int] = {}
-        """Of the partitions that are not read to their end."""
         self._consumer = consumer
-        self._places = places
         self._timeout_ms = timeout_ms
-
-    def begin(self) -> None:
-        self._consumer.assign(self._places)
-        first = self._consumer.beginning_offsets(self._places, timeout_ms=self._timeout_ms)
-        self.ends = self._consumer.end_offsets(self._places, timeout_ms=self._timeout_ms)
-        for place in self._places:
-            self._consumer.seek(place, first[place])
-        self._leave_out([place for place in self._places if first[place] >= self.ends[place]])
+        try:
+            consumer.assign(places)
+            first = consumer.beginning_offsets(places, timeout_ms=timeout_ms)
+            self._ends: dict[Any, int] = consumer.end_offsets(places, timeout_ms=timeout_ms)
+        except BaseException:
+            consumer.close()
+            raise
+        for place in places:
+            consumer.seek(place, first[place])
+        self._leave_out([place for place in places if first[place] >= self._ends[place]])
 
     def some(self) -> list[Record]:
         fetched = self._consumer.poll(timeout_ms=FETCH_WAIT_MS)
         if not fetched:  # nothing there, or nobody
-            self._consumer.end_offsets(list(self.ends), timeout_ms=self._timeout_ms)
+            self._consumer.end_offsets(list(self._ends), timeout_ms=self._timeout_ms)
         found = [
             record_of(entry)
             for place, entries in fetched.items()
             for entry in entries
-            if place in self.ends and entry.offset < self.ends[place]
+            if place in self._ends and entry.offset < self._ends[place]
         ]
         # The position, rather than the last offset: a log may end with entries that are no records.
-        self._leave_out([place for place, end in self.ends.items() if self._consumer.position(place) >= end])
+        self._leave_out([place for place, end in self._ends.items() if self._consumer.position(place) >= end])
         return found
+
+    def close(self) -> None:
+        self._consumer.close()
 
     def _leave_out(self, places: list[Any]) -> None:
         self._consumer.pause(*places)
-        self.ends = {place: end for place, end in self.ends.items() if place not in places}
+        self._ends = {place: end for place, end in self._ends.items() if place not in places}
+        self.unread = bool(self._ends)
 
 
 class _Client:
@@ -416,13 +298,11 @@ class _Client:
 class _LoneClient(_Client):
     """Reads every partition, without a group."""
 
-    def __init__(
-        self, consumer: Any, member: Member, places: list[Any], start: Literal["earliest", "latest"], timeout_s: float
-    ) -> None:
+    def __init__(self, consumer: Any, member: Member, places: list[Any], start: Start, timeout_ms: int) -> None:
         super().__init__(consumer, member)
         consumer.assign(places)
         bounds = consumer.beginning_offsets if start == "earliest" else consumer.end_offsets
-        for place, offset in bounds(places, timeout_ms=int(timeout_s * 1000)).items():
+        for place, offset in bounds(places, timeout_ms=timeout_ms).items():
             consumer.seek(place, offset)
         member.take((place.topic, place.partition) for place in places)
         self.joined = True
@@ -434,9 +314,7 @@ class _LoneClient(_Client):
 class _GroupClient(_Client):
     """A member of a group."""
 
-    def __init__(
-        self, consumer: Any, member: Member, topics: tuple[str, ...], start: Literal["earliest", "latest"]
-    ) -> None:
+    def __init__(self, consumer: Any, member: Member, topics: tuple[str, ...], start: Start) -> None:
         super().__init__(consumer, member)
         self._start = start
         self._new: list[Any] = []
