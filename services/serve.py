@@ -101,8 +101,8 @@ async def _work(
 ) -> None:
     """Waits for the servers, builds the service and runs it until cancelled."""
     async with AsyncExitStack() as stack:
-        bus, state = await servers.reach(stack)
-        ports = Ports(bus, state, SystemClock(), RandomIds(), telemetry)
+        bus, state, models = await servers.reach(stack)
+        ports = Ports(bus, state, SystemClock(), RandomIds(), telemetry, models)
         # Loaded by name, so that a process holds the code of its own service only.
         build = importlib.import_module(f"services.building.{name}").build
         built = build(settings, ports, Shared(settings, stack))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from services.building.part import CannotStart
 from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable
 from services.core.bus.redis_streams import RedisBus
+from services.core.inference import Inference
 from services.core.settings import Settings
 from services.core.state.port import Put, State, StateUnavailable
 from services.core.state.redis_state import RedisState
@@ -19,6 +21,8 @@ from services.core.worker import back_off_s
 log = logging.getLogger(__name__)
 
 READY_TTL_S = 60
+BEST: Mapping[str, str] = {"chat": "chat.persona", "speech": "speech.espeak", "motion": "motion.rules"}
+"""The model that a service cannot do without, where its models are on servers."""
 T = TypeVar("T")
 
 
@@ -27,6 +31,11 @@ class Servers:
 
     def __init__(self, settings: Settings, service: str) -> None:
         """Raises CannotStart when the settings name no server."""
+        if settings.bus == "kafka" and not settings.kafka.bootstrap_servers:
+            raise CannotStart(
+                "bus is kafka, and kafka.bootstrap_servers (LYDIA_KAFKA__BOOTSTRAP_SERVERS) is not set. Set it, for "
+                "example to 127.0.0.1:9092, or set LYDIA_BUS=redis"
+            )
         if not settings.redis.url:
             raise CannotStart(
                 "redis.url (LYDIA_REDIS__URL) is not set: a service of a cluster keeps its state in a Redis that all "
@@ -37,9 +46,18 @@ class Servers:
         self._ready_key = f"ready:{service}"
         self._bus: Bus | None = None
         self._state: State | None = None
+        self._models: Inference | None = None
+        self._model = BEST.get(service) if settings.triton.servers else None
 
-    async def reach(self, stack: AsyncExitStack) -> tuple[Bus, State]:
-        """Bus and state, once their servers answer, however long that takes."""
+    async def reach(self, stack: AsyncExitStack) -> tuple[Bus, State, Inference | None]:
+        """Bus, state and model servers, once bus and state answer, however long that takes.
+
+        Nobody waits for the models: without them a ladder steps down.
+        """
+        if self._model is not None:
+            from services.core.inference.triton import TritonInference  # only a cluster has its client
+
+            self._models = await stack.enter_async_context(TritonInference(self._settings.triton))
         redis = self._settings.redis
         self._state = state = await stack.enter_async_context(RedisState(redis.login, timeout_s=redis.timeout_s))
         failures = 0
@@ -54,7 +72,7 @@ class Servers:
                 failures += 1
             else:
                 self.missing = ""
-                return self._bus, state
+                return self._bus, state, self._models
 
     async def look(self) -> str:
         """Asks the servers. Returns, and keeps, what is missing."""
@@ -65,12 +83,26 @@ class Servers:
         except (BusUnavailable, StateUnavailable) as error:
             self._note(error)
         else:
-            if self.missing:
-                log.info("all servers answer")
-            self.missing = ""
+            missing = await self._missing_model()
+            if missing != self.missing:
+                log.info("%s", missing or "all servers answer")
+            self.missing = missing
         return self.missing
 
+    async def _missing_model(self) -> str:
+        if self._models is None or self._model is None or await self._models.ready(self._model):
+            return ""
+        return (
+            f"{self._model} is not ready on any Triton at {', '.join(self._settings.triton.servers)}. Start one with "
+            "this model, or set LYDIA_TRITON__SERVERS to where it is"
+        )
+
     def _open_bus(self) -> AbstractAsyncContextManager[Bus]:
+        if self._settings.bus == "kafka":
+            # Loaded only here: `lydia up` and a cluster over Redis need no Kafka client.
+            from services.core.bus.kafka_python import KafkaPythonBus
+
+            return KafkaPythonBus(self._settings.kafka)
         redis = self._settings.redis
         return RedisBus(redis.login, timeout_s=redis.timeout_s)
 
@@ -84,7 +116,7 @@ class Servers:
         if of_redis:
             name, where, setting = "Redis", self._settings.redis.url, "LYDIA_REDIS__URL"
         else:
-            name, where, setting = "Kafka", "", "LYDIA_KAFKA__BOOTSTRAP_SERVERS"
+            name, where, setting = "Kafka", self._settings.kafka.bootstrap_servers, "LYDIA_KAFKA__BOOTSTRAP_SERVERS"
         missing = f"{name} at {where} is missing ({error}). Start it, or set {setting} to where it is"
         if missing != self.missing:
             log.warning("%s; trying again", missing)

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from services.core.bus.port import Bus
 from services.core.clock import Clock
 from services.core.ids import Ids
+from services.core.inference import Inference
 from services.core.moderation import BadRules, Moderator
 from services.core.settings import Settings
 from services.core.state.port import State
@@ -42,6 +43,8 @@ class Ports:
     clock: Clock
     ids: Ids
     telemetry: Telemetry
+    models: Inference | None = None
+    """Model servers; without them a service has its models in its own process."""
 
 
 async def _nothing() -> None:

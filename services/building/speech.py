@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from services.building.part import Part, Ports, Shared
-from services.core.inference import InProcess, Model
+from services.core.inference import Inference, InProcess, Model, Placed
 from services.core.settings import Settings
 from services.places import VOICE
 from services.speech.espeak.client import espeak_client
@@ -25,27 +25,29 @@ log = logging.getLogger(__name__)
 async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Speaks with the voices that this machine and its settings have, and with captions where none can."""
     stack = shared.stack
-    espeak = await stack.enter_async_context(espeak_client(processes=2))
-    models: dict[str, Model] = {}
+    models: dict[str, Model] = {CAPTIONS: CaptionsSpeech()}
+    voices: dict[str, NaturalSpeech] = {}
     if settings.speech.base_url:
         from services.speech.model.openai import OpenAISpeech
 
         models[OPENAI] = server = OpenAISpeech(settings.speech)
         stack.push_async_callback(server.close)
-    voices = natural_voices(settings)
-    for rung, natural in voices.items():
-        models[rung] = natural
-        stack.push_async_callback(natural.close)
-    models |= {ESPEAK: EspeakSpeech(espeak), CAPTIONS: CaptionsSpeech()}
-    rungs = tuple(models)
+    inference: Inference
+    if ports.models is None:
+        models[ESPEAK] = EspeakSpeech(await stack.enter_async_context(espeak_client(processes=2)))
+        voices = natural_voices(settings)
+        for rung, natural in voices.items():
+            models[rung] = natural
+            stack.push_async_callback(natural.close)
+        known = set(models)
+        inference = InProcess(models)
+    else:
+        there = {ESPEAK} if settings.speech.own_voice == "fast" else {NATURAL, ESPEAK}
+        known = models.keys() | there
+        inference = Placed(InProcess(models), ports.models, there)
+    rungs = tuple(rung for rung in (OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS) if rung in known)
     speech = Speech(
-        ports.bus,
-        ports.state,
-        InProcess(models),
-        ports.clock,
-        ports.telemetry,
-        rungs=rungs,
-        speed=settings.stage.speed,
+        ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, speed=settings.stage.speed
     )
 
     def begin() -> None:
