@@ -13,13 +13,18 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo setup test test-python test-web check format proto proto-baseline picture pictures meanings bench voices doctor lock clean
+.PHONY: help run cluster demo setup test test-python test-web check format proto proto-baseline picture pictures meanings bench voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 run: setup ## set everything up and start Lydia (http://127.0.0.1:8080)
 	@exec $(BIN)/lydia up
+
+cluster: setup $(VENV)/.cluster $(VENV)/.triton ## start what a cluster runs, on this machine: Kafka, Redis, Triton and every service
+	@deploy/java.sh
+	@deploy/prometheus.sh
+	@exec $(BIN)/python -m deploy.local
 
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo
@@ -33,6 +38,8 @@ test-python: $(VENV)/.dev $(VENV)/.triton
 	$(call say,Python tests)
 	@deploy/chromium.sh
 	@deploy/java.sh
+	@deploy/redis.sh
+	@deploy/prometheus.sh
 	@$(BIN)/python -m pytest -q --durations=10
 
 test-web: $(WEB)/dist/.built
@@ -108,6 +115,10 @@ $(VENV)/.runtime: $(VENV)/.uv requirements.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.cluster: $(VENV)/.runtime requirements-cluster.txt
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-cluster.txt
 	@touch $@
 
 $(VENV)/.judge: $(VENV)/.runtime requirements-judge.txt

@@ -99,7 +99,7 @@ def _run(settings: Settings, console: Console, *, demo: bool) -> int:
             listener = stack.enter_context(listen(settings))
             if demo:
                 settings = stack.enter_context(_simulated_room(settings, address(settings, listener)))
-            run(up(settings, listener, lambda where: _welcome(console, where, demo=demo)))
+            run(up(settings, listener, lambda where: welcome(console, where, demo=demo)))
         except (CannotStart, RedisFailed) as error:
             console.print(f"She does not start: {error}", style="bold red", markup=False, soft_wrap=True)
             return 1
@@ -148,7 +148,8 @@ def _places(error: BaseException | None) -> Iterator[str]:
         yield from _places(error.__cause__)
 
 
-def _welcome(console: Console, where: Addresses, *, demo: bool) -> None:
+def welcome(console: Console, where: Addresses, *, demo: bool = False) -> None:
+    """Tells where to click, once everything answers."""
     running = " · ".join(where.rungs.values()) + (" · simulated Douyin audience" if demo else "")
     # What is no terminal is often a log, which keeps and shows what it was told.
     opened = console.is_terminal

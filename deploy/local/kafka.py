@@ -18,6 +18,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -174,15 +175,32 @@ def _addresses(ports: Mapping[str, int]) -> str:
     return ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
 
 
+@dataclass(frozen=True)
+class Broker:
+    """A Kafka to use: one of our own, not started yet, or (with no `server`) the one that the environment names."""
+
+    servers: str
+    server: KafkaServer | None
+
+
+def kafka_server(folder: Path) -> Broker:
+    """See Broker."""
+    given = os.environ.get(ADDRESS_VARIABLE)
+    if given:
+        return Broker(given, None)
+    server = KafkaServer(folder)
+    return Broker(server.servers, server)
+
+
 @asynccontextmanager
 async def kafka(folder: Path) -> AsyncIterator[str]:
     """The address of the Kafka that the environment names, or of one that runs while the context lasts."""
-    given = os.environ.get(ADDRESS_VARIABLE)
-    if given:
-        yield given
+    broker = kafka_server(folder)
+    if broker.server is None:
+        yield broker.servers
         return
-    async with running(KafkaServer(folder)) as server:
-        yield server.servers
+    async with running(broker.server):
+        yield broker.servers
 
 
 def fetch(*, write_sums: bool = False) -> Path:

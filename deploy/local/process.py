@@ -121,6 +121,11 @@ class LocalServer:
                 f"{self.name} does not answer after {self._start_timeout_s:g} s. {self._last_words()}"
             ) from None
 
+    async def ended(self) -> None:
+        """Returns when the process is gone."""
+        if self._child is not None:
+            await self._child.wait()
+
     async def stop(self) -> None:
         """Lets the server end by itself, and kills it when that takes too long. A suspended one is woken first.
 

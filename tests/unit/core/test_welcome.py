@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from services.cli import _welcome
+from services.cli import welcome
 from services.up import Addresses
 
 WHERE = Addresses(
@@ -22,7 +22,7 @@ WHERE = Addresses(
 def printed(*, width: int, terminal: bool) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None, highlight=False)
-    _welcome(console, WHERE, demo=True)
+    welcome(console, WHERE, demo=True)
     return file.getvalue()
 
 

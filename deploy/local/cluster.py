@@ -1,0 +1,223 @@
+"""A whole cluster on this machine: the real servers, every service as a process of its own, and a front before them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from deploy.local.front import Front
+from deploy.local.kafka import kafka_server
+from deploy.local.process import LocalServer, ServerFailed, free_port
+from deploy.local.prometheus import Prometheus
+from deploy.local.redis import RedisServer
+from deploy.local.spans import Spans, collecting
+from deploy.local.triton import triton
+from services.core.inference.triton_repository import lay_out, models
+from services.core.settings import PREFIX, load
+from services.names import NAMES, Name
+from services.places import ROOT, VOICE
+from services.speech.natural.files import HASHES
+from services.speech.service import NATURAL
+
+OPTIONAL = ("kafka", "triton", "prometheus", "spans")
+"""What a cluster can be without: Redis carries the events too, services have their models in their own processes."""
+READY_S = 180.0
+"""How long services may take until all are ready."""
+LOOK_S = 0.25
+BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Wait before a server is started again, by how often in a row it died within SOUND_S."""
+SOUND_S = 30.0
+
+
+@dataclass
+class Cluster:
+    """A running one. Ports and data of everything in it stay over restarts."""
+
+    url: str
+    services: dict[Name, LocalServer]
+    ports: dict[Name, int]
+    servers: dict[str, LocalServer] = field(default_factory=dict)
+    """Everything that is no service of Lydia's, by name: kafka, redis, triton, prometheus, front."""
+    spans: Spans | None = None
+    places: dict[str, str] = field(default_factory=dict)
+    """What else a person may look at."""
+
+    async def unready(self) -> dict[Name, str]:
+        """Services that are not ready, and why."""
+        found: dict[Name, str] = {}
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            for name, port in self.ports.items():
+                try:
+                    answer = await client.get(f"http://127.0.0.1:{port}/readyz")
+                except httpx.HTTPError as error:
+                    found[name] = f"it does not answer ({type(error).__name__})"
+                    continue
+                if answer.status_code != 200:
+                    found[name] = answer.json().get("because", "")
+        return found
+
+    async def watch(self, say: Callable[[str], None]) -> None:
+        """Starts again what dies, after a while when that happens often, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for server in (*self.servers.values(), *self.services.values()):
+                tasks.create_task(_keep(server, say), name=f"watch {server.name}")
+
+
+async def _keep(server: LocalServer, say: Callable[[str], None]) -> None:
+    failures = 0
+    while True:
+        begun = time.monotonic()
+        await server.ended()
+        if time.monotonic() - begun > SOUND_S:
+            failures = 0
+        wait = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
+        say(f"{server.name} has died; starting it again in {wait:g} s. Its log: {server.log}")
+        failures += 1
+        await asyncio.sleep(wait)
+        try:
+            took = await server.start()
+        except (ServerFailed, OSError) as error:
+            say(str(error).splitlines()[0])
+        else:
+            say(f"{server.name} is there again ({took:.1f} s)")
+
+
+@asynccontextmanager
+async def cluster(
+    folder: Path,
+    *,
+    port: int,
+    host: str = "127.0.0.1",
+    without: Collection[str] = (),
+    settings: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Cluster]:
+    """Starts everything, and yields when all services are ready. `folder` keeps data and logs.
+
+    `settings` are `LYDIA_…` variables for every service. At the end the services drain one after another, in the order
+    of the data's way, then the servers stop. Raises ServerFailed.
+    """
+    logs = folder / "logs"
+    ports = {name: free_port() for name in NAMES}
+    given = dict(settings or {})
+    made = Cluster(f"http://{f'[{host}]' if ':' in host else host}:{port}", {}, ports)
+
+    async with AsyncExitStack() as stack:
+
+        async def begin(name: str, server: LocalServer) -> None:
+            stack.push_async_callback(_stop, server, say)
+            took = await server.start()
+            made.servers[name] = server
+            say(f"{server.name} is there ({took:.1f} s)")
+
+        redis = RedisServer(folder / "redis")
+        given |= {"LYDIA_REDIS__URL": redis.url, "LYDIA_BUS": "redis"}
+        if "spans" not in without:
+            made.spans = await stack.enter_async_context(collecting())
+            given.setdefault("LYDIA_TELEMETRY__OTLP_ENDPOINT", made.spans.endpoint)
+            made.places["traces"] = made.spans.endpoint
+        await begin("redis", redis)
+        if "kafka" not in without:
+            broker = kafka_server(folder / "kafka")
+            if broker.server is not None:
+                await begin("kafka", broker.server)
+            given |= {"LYDIA_BUS": "kafka", "LYDIA_KAFKA__BOOTSTRAP_SERVERS": broker.servers}
+        scraped: dict[str, dict[str, str]] = {
+            "lydia": {name: f"127.0.0.1:{at}" for name, at in ports.items()},
+        }
+        if "triton" not in without:
+            say("Triton loads the models")
+            repository = folder / "models"
+            shutil.rmtree(repository, ignore_errors=True)
+            lay_out(repository, configurations=[path for name, path in models().items() if name not in _unused(given)])
+            begun = time.monotonic()
+            served = await stack.enter_async_context(
+                triton(
+                    folder / "triton",
+                    repository,
+                    environment=given,
+                    otlp_endpoint=given.get("LYDIA_TELEMETRY__OTLP_ENDPOINT", ""),
+                )
+            )
+            made.servers["triton"] = served.server
+            say(f"Triton is there ({time.monotonic() - begun:.1f} s)")
+            given["LYDIA_TRITON__SERVERS"] = f"[{served.grpc}]"
+            scraped["triton"] = {"triton": served.metrics}
+        prometheus_port = None
+        if "prometheus" not in without:
+            prometheus = Prometheus(folder / "prometheus", scraped)
+            await begin("prometheus", prometheus)
+            prometheus_port = prometheus.port
+            made.places["metrics"] = prometheus.url
+        front = Front(folder / "front", host=host, port=port, services=ports, prometheus_port=prometheus_port)
+        await begin("front", front)
+
+        made.services = {name: service(name, ports[name], logs, given) for name in NAMES}
+        for name in reversed(NAMES):  # they stop in their order, each when the one before it has drained
+            stack.push_async_callback(_stop, made.services[name], say)
+        begun = time.monotonic()
+        await asyncio.gather(*(each.start() for each in made.services.values()))
+        await _all_ready(made)
+        say(f"the services are ready ({time.monotonic() - begun:.1f} s)")
+        yield made
+
+
+def _unused(given: Mapping[str, str]) -> set[str]:
+    """Models that nobody would ask for, or that could not load."""
+    speaks = load(os.environ | dict(given)).speech.own_voice != "fast" and (VOICE / HASHES).is_file()
+    return set() if speaks else {NATURAL}
+
+
+async def _stop(server: LocalServer, say: Callable[[str], None]) -> None:
+    if server.running:
+        begun = time.monotonic()
+        await server.stop()
+        say(f"{server.name} has stopped ({time.monotonic() - begun:.1f} s)")
+
+
+async def _all_ready(made: Cluster) -> None:
+    until = time.monotonic() + READY_S
+    while missing := await made.unready():
+        for name in missing:
+            if not made.services[name].running:
+                await made.services[name].wait_ready()  # says how it ended
+        if time.monotonic() > until:
+            told = "; ".join(f"{name}: {because}" for name, because in missing.items())
+            raise ServerFailed(f"not ready after {READY_S:g} s: {told}")
+        await asyncio.sleep(LOOK_S)
+
+
+def service(name: Name, port: int, logs: Path, settings: Mapping[str, str], *, drain_s: float = 25.0) -> LocalServer:
+    """`lydia serve NAME` on a port of the loopback interface. It counts as started when it answers for its health."""
+
+    async def alive() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            try:
+                return (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+    environment = dict(settings) | {
+        f"{PREFIX}HTTP__HOST": "127.0.0.1",
+        f"{PREFIX}HTTP__PORT": str(port),
+        f"{PREFIX}DRAIN_S": f"{drain_s:g}",
+        "PYTHONPATH": str(ROOT),
+    }
+    return LocalServer(
+        name,
+        (sys.executable, "-m", "services.cli", "serve", name),
+        answers=alive,
+        log=logs / f"{name}.log",
+        environment=environment,
+        start_timeout_s=READY_S,
+        stop_timeout_s=drain_s + 10,
+    )
