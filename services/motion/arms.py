@@ -1,4 +1,4 @@
-"""Arms from where the hands should be: two-bone inverse kinematics on a woman of average proportions.
+"""Arms from where the hands should be: two-bone inverse kinematics on her own body's proportions.
 
 Other bodies take over the angles, so their hands end up at the same places in proportion to their arms.
 """
@@ -16,8 +16,8 @@ from services.motion.joints import LEFT_SHOULDER, REST, conjugate, multiply, qua
 Array = NDArray[Any]
 Vector = Sequence[float]
 
-UPPER_ARM, LOWER_ARM = 0.27, 0.24
-"""Lengths in metres of a woman of 1.6 m."""
+UPPER_ARM, LOWER_ARM = 0.224, 0.207
+"""Lengths in metres, as `services.stage.avatar` builds her (1.55 m)."""
 TWIST_IN_FOREARM = 0.6
 """Share of a hand's turning about the forearm that the forearm itself takes, as bones do."""
 

@@ -119,6 +119,7 @@ class Performance:
             self._acts = [part.move(at) for part in GESTURES[gesture]]
             self._moves += self._acts
             self._gesture_ends = max(move.until for move in self._acts)
+            self._next_beat = max(self._next_beat, max(move.end for move in self._acts))
 
     def say(self, now: float, phonemes: Sequence[Phoneme], text: str) -> None:
         """Plans what goes with these phonemes of `text`. Nothing begins before `now`."""
