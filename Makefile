@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster demo setup test test-python test-web check format proto proto-baseline picture pictures meanings bench voices doctor lock clean
+.PHONY: help run cluster demo setup test test-python test-web check format proto proto-baseline picture pictures meanings bench load voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ format: $(VENV)/.dev ## format the code
 
 bench: setup ## measure latency, interruptions and losses on this machine
 	@$(BIN)/python -m loadtests.bench
+
+load: setup ## play a lively audience to her and report what became of every event (load.html)
+	@$(BIN)/python -m loadtests.load $(LOAD)
 
 voices: setup $(VENV)/.judge ## measure how well her voices are understood (takes half an hour)
 	@$(BIN)/python -m services.speech.evaluate

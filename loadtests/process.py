@@ -18,6 +18,8 @@ import httpx
 from services.core.settings import PREFIX
 
 START_S = 60.0
+START_MODULE = "services.cli"
+"""What `lydia` runs."""
 
 
 @dataclass
@@ -46,10 +48,13 @@ class Process:
 
 
 @asynccontextmanager
-async def lydia(data_dir: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+async def lydia(
+    data_dir: Path, settings: Mapping[str, str] | None = None, *, module: str = START_MODULE
+) -> AsyncIterator[Process]:
     """Starts her, waits until she is ready, and stops her with Ctrl-C's signal at the end.
 
-    `settings` are `LYDIA_…` variables. Raises RuntimeError, with what she printed, when she does not become ready.
+    `settings` are `LYDIA_…` variables, `module` takes the place of her command line. Raises RuntimeError, with what she
+    printed, when she does not become ready.
     """
     port, token = free_port(), "bench-operator"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {
@@ -62,7 +67,7 @@ async def lydia(data_dir: Path, settings: Mapping[str, str] | None = None) -> As
     begun = time.perf_counter()
     with output.open("ab") as log:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.cli", "up", env=environment, stdout=log, stderr=log, start_new_session=True
+            sys.executable, "-m", module, "up", env=environment, stdout=log, stderr=log, start_new_session=True
         )
     process = Process(f"127.0.0.1:{port}", token, data_dir, child, 0.0)
     try:

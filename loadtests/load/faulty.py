@@ -1,0 +1,93 @@
+"""`lydia up` with a planted fault, to prove that the harness finds it. The services know nothing of this.
+
+FAULT_SPEECH_SLEEP_MS=50 lets every voice wait so long before each segment. FAULT_LOSE_GIFT=1000 lets every thousandth
+gift vanish on its way from the gateway to the bus, after which the gateway confirms it like all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+from google.protobuf.message import Message
+
+from services import cli
+from services.building import gateway, speech
+from services.building.part import Part, Ports, Shared
+from services.core import topics
+from services.core.bus.port import Bus, Consumer, Record
+from services.core.envelope import unseal
+from services.core.events import AudienceEvent
+from services.core.inference import InProcess, Model
+from services.core.settings import Settings
+
+SLEEP, LOSE = "FAULT_SPEECH_SLEEP_MS", "FAULT_LOSE_GIFT"
+
+
+class SlowVoices(InProcess):
+    """Models that wait before their first piece."""
+
+    def __init__(self, models: Mapping[str, Model], *, wait_s: float) -> None:
+        super().__init__(models)
+        self._wait_s = wait_s
+
+    async def stream(self, model: str, request: Message, *, request_id: str) -> AsyncIterator[Any]:
+        await asyncio.sleep(self._wait_s)
+        async with aclosing(cast(Any, super().stream(model, request, request_id=request_id))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+class LeakyBus:
+    """A bus that confirms every `every`th gift and does not take it."""
+
+    def __init__(self, bus: Bus, *, every: int) -> None:
+        self._bus = bus
+        self._every = every
+        self._gifts = 0
+
+    async def publish(self, *records: Record) -> None:
+        kept = [record for record in records if not self._loses(record)]
+        if kept:
+            await self._bus.publish(*kept)
+
+    def _loses(self, record: Record) -> bool:
+        if record.topic != topics.AUDIENCE or not unseal(record, AudienceEvent).HasField("gift"):
+            return False
+        self._gifts += 1
+        return self._gifts % self._every == 0
+
+    def consume(
+        self, *names: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return self._bus.consume(*names, group=group, start=start)
+
+    def read(self, topic: str) -> AsyncIterator[Record]:
+        return self._bus.read(topic)
+
+    async def lag(self, topic: str, group: str) -> int:
+        return await self._bus.lag(topic, group)
+
+
+def plant(environment: Mapping[str, str]) -> None:
+    """Puts the faults that the environment names where the services are built."""
+    if wait_ms := float(environment.get(SLEEP) or 0):
+        # Not through the port: only speech is to sleep, and it makes its models itself.
+        vars(speech)["InProcess"] = lambda models: SlowVoices(models, wait_s=wait_ms / 1000)
+    if every := int(environment.get(LOSE) or 0):
+        sound = gateway.build
+
+        def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
+            return sound(settings, replace(ports, bus=LeakyBus(ports.bus, every=every)), shared)
+
+        gateway.build = build
+
+
+if __name__ == "__main__":
+    plant(os.environ)
+    sys.exit(cli.main(sys.argv[1:]))

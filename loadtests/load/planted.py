@@ -1,0 +1,96 @@
+"""Does the harness find what is wrong, and say where? Plants two faults and lets it look.
+
+    python -m loadtests.load.planted
+
+Three runs against `lydia up`, each fresh: sound, with 50 ms of sleep in speech, and with one gift in a thousand lost
+between gateway and bus. Exit code 0 when the comparison with the sound run names speech, and nothing else that it has
+to wait for is blamed before it; and when the one lost gift is named by its id.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+
+from loadtests.load.compare import compare
+from loadtests.load.faulty import LOSE, SLEEP
+from loadtests.load.plan import Load, plan
+from loadtests.load.report import report
+from loadtests.load.result import Result
+from loadtests.load.run import run
+from loadtests.load.target import started
+from loadtests.load.verdict import check, objectives
+
+MODULE = "loadtests.load.faulty"
+SLEEP_MS = 50
+EVERY = 1000
+
+
+async def slower(seconds: float, folder: Path, console: Console) -> bool:
+    """Whether the comparison blames speech, and speech alone among the stages, for 50 ms of sleep in it."""
+    load = Load({"quiet": 6}, seconds, repeated=0, only=("chat",))
+    sound = await one(load, "sound", {}, 1, folder, console)
+    asleep = await one(load, "asleep", {SLEEP: str(SLEEP_MS)}, 1, folder, console, sound)
+    found = compare(sound, asleep)
+    for sentence in found.told():
+        console.print(f"  {sentence}", markup=False)
+    return {d.measure for d in found.slower if d.measure.startswith("stage ")} == {"stage speech"}
+
+
+async def lost(seconds: float, folder: Path, console: Console) -> bool:
+    """Whether exactly the gifts that vanished are named: one in a thousand."""
+    load = Load({"busy": 4}, seconds, repeated=0, only=("gift",))
+    leaky = await one(load, "leaky", {LOSE: str(EVERY)}, 50, folder, console)
+    profile = leaky.profiles["busy"]
+    for gift in profile.lost:
+        console.print(f"  lost: {gift.kind} {gift.event_id} in {gift.room_id}: {gift.where}", markup=False)
+    console.print(f"  {profile.events['gift']} gifts, {profile.outcomes['paid']}, answered twice {len(profile.twice)}")
+    return len(profile.lost) == profile.events["gift"] // EVERY > 0
+
+
+async def one(
+    load: Load,
+    name: str,
+    faults: Mapping[str, str],
+    speed: float,
+    folder: Path,
+    console: Console,
+    earlier: Result | None = None,
+) -> Result:
+    """One run, with its report."""
+    console.print(f"[bold]{name}[/bold] {dict(faults) or ''}")
+    with Progress(console=console) as progress:
+        async with started(voice="fast", speed=speed, traced=True, module=MODULE, settings=faults) as target:
+            found = await run(target, plan(load), processes=1, drain_s=60, progress=progress)
+    found.save(folder / f"{name}.json")
+    page = report(found, check(found, objectives()), compare(earlier, found) if earlier else None)
+    (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return found
+
+
+async def main(given: argparse.Namespace) -> int:
+    console = Console(stderr=True)
+    results = {
+        "50 ms of sleep in speech: speech is named": await slower(given.seconds, given.out, console),
+        "one gift in a thousand: named by its id": await lost(given.seconds, given.out, console),
+    }
+    for name, good in results.items():
+        console.print(f"{'found ' if good else 'MISSED'} {name}", style="green" if good else "bold red")
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=120, help="how long each audience acts (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("planted"), help="folder of the reports (%(default)s)")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(main(arguments)))
