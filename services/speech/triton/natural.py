@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,11 @@ class TritonPythonModel(Shell[NaturalSpeech]):
 
     @asynccontextmanager
     async def open(self, settings: Settings) -> AsyncIterator[NaturalSpeech]:
-        voice = NaturalSpeech(lambda: load(VOICE, settings.speech.own_voice))
+        name = settings.speech.own_voice
+        if name == "fast":
+            raise ValueError("speech.own_voice is 'fast'. Mend: leave speech.natural out of the model repository")
+        speaker = await asyncio.to_thread(load, VOICE, name)
+        voice = NaturalSpeech(lambda: speaker)
         try:
             voice.start()
             await voice.loaded()
