@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -60,7 +64,11 @@ async def collecting() -> AsyncIterator[Collector]:
 
     @app.post("/v1/traces")
     async def take(request: Request) -> Response:
-        export = ExportTraceServiceRequest.FromString(await request.body())
+        body = await request.body()
+        if "json" in request.headers.get("content-type", ""):  # Triton's
+            export = _of_json(body)
+        else:
+            export = ExportTraceServiceRequest.FromString(body)
         for resource in export.resource_spans:
             for scope in resource.scope_spans:
                 for span in scope.spans:
@@ -74,3 +82,15 @@ async def collecting() -> AsyncIterator[Collector]:
     finally:
         server.should_exit = True
         await serving
+
+
+def _of_json(body: bytes) -> ExportTraceServiceRequest:
+    """OTLP's JSON: protobuf's, but for ids in hexadecimal digits. https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding"""
+
+    def in_base64(found: dict[str, Any]) -> dict[str, Any]:
+        ids = {name: found[name] for name in ("traceId", "spanId", "parentSpanId") if name in found}
+        return found | {name: base64.b64encode(bytes.fromhex(digits)).decode() for name, digits in ids.items()}
+
+    return json_format.ParseDict(
+        json.loads(body, object_hook=in_base64), ExportTraceServiceRequest(), ignore_unknown_fields=True
+    )

@@ -7,6 +7,7 @@ its packages; with `--kind gpu` each model has an instance on every GPU.
 from __future__ import annotations
 
 import argparse
+import errno
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ def models() -> Mapping[str, Path]:
 
 def lay_out(folder: Path, *, configurations: Collection[Path], kind: Kind = "cpu") -> None:
     """Writes a repository of these models. Raises FileExistsError where the folder has such a model already."""
+    for path in configurations:
+        if (there := folder / _name(path)).exists():
+            raise FileExistsError(errno.EEXIST, "there is such a model already", str(there))
     for path in configurations:
         version = folder / _name(path) / "1"
         version.mkdir(parents=True)
