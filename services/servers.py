@@ -99,10 +99,9 @@ class Servers:
 
     def _open_bus(self) -> AbstractAsyncContextManager[Bus]:
         if self._settings.bus == "kafka":
-            # Loaded only here: `lydia up` and a cluster over Redis need no Kafka client.
-            from services.core.bus.kafka_python import KafkaPythonBus
+            from services.core.bus.kafka import open_kafka  # only a cluster has a client of Kafka
 
-            return KafkaPythonBus(self._settings.kafka)
+            return open_kafka(self._settings.kafka)
         redis = self._settings.redis
         return RedisBus(redis.login, timeout_s=redis.timeout_s)
 
@@ -117,7 +116,8 @@ class Servers:
             name, where, setting = "Redis", self._settings.redis.url, "LYDIA_REDIS__URL"
         else:
             name, where, setting = "Kafka", self._settings.kafka.bootstrap_servers, "LYDIA_KAFKA__BOOTSTRAP_SERVERS"
-        missing = f"{name} at {where} is missing ({error}). Start it, or set {setting} to where it is"
-        if missing != self.missing:
+        server = f"{name} at {where}"
+        missing = f"{server} is missing ({error}). Start it, or set {setting} to where it is"
+        if not self.missing.startswith(server):
             log.warning("%s; trying again", missing)
         self.missing = missing

@@ -47,7 +47,7 @@ from services.core.bus.kafka import (
 )
 from services.core.bus.kafka_member import Client, Fetched, Member, Place, Refused
 from services.core.bus.partitions import partition_of
-from services.core.bus.port import Record
+from services.core.bus.port import BusUnavailable, Record
 from services.core.settings import Kafka
 
 log = logging.getLogger(__name__)
@@ -58,14 +58,21 @@ class KafkaPythonBus(KafkaBus):
 
     _admin: Any = None
     _producer: Any = None
+    _broken: Any = None
+    """The producer that failed last."""
+    _mending: asyncio.Task[None] | None = None
 
     def _open(self) -> None:
         # On DEBUG the library logs whole records, and so what viewers wrote; its errors are ours to tell.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         common = connection(self._settings) | {"bootstrap_timeout_ms": self._timeout_ms}
         self._admin = KafkaAdminClient(**common, request_timeout_ms=self._timeout_ms)
-        self._producer = KafkaProducer(
-            **common,
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Any:
+        return KafkaProducer(
+            **connection(self._settings),
+            bootstrap_timeout_ms=self._timeout_ms,
             allow_auto_create_topics=False,
             max_block_ms=self._timeout_ms,
             request_timeout_ms=self._timeout_ms // 2,
@@ -73,9 +80,32 @@ class KafkaPythonBus(KafkaBus):
             metrics_enabled=False,
         )
 
+    async def publish(self, *records: Record) -> None:
+        await self._mended()
+        producer = self._producer
+        try:
+            await super().publish(*records)
+        except BusUnavailable:
+            self._broken = producer
+            raise
+
+    async def _mended(self) -> None:
+        """Replaces a producer that has failed: after a long silence of its broker it may never send again."""
+        if self._broken is None or self._broken is not self._producer:
+            return
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.create_task(self._blocking(self._replace), name="kafka producer")
+            self._mending.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._mending)
+
+    def _replace(self) -> None:
+        new = self._new_producer()
+        old, self._producer = self._producer, new
+        _discard(old)
+
     def _shut(self) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=CLOSE_S)
+            _discard(self._producer)
         if self._admin is not None:
             self._admin.close()
 
@@ -185,6 +215,15 @@ class KafkaPythonBus(KafkaBus):
             request_timeout_ms=max(self._timeout_ms, 2 * FETCH_WAIT_MS),
             metrics_enabled=False,
         )
+
+
+def _discard(producer: Any) -> None:
+    """Closes a producer. What it could not send is given up: nobody waits for it any more."""
+    try:
+        producer.close(timeout=CLOSE_S)
+    except KafkaError:  # it has not even tried to end its thread
+        producer._sender.force_close()
+        producer._closed = True
 
 
 def connection(settings: Kafka) -> dict[str, Any]:
