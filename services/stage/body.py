@@ -17,12 +17,14 @@ from services.motion.compose import compose
 from services.motion.curves import ease
 from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE, Frames, of_chunk, still
 from services.motion.idle import idle
-from services.motion.joints import multiply, quaternion, rotation_vector
+from services.motion.joints import LEFT_SHOULDER, multiply, quaternion, rotation_vector
 
 FADE_FRAMES = 12
 """The face of a performance that was stopped, or whose frames do not come, relaxes within 200 ms."""
 SETTLE_FRAMES = 48
 """Head, trunk and arms come down no faster than a person's: within 800 ms."""
+ARMS_RAISED = 2.2
+"""From this turning of the arms on, in radians, they are wholly those of the newest performance."""
 KEEP_FRAMES = 120
 """How far back frames are kept (2 s): nobody asks for older ones."""
 BLOCK = 60
@@ -137,8 +139,7 @@ class Body:
             return self._alone(first, count, composed=True)
         performed = spans[0]
         for span in spans[1:]:
-            turned = multiply(span.joints, performed.joints).astype(np.float32)
-            performed = Frames((performed.face + span.face).astype(np.float32), turned)
+            performed = _over(performed, span)
         return compose(self._alone(first, count, composed=False), performed)
 
     def _alone(self, first: int, count: int, *, composed: bool) -> Frames:
@@ -157,3 +158,15 @@ class Body:
             if len(self._blocks) > BLOCKS:
                 self._blocks.popitem(last=False)
         return self._blocks[number]
+
+
+def _over(below: Frames, above: Frames) -> Frames:
+    """Both together; as far as the arms of the one above are raised, those of the one below are not."""
+    arms = rotation_vector(above.joints[:, LEFT_SHOULDER:])
+    raised = np.sqrt((arms * arms).sum((1, 2)))
+    joints = below.joints
+    if raised.any():
+        left = (1 - ease(raised / ARMS_RAISED))[:, None, None]
+        relaxed = quaternion(rotation_vector(joints[:, LEFT_SHOULDER:]) * left)
+        joints = np.concatenate([joints[:, :LEFT_SHOULDER], relaxed], 1)
+    return Frames(below.face + above.face, multiply(above.joints, joints).astype(np.float32))
