@@ -17,6 +17,15 @@ EYE_YAW_LIMIT, EYE_PITCH_LIMIT = 0.55, 0.35
 """How far the eyes turn in the head, radians."""
 LOOK_SIDEWAYS, LOOK_UP_DOWN = 0.44, 0.35
 """The angle, in radians, at which an EyeLook shape is 1."""
+LIDS_TOO = [
+    face.INDEX[f"{shape}{side}"]
+    for shape in ("EyeSquint", "CheekSquint", "EyeLookUp", "EyeLookDown")
+    for side in ("Left", "Right")
+]
+"""What else moves the lids: it gives way to a blink, which shuts the eye by itself, so that the lids never cross."""
+BROW_DOWN = [face.INDEX["BrowDownLeft"], face.INDEX["BrowDownRight"]]
+BROWS_SHUT = 0.075
+"""Lowered brows press the upper lids down by so much of the way: a blink under them is so much smaller."""
 TURNED_AWAY = 0.10
 """From this gaze of the performance on, in radians, idle glances do not show."""
 
@@ -24,7 +33,7 @@ TURNED_AWAY = 0.10
 def compose(idle: Frames, performance: Frames) -> Frames:
     """What renderers show: both layers of the same frames, shapes within [0, 1], full rotations of the joints.
 
-    Smiles give way to rounded lips and to a frown, wide eyes to a blink; lids take whichever is more shut. The eyes
+    Smiles give way to rounded lips and to a frown, all else about the lids to a blink; lids take whichever is more shut. The eyes
     make up for the head's and the trunk's turning, so she keeps looking where she looks; when the performance directs
     the gaze or the arms are busy, idle glances shrink.
     """
@@ -39,6 +48,8 @@ def compose(idle: Frames, performance: Frames) -> Frames:
     turned = joints.multiply(performance.joints, idle.joints)
     _look(values, idle, performance, turned)
     np.clip(values[:, : face.SHAPES], 0, 1, out=values[:, : face.SHAPES])
+    values[:, LIDS_TOO] *= 1 - values[:, face.BLINK[:1]]
+    values[:, face.BLINK] *= 1 - BROWS_SHUT * values[:, BROW_DOWN]
     full = joints.multiply(turned, joints.REST)
     return Frames(values, full.astype(np.float32))
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from services.motion import face, joints
 from services.motion.compose import EYE_PITCH_LIMIT, EYE_YAW_LIMIT, compose
 from services.motion.curves import soft_limit
-from services.motion.frames import Frames, still
+from services.motion.frames import Frames, of_rows, still
+from services.motion.gestures import GESTURES
 from services.motion.idle import idle
+from services.motion.moves import rows
+from services.motion.performance import MOODS
+
+Array = NDArray[Any]
 
 
 def performing(frame_count: int = 1, **shapes: float) -> Frames:
@@ -35,6 +44,42 @@ def test_lids_take_whichever_is_more_shut() -> None:
     frames = compose(performing(eyeBlink=1, eyeWide=0.5), performing(eyeBlink=0.3))
     assert frames.face[0, face.BLINK[0]] == 1
     assert frames.face[0, face.WIDE[0]] == 0, "shut eyes are not wide"
+
+
+LIDS = {
+    "EyeBlink": 1.0,
+    "EyeSquint": 0.25,
+    "CheekSquint": 0.075,
+    "EyeLookDown": 0.34,
+    "EyeLookUp": 0.065,
+    "BrowDown": 0.075,
+    "EyeWide": -0.38,
+}
+"""By how much of the open eye's height each shape brings her lids together, measured on her own body."""
+
+
+def shut(frames: Frames, side: str) -> Array:
+    """1 where the lids meet, more where they cross, [n]."""
+    closing: Array = sum(share * frames.face[:, face.INDEX[f"{name}{side}"]] for name, share in LIDS.items())
+    return closing
+
+
+@pytest.mark.parametrize("emotion", [*MOODS])
+@pytest.mark.parametrize("gesture", [*GESTURES])
+def test_eyelids_never_cross_and_a_blink_still_shuts_the_eyes(emotion: int, gesture: int) -> None:
+    alone = idle(11, 0, 1200)
+    acted = rows([part.move(start) for start in range(0, 20, 4) for part in GESTURES[gesture]], np.arange(1200) / 60)
+    acted[:, : face.SIZE] += MOODS[emotion][: face.SIZE]
+    frames = compose(alone, of_rows(acted))
+    for side in ("Left", "Right"):
+        closed = shut(frames, side)
+        assert closed.max() < 1.02
+        assert (closed[alone.face[:, face.BLINK[0]] > 0.99] > 0.97).all()
+
+
+def test_lids_that_cross_would_be_found() -> None:
+    crossing = performing(eyeBlink=1, eyeSquint=0.4)
+    assert shut(crossing, "Left")[0] > 1.05
 
 
 def test_the_idle_smile_gives_way_to_round_lips_and_to_sadness() -> None:
