@@ -33,9 +33,9 @@ TURNED_AWAY = 0.10
 def compose(idle: Frames, performance: Frames) -> Frames:
     """What renderers show: both layers of the same frames, shapes within [0, 1], full rotations of the joints.
 
-    Smiles give way to rounded lips and to a frown, all else about the lids to a blink; lids take whichever is more shut. The eyes
-    make up for the head's and the trunk's turning, so she keeps looking where she looks; when the performance directs
-    the gaze or the arms are busy, idle glances shrink.
+    Smiles give way to rounded lips and to a frown; lids take whichever is more shut, and all else about them gives way
+    to a blink. The eyes make up for the head's and the trunk's turning, so she keeps looking where she looks; when the
+    performance directs the gaze or the arms are busy, idle glances shrink.
     """
     values = idle.face + performance.face
     lips = performance.face

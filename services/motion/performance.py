@@ -23,9 +23,11 @@ from services.motion.visemes import Kind, visemes
 Array = NDArray[Any]
 
 MOODS: dict[int, Array] = {
-    events.EMOTION_JOY: pose(mouthSmile=0.45, cheekSquint=0.35, eyeSquint=0.16, browOuterUp=0.15, headPitch=0.02),
+    events.EMOTION_JOY: pose(
+        mouthSmile=0.45, cheekSquint=0.35, eyeSquint=0.16, browOuterUp=0.15, headPitch=0.02, chest_x=-0.035
+    ),
     events.EMOTION_GRATEFUL: pose(
-        mouthSmile=0.38, cheekSquint=0.25, eyeSquint=0.1, browInnerUp=0.35, headRoll=0.06, headPitch=-0.03
+        mouthSmile=0.38, cheekSquint=0.25, eyeSquint=0.1, browInnerUp=0.35, headRoll=0.06, headPitch=-0.03, spine_x=0.05
     ),
     events.EMOTION_PLAYFUL: pose(
         mouthSmileLeft=0.48,
@@ -35,6 +37,8 @@ MOODS: dict[int, Array] = {
         browOuterUpLeft=0.4,
         headRoll=-0.08,
         headYaw=-0.05,
+        spine_y=-0.05,
+        spine_z=0.025,
     ),
     events.EMOTION_SHY: pose(
         mouthSmile=0.25,
@@ -47,12 +51,38 @@ MOODS: dict[int, Array] = {
         rightEyeYaw=0.06,
         leftEyePitch=-0.1,
         rightEyePitch=-0.1,
+        spine_y=0.05,
+        chest_x=0.03,
+        left_shoulder_z=0.07,
+        right_shoulder_z=-0.07,
     ),
-    events.EMOTION_SURPRISED: pose(eyeWide=0.55, browInnerUp=0.6, browOuterUp=0.6, jawOpen=0.08, headPitch=0.04),
+    events.EMOTION_SURPRISED: pose(
+        eyeWide=0.55,
+        browInnerUp=0.6,
+        browOuterUp=0.6,
+        jawOpen=0.08,
+        headPitch=0.04,
+        spine_x=-0.03,
+        chest_x=-0.04,
+        left_shoulder_z=0.05,
+        right_shoulder_z=-0.05,
+    ),
     events.EMOTION_SAD: pose(
-        mouthFrown=0.4, mouthShrugLower=0.15, browInnerUp=0.65, eyeBlink=0.1, headPitch=-0.1, headRoll=0.05, neck_x=0.05
+        mouthFrown=0.4,
+        mouthShrugLower=0.15,
+        browInnerUp=0.65,
+        eyeBlink=0.1,
+        headPitch=-0.1,
+        headRoll=0.05,
+        neck_x=0.05,
+        chest_x=0.06,
+        upper_chest_x=0.03,
+        left_shoulder_z=-0.05,
+        right_shoulder_z=0.05,
     ),
-    events.EMOTION_SERIOUS: pose(browDown=0.38, eyeSquint=0.14, mouthPress=0.12, headPitch=-0.02),
+    events.EMOTION_SERIOUS: pose(
+        browDown=0.38, eyeSquint=0.14, mouthPress=0.12, headPitch=-0.02, chest_x=-0.03, neck_x=0.02
+    ),
     events.EMOTION_THINKING: pose(
         browDownLeft=0.2,
         browOuterUpRight=0.3,
@@ -63,9 +93,11 @@ MOODS: dict[int, Array] = {
         rightEyeYaw=-0.2,
         leftEyePitch=0.12,
         rightEyePitch=0.12,
+        spine_z=-0.02,
+        chest_y=-0.04,
     ),
 }
-"""How each mood looks at full intensity; none for neutral."""
+"""How each mood looks at full intensity, in face and posture; none for neutral."""
 MOOD_COMES_S, MOOD_GOES_S = 0.4, 0.5
 
 SWAYS = (
@@ -81,8 +113,10 @@ QUESTION = Part(
 )
 NOD_EVERY_S, BROW_EVERY_S, BEAT_EVERY_S = 0.9, 1.5, 1.7
 """Least time between two."""
-BROW_RAISES, BEATS_TOO = 0.7, 0.6
-"""How much rarer than nods, on equal emphasis."""
+BROW_RAISES, BEATS_TOO = 0.7, 1.1
+"""How often they come beside nods, on equal emphasis."""
+BEAT_OUTDONE_S = 0.8
+"""A syllable has no beat when one so near stands out more: hands go with what a clause is about."""
 FOREVER = math.inf
 
 QUESTION_MARKS = ("?", "\N{FULLWIDTH QUESTION MARK}")
@@ -123,16 +157,18 @@ class Performance:
 
     def say(self, now: float, phonemes: Sequence[Phoneme], text: str) -> None:
         """Plans what goes with these phonemes of `text`. Nothing begins before `now`."""
-        for time, emphasis in _stressed(phonemes):
-            self.accent(now, time, emphasis)
+        stressed = _stressed(phonemes)
+        for time, emphasis in stressed:
+            near = (other for at, other in stressed if abs(at - time) < BEAT_OUTDONE_S)
+            self.accent(now, time, emphasis, leads=emphasis >= max(near))
         if phonemes and text.rstrip(CLOSING_MARKS).endswith(QUESTION_MARKS):
             ends = phonemes[-1].end_sample / SAMPLE_RATE
             self._moves.append(QUESTION.move(max(now, ends - 0.6)))
 
-    def accent(self, now: float, time: float, emphasis: float) -> None:
+    def accent(self, now: float, time: float, emphasis: float, *, leads: bool = True) -> None:
         """A syllable at `time` that stands out by `emphasis` (0 to 1): perhaps a nod, a raise of the brows, a beat.
 
-        Nothing begins before `now`.
+        `leads`: no other near it stands out more. Nothing begins before `now`.
         """
         size = 0.7 + 0.4 * emphasis + 0.2 * self._random.random()
         chance = self._random.random()
@@ -143,7 +179,7 @@ class Performance:
             self._moves.append(BROW_RAISE.move(time - BROW_RAISE.attack, size))
             self._next_brow = time + BROW_EVERY_S
         begins, which = time - BEAT_APEX_S, self._random.choice(BEATS)
-        wanted = self._random.random() < BEATS_TOO * emphasis
+        wanted = self._random.random() < BEATS_TOO * emphasis and leads
         if wanted and time >= self._next_beat and begins >= max(now, self._gesture_ends):
             beat = [part.move(begins) for part in which]
             self._moves += beat
