@@ -60,7 +60,8 @@ LIDS = {
 
 def shut(frames: Frames, side: str) -> Array:
     """1 where the lids meet, more where they cross, [n]."""
-    closing: Array = sum(share * frames.face[:, face.INDEX[f"{name}{side}"]] for name, share in LIDS.items())
+    places = [face.INDEX[f"{name}{side}"] for name in LIDS]
+    closing: Array = frames.face[:, places] @ np.array([*LIDS.values()])
     return closing
 
 
