@@ -179,8 +179,8 @@ class TritonInference:
                 except asyncio.CancelledError:
                     if _cancelled():
                         raise
-                    # gRPC's way to say that the server gave the stream up.
-                    raise (ModelFailed if begun else _Elsewhere)(f"{server.address} gave up") from None
+                    # So gRPC speaks of a stream whose connection this process itself has closed.
+                    raise ModelFailed(f"the connection to {server.address} was closed") from None
                 if error is not None:
                     raise _reason(server, error, begun=begun)
                 if (tensor := result.as_numpy(ANSWER)) is None:

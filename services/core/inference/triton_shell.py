@@ -85,6 +85,9 @@ class _Lent:
 class Shell(ABC, Generic[M]):
     """Inherit as `TritonPythonModel`, the name that the backend looks for, and define `open`."""
 
+    gpu: int | None
+    """The GPU of this instance; None on the CPU."""
+
     @abstractmethod
     def open(self, settings: Settings) -> AbstractAsyncContextManager[M]:
         """Brings the model up, ready to answer, and takes it down. Its errors keep the server from starting."""
@@ -99,6 +102,7 @@ class Shell(ABC, Generic[M]):
         settings = load()
         logging.basicConfig(level=settings.telemetry.log_level, stream=sys.stderr, format="%(levelname)s %(message)s")
         self._name = args["model_name"]
+        self.gpu = int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else None
         self._request_type, _ = KINDS[self._name.partition(".")[0]]
         endpoint = settings.telemetry.otlp_endpoint
         self._telemetry = Telemetry("triton", processors=(otlp(endpoint),) if endpoint else ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -17,6 +18,7 @@ FRAME_S = 0.025
 """A frame: 600 samples at 24 kHz."""
 PAD = 0
 """The symbol before and after every text."""
+CUDA = "CUDAExecutionProvider"
 MAX_SYMBOLS = 510
 """Without the two pads."""
 
@@ -43,9 +45,9 @@ class Encoder:
     May be called by several threads at once.
     """
 
-    def __init__(self, path: Path) -> None:
-        """`path`: encoder.onnx. Raises onnxruntime's errors when it is no such file."""
-        self._session = session(path)
+    def __init__(self, path: Path, *, gpu: int | None = None) -> None:
+        """`path`: encoder.onnx. Raises onnxruntime's errors when it is no such file. `gpu`: see `session`."""
+        self._session = session(path, gpu=gpu)
 
     def __call__(self, tokens: Sequence[int], style: Floats, speed: float) -> Features:
         """`tokens`: symbols, PAD at both ends. `style`: [256]. `speed`: 1 is the voice's own, 0.85 to 1.2 are safe."""
@@ -66,13 +68,20 @@ class Encoder:
         )
 
 
-def session(path: Path, *, threads: int = 1) -> ort.InferenceSession:
+def session(path: Path, *, threads: int = 1, gpu: int | None = None) -> ort.InferenceSession:
     """A graph that is run by the calling thread, and by more only when asked. None of them spins while it waits: that
-    would burn the other rooms' time.
+    would burn the other rooms' time. With `gpu` the graph runs on that one.
+
+    Raises RuntimeError where ONNX Runtime has no use of GPUs, and its own errors.
     """
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if gpu is not None:
+        if CUDA not in ort.get_available_providers():
+            raise RuntimeError("ONNX Runtime has no CUDA. Mend: install onnxruntime-gpu, or keep the model on the CPU")
+        providers.insert(0, (CUDA, {"device_id": gpu}))
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(str(path), options, providers=providers)

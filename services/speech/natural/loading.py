@@ -26,8 +26,9 @@ from services.speech.natural.voices import VOICES as HER_VOICES
 from services.speech.natural.voices import Styles
 
 
-def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
-    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours.
+def load(folder: Path, voice: str, *, teacher: bool = False, gpu: int | None = None) -> Speaker:
+    """Reads the files: about a second. `teacher`: with the network's own vocoder instead of ours. `gpu`: the one that
+    the networks run on, by its number; the CPU by default.
 
     Raises FilesUnavailable when a file is missing or broken.
     """
@@ -40,9 +41,9 @@ def load(folder: Path, voice: str, *, teacher: bool = False) -> Speaker:
         json.loads((folder / SYMBOLS).read_text(encoding="utf-8")),
     )
     try:
-        encoder = Encoder(folder / ENCODER)
+        encoder = Encoder(folder / ENCODER, gpu=gpu)
         # vocoder.onnx is checked in, so it is as it should be.
-        vocoder = TeacherVocoder(folder) if teacher else OwnVocoder()
+        vocoder = TeacherVocoder(folder, gpu=gpu) if teacher else OwnVocoder(gpu=gpu)
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise FilesUnavailable(f"the natural voice does not load: {error}") from None
     return Speaker(encoder, vocoder, reader, HER_VOICES[voice], styles)

@@ -27,10 +27,10 @@ CROSS_FADE = 240
 class TeacherVocoder:
     """May be used by several threads at once."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: see services/speech/natural/files.py."""
-        self._source = session(folder / SOURCE)
-        self._decoder = session(folder / DECODER, threads=min(4, os.cpu_count() or 1))
+    def __init__(self, folder: Path, *, gpu: int | None = None) -> None:
+        """`folder`: see services/speech/natural/files.py. `gpu`: see `session`."""
+        self._source = session(folder / SOURCE, gpu=gpu)
+        self._decoder = session(folder / DECODER, threads=min(4, os.cpu_count() or 1), gpu=gpu)
 
     def stream(self, features: Features, start: int = 0, end: int | None = None) -> Iterator[Samples]:
         """The sound of the frames start … end; most clauses are one piece."""

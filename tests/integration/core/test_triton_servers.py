@@ -48,12 +48,15 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     address: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     replies: list[ModelStreamInferResponse] | None = None
     ends_with: grpc.StatusCode | None = None
+    hangs: bool = False
     asked: list[Any] = field(default_factory=list)
     _server: Any = None
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         async for request in requests:
             self.asked.append(request)
+            if self.hangs:
+                await asyncio.Event().wait()
             own = [answer(VoiceChunk(text=self.address).SerializeToString())]
             for reply in own if self.replies is None else self.replies:
                 yield reply
@@ -176,6 +179,21 @@ async def test_a_stream_that_the_server_ends_badly_has_failed(status: grpc.Statu
     async with serving(Server(replies=[], ends_with=status)) as inference:
         with pytest.raises(ModelFailed):
             await ask(inference)
+
+
+async def test_who_waits_while_the_connections_are_closed_is_told_and_not_cancelled() -> None:
+    """A gRPC stream tells both in the same way, and a task that believes it was cancelled ends without a word."""
+    server = Server(hangs=True)
+    async with serving(server) as inference:
+        asking = asyncio.create_task(ask(inference))
+
+        async def asked() -> bool:
+            return bool(server.asked)
+
+        await until(asked)
+        await inference.__aexit__(None, None, None)
+        with pytest.raises(ModelFailed):
+            await asking
 
 
 @pytest.mark.parametrize("reply", [answer(b"\xff\xff"), answer(b"", "other")], ids=["no event", "another tensor"])

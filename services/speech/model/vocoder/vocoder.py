@@ -35,9 +35,9 @@ NOISE = 1 << 18
 class Vocoder:
     """Turns features into sound in the calling thread. May be used by several threads at once."""
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
-        """Raises onnxruntime's errors when `path` is no such model."""
-        self._session = session(path)
+    def __init__(self, path: Path = WEIGHTS, *, gpu: int | None = None) -> None:
+        """Raises onnxruntime's errors when `path` is no such model. `gpu`: see `session`."""
+        self._session = session(path, gpu=gpu)
 
     def stream(self, features: Features, start: int = 0, end: int | None = None) -> Iterator[Samples]:
         """The sound of the frames start … end (of all by default) at 24 kHz, FRAME samples each, in growing pieces.
