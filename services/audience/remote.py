@@ -26,11 +26,9 @@ class RemoteRooms:
 
     async def take(self, room_id: str, records: Sequence[Record]) -> Taken:
         """As `services.audience.batch.Rooms` says."""
-        room = quote(room_id, safe="")
+        headers = {SESSION: quote(room_id, safe="")}
         try:
-            response = await self._http.post(
-                f"{self._url}/rooms/{room}/batch", content=pack(records), headers={SESSION: room}, timeout=None
-            )
+            response = await self._http.post(f"{self._url}/batch", content=pack(records), headers=headers, timeout=None)
         except httpx.HTTPError as error:
             raise RoomsAway(f"{self._url} cannot be reached ({type(error).__name__})") from None
         if response.status_code != httpx.codes.OK:

@@ -25,8 +25,8 @@ class FakeStage:
         self._bus = bus
         self._clock = clock
         self._segment_s = segment_s
-        self._epoch = 0
-        self._running: asyncio.Task[None] | None = None
+        self._epochs: Counter[str] = Counter()
+        self._running: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         async with (
@@ -35,21 +35,22 @@ class FakeStage:
         ):
             async for delivery in consumer:
                 if delivery.record.topic == topics.CONTROL:
-                    self._see(unseal(delivery.record, Control).epoch)
+                    control = unseal(delivery.record, Control)
+                    self._see(control.room_id, control.epoch)
                 else:
                     turn = unseal(delivery.record, Turn)
                     if all(turn.turn_id != known.turn_id for known in self.turns):
                         self.turns.append(turn)
-                        self._see(turn.epoch)
-                        if turn.epoch == self._epoch:
-                            self._running = tasks.create_task(self._perform(turn))
+                        self._see(turn.room_id, turn.epoch)
+                        if turn.epoch == self._epochs[turn.room_id]:
+                            self._running[turn.room_id] = tasks.create_task(self._perform(turn))
                 delivery.done()
 
-    def _see(self, epoch: int) -> None:
-        if epoch > self._epoch:
-            self._epoch = epoch
-            if self._running is not None:
-                self._running.cancel()
+    def _see(self, room_id: str, epoch: int) -> None:
+        if epoch > self._epochs[room_id]:
+            self._epochs[room_id] = epoch
+            if room_id in self._running:
+                self._running.pop(room_id).cancel()
 
     async def _perform(self, turn: Turn) -> None:
         segments: dict[str, list[str]] = {}
