@@ -35,7 +35,7 @@ from services.core.inference.triton_repository import lay_out, models
 from services.core.moderation import Moderator
 from services.core.settings import Triton as Settings
 from services.core.telemetry import Telemetry, otlp
-from services.motion.evaluate import perform
+from services.motion.evaluate import TIMEOUT_S, perform
 from services.motion.model.rules import Rules
 from services.places import FITTED, VOICE
 from services.speech.espeak.client import espeak_client
@@ -82,7 +82,7 @@ def voice() -> list[VoiceChunk]:
     """Of a turn."""
 
     async def spoken() -> list[VoiceChunk]:
-        async with espeak_client() as client:
+        async with espeak_client(timeout_s=TIMEOUT_S) as client:
             return (await perform(SAID, EspeakSpeech(client), Rules()))[0]
 
     return asyncio.run(spoken())
@@ -130,7 +130,7 @@ def segments() -> list[Message]:
 
 
 async def test_the_fast_voice_sounds_the_same(far: TritonInference) -> None:
-    async with espeak_client() as client:
+    async with espeak_client(timeout_s=TIMEOUT_S) as client:
         await same(far, "speech.espeak", EspeakSpeech(client), segments())
 
 
