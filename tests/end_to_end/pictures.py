@@ -105,17 +105,17 @@ def stills(page: Page, done: Callable[[], None]) -> dict[str, list[tuple[str, li
     resting = poses.resting()
     return {
         "Views 视角": [
-            (name, [shot(resting, 480, 560, 0.62, yaw), shot(resting, 280, 560, 2.62, yaw)])
+            (name, [shot(resting, 400, 468, 0.62, yaw), shot(resting, 234, 468, 2.62, yaw)])
             for name, yaw in TURNS.items()
         ],
         "Emotions 情绪": [
-            (_word(Emotion.Name(which)), [shot(poses.mood(which), 460, 500, 0.6)]) for which in poses.MOODS
+            (_word(Emotion.Name(which)), [shot(poses.mood(which), 340, 370, 0.6)]) for which in poses.MOODS
         ],
         "Mouths 口型": [
-            (f"[{ipa}]" if ipa else "rest", [_face(shot(poses.sound(ipa), 400, 520, 0.46))]) for ipa in poses.SOUNDS
+            (f"[{ipa}]" if ipa else "rest", [_face(shot(poses.sound(ipa), 320, 416, 0.46))]) for ipa in poses.SOUNDS
         ],
         "Gestures 动作": [
-            (_word(Gesture.Name(which)), [shot(frames, 360, 460, 1.2) for frames in poses.gesture(which)])
+            (_word(Gesture.Name(which)), [shot(frames, 280, 350, 1.2) for frames in poses.gesture(which)])
             for which in poses.ACTS
         ],
     }

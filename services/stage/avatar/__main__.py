@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.stage.avatar.build import STEPS, build
+from services.stage.avatar.figures import figures
 from services.stage.avatar.source import Source, SourceUnavailable, fetch_wheel
 
 DEFAULT_CACHE = Path("build/avatar")
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         bar.update(task, completed=len(STEPS) + 1, description="done")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(data)
-    print(f"{options.out}: {len(data) / 1e6:.1f} MB")
+    print(f"{options.out}: {figures(data)}")
     return 0
 
 

@@ -17,6 +17,10 @@ from services.stage.avatar.source import Floats
 
 METRES = 0.1  # per modelling unit
 
+# How far relaxed fingers bend at their joints, in degrees, and how much of it each does.
+_BENT = {"Proximal": 6.0, "Intermediate": 13.0, "Distal": 8.0}
+_FINGERS = {"Index": 0.7, "Middle": 0.9, "Ring": 1.05, "Little": 1.2}
+
 
 def assemble(parts: Sequence[Part], rig: Rig, materials: Sequence[Material], ground: float) -> bytes:
     """The finished .vrm file. `ground` is the height, in modelling units, that becomes y = 0."""
@@ -84,6 +88,11 @@ def t_pose(rig: Rig) -> dict[str, Rotation]:
             whole = _turn(rig.position(end) - rig.position(bone), np.array([outward, 0.0, 0.0]))
             rotations[bone] = turned.inv() * whole
             turned = whole
+        # Straight fingers look like a mannequin's: hers are bent a little, the little finger most.
+        for finger, share in _FINGERS.items():
+            for joint, degrees in _BENT.items():
+                bent = Rotation.from_euler("z", -outward * share * degrees, degrees=True)
+                rotations[f"{side}{finger}{joint}"] = turned.inv() * bent * turned
         leg = (rig.position(f"{side}Foot") - rig.position(f"{side}UpperLeg")) * [1, 1, 0]
         rotations[f"{side}UpperLeg"] = _turn(leg, np.array([0.0, -1.0, 0.0]))
         rotations[f"{side}Foot"] = rotations[f"{side}UpperLeg"].inv()

@@ -30,7 +30,8 @@ _COLLAR_HEIGHT = 0.46
 def build(source: Source, neutral: Floats, rig: Rig, *, lite: bool) -> list[Part]:
     """Suit with skirt, jacket with boots, and the glowing lines."""
     hull = _hull(source, neutral, rig, fine=not lite)
-    suit, jacket, boots = _suit(hull), _jacket(hull, rig), _boots(hull)
+    suit, jacket, boots = _suit(hull, rig), _jacket(hull, rig), _boots(hull)
+    skirt = _skirt(source, neutral, rig)
     neckline, opening = _neckline(jacket)
     collar, collar_edge = _collar(jacket, neckline)
     sides, spacing = (3, 0.16) if lite else (4, 0.09)
@@ -43,11 +44,12 @@ def build(source: Source, neutral: Floats, rig: Rig, *, lite: bool) -> list[Part
     lines = [line(jacket, opening, 0.026, closed=False), line(collar, collar_edge, 0.026, closed=False)]
     lines += [line(jacket, cuff, 0.026, closed=True) for cuff in cuffs]
     lines.append(line(suit, top, 0.02, closed=True))
+    lines.append(piping(skirt, thinned(skirt.positions, _lowest(skirt), 0.2), 0.024, 3, closed=True))
+    boot_tops = [loop for loop in borders(boots) if boots.positions[loop, 1].min() > _BOOT_TOP - 0.5]
+    lines += [piping(boots, thinned(boots.positions, loop, 0.2), 0.024, 3, closed=True) for loop in boot_tops]
     shown = cut(suit, _seen_of_suit(suit.positions, rig))
     return [
-        joined([_around(shown, fabric.SUIT), _around(_skirt(source, neutral, rig), fabric.SUIT)]).part(
-            "suit", "suit", bumpy=not lite
-        ),
+        joined([_around(shown, fabric.SUIT), _around(skirt, fabric.SUIT)]).part("suit", "suit", bumpy=not lite),
         joined([*_trunk_and_sleeves(jacket, rig), collar, _around(boots, fabric.BOOTS)]).part(
             "jacket", "jacket", bumpy=not lite
         ),
@@ -70,8 +72,9 @@ def _pushed(sheet: Sheet, distance: Floats | float) -> Sheet:
     return sheet.reshaped(sheet.positions + sheet.normals * along)
 
 
-def _suit(hull: Sheet) -> Sheet:
-    suit = _pushed(hull, 0.02)
+def _suit(hull: Sheet, rig: Rig) -> Sheet:
+    # Wider at the wrists, where it lies over the hands.
+    suit = _pushed(hull, 0.02 + 0.06 * smooth_step(0.7, 1.0, _along_forearm(hull.positions, rig)))
     x, y, z = suit.positions.T
     neck = _SUIT_TOP + 0.06 * np.clip(-(z - 0.3), -0.5, 0.5)
     return smoothed_border(cut(suit, np.where(np.abs(x) < 1.0, neck - y, 1.0)), 1.0)
@@ -99,8 +102,9 @@ def _along_forearm(points: Floats, rig: Rig) -> Floats:
 def _jacket(hull: Sheet, rig: Rig) -> Sheet:
     x, y, _ = hull.positions.T
     forearm = _along_forearm(hull.positions, rig)
+    sleeve = smooth_step(1.3, 1.9, np.abs(x))
     hem = smooth_step(3.0, 2.0, y) * (np.abs(x) < 1.6)
-    distance = 0.11 + 0.12 * hem + 0.1 * smooth_step(-0.6, 1.0, forearm)
+    distance = 0.11 - 0.03 * sleeve + 0.12 * hem + 0.1 * smooth_step(-0.6, 1.0, forearm)
     jacket = smoothed(_pushed(hull, distance), 6)
     # Smoothing bridges hollows; where it sank in, it is pushed out again.
     gap = ((jacket.positions - hull.positions) * hull.normals).sum(axis=1)
@@ -208,6 +212,11 @@ def _skirt(source: Source, neutral: Floats, rig: Rig) -> Sheet:
     skirt = compact(Sheet.of(refined.matrix @ neutral, (refined.matrix @ rig.weights).tocsr(), refined.triangles))
     skirt = _pushed(skirt, 0.06 + 0.3 * smooth_step(1.0, -1.6, skirt.positions[:, 1]))
     return smoothed_border(cut(skirt, skirt.positions[:, 1] + 1.3 + 0.35 * skirt.positions[:, 0]), 1.0)
+
+
+def _lowest(sheet: Sheet) -> Ints:
+    """The border loop that reaches farthest down."""
+    return min(borders(sheet), key=lambda loop: float(sheet.positions[loop, 1].min()))
 
 
 def _boots(hull: Sheet) -> Sheet:

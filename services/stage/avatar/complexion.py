@@ -89,7 +89,7 @@ def _tone(face: _Face, texels: SkinMap, scale: float) -> Floats:
     ears = smooth_step(0.6, 0.68, face.across) * smooth_step(1.0, 0.6, face.forward) * face.is_head
     nostrils = np.exp(-((face.across / 0.11) ** 4) - ((face.above + 0.375) / 0.045) ** 4)
     deep = np.maximum(nostrils, ears)
-    color = blend(color, rgb(200, 128, 112), 0.5 * deep * smooth_step(1.0, 4.0, texels.cavity))
+    color = blend(color, rgb(200, 128, 112), 0.26 * deep * smooth_step(1.0, 4.0, texels.cavity))
     color = blend(color, rgb(244, 178, 164), 0.35 * ears)
     color = blend(color, rgb(243, 150, 146), 0.34 * face.spot(face.eye_x + 0.1, -0.27, 0.2, 0.13))  # cheeks
     color = blend(color, rgb(242, 160, 150), 0.22 * face.spot(0, -0.33, 0.11, 0.09))  # tip of the nose

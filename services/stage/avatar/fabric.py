@@ -91,7 +91,7 @@ def _jacket(size: int) -> tuple[Image, Image]:
 
     rows, columns, across, down = SLEEVE.of(size)
     cuff = smooth_step(0.765, 0.775, down)
-    stripe = smooth_step(0.02, 0.0, np.abs(across - 0.0) - 0.13) * (1 - cuff)
+    stripe = smooth_step(0.02, 0.0, np.abs(across - 0.0) - 0.13) * (1 - cuff) * smooth_step(0.2, 0.21, down)
     piece = blend(color[rows, columns], _SHADE, 0.9 * stripe)
     color[rows, columns] = blend(piece, _DARK, cuff)
     bend = _line(down, 0.56, 0.12) + 0.6 * _line(down, 0.75, 0.06) + 0.5 * _line(down, 0.2, 0.08)

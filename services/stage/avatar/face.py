@@ -43,7 +43,7 @@ HEAD = {
     "nose/nose-nostrils-width-decr": 0.7,
     "nose/nose-scale-horiz-decr": 0.5,
     "nose/nose-width2-decr": 0.25,
-    "nose/nose-point-up": 0.15,
+    "nose/nose-point-up": 0.05,
     "nose/nose-point-width-decr": 0.4,
     "nose/nose-flaring-decr": 0.5,
     "nose/nose-scale-vert-decr": 0.15,
@@ -60,12 +60,15 @@ HEAD = {
 BODY = {
     "legs/upperlegs-height-incr": 0.35,
     "legs/lowerlegs-height-incr": 0.35,
+    "legs/*-upperleg-fat-decr": 0.5,
+    "legs/*-lowerleg-fat-decr": 0.3,
+    "hip/hip-scale-horiz-decr": 0.5,
     "neck/neck-scale-horiz-decr": 0.3,
     "neck/neck-scale-depth-decr": 0.2,
     "neck/neck-scale-vert-incr": 0.2,
     "torso/measure-shoulder-dist-decr": 0.5,
     "torso/torso-scale-horiz-decr": 0.3,
-    "arms/*-upperarm-fat-decr": 0.4,
+    "arms/*-upperarm-fat-decr": 0.6,
     "arms/*-upperarm-shoulder-muscle-decr": 0.5,
 }
 

@@ -125,9 +125,9 @@ def material(*, lite: bool) -> Material:
     extensions: dict[str, Json] = {}
     if not lite:
         textures["normalTexture"] = bumps
-        extensions["KHR_materials_specular"] = {"specularFactor": 0.8, "specularColorFactor": [1.0, 0.86, 0.8]}
+        extensions["KHR_materials_specular"] = {"specularFactor": 0.4, "specularColorFactor": [1.0, 0.8, 0.84]}
         extensions["KHR_materials_anisotropy"] = {"anisotropyStrength": 0.45, "anisotropyRotation": 1.5708}
-    return Material("hair", roughness=0.42, double_sided=True, textures=textures, extensions=extensions)
+    return Material("hair", roughness=0.48, double_sided=True, textures=textures, extensions=extensions)
 
 
 def _strands(size: int) -> tuple[Image, Image]:
@@ -148,9 +148,9 @@ def _strands(size: int) -> tuple[Image, Image]:
     color = np.where((column == INNER)[..., None], inner, color)
     color = color * (1 + 0.16 * np.clip(height, -2, 2))[..., None]
     streak = smooth_step(1.0, 2.0, height) * smooth_step(0.1, 0.4, v)
-    color = blend(color, rgb(118, 96, 108), 0.3 * streak * (column != INNER))
+    color = blend(color, rgb(112, 80, 96), 0.26 * streak * (column != INNER))
     shine = np.exp(-(((v - 0.3) / 0.1) ** 2)) * np.clip(0.55 + 0.35 * height, 0, 1)
-    color = blend(color, rgb(136, 112, 124), 0.34 * shine * (column != INNER))
+    color = blend(color, rgb(126, 88, 106), 0.26 * shine * (column != INNER))
     slope = 0.45 * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1))
     normal = _unit(np.stack([-slope, np.zeros_like(slope), np.ones_like(slope)], axis=-1))
     return paint.jpeg(color, 88), paint.jpeg(normal[::2] * 0.5 + 0.5, 85)

@@ -57,8 +57,9 @@ def locks(skull: Skull) -> list[Lock]:
     """All her locks, from the inside out."""
     comb = _Comb(skull)
     _inner_layer(comb, skull)
-    for layer, (lift, count, width) in enumerate(((0.05, 34, 0.37), (0.075, 40, 0.3), (0.1, 36, 0.22))):
+    for layer, (lift, count, width) in enumerate(((0.05, 32, 0.38), (0.075, 34, 0.32), (0.1, 28, 0.25))):
         _outer_layer(comb, skull, layer, lift, count, width)
+    _crown(comb, skull)
     _fringe(comb, skull)
     _face_frame(comb, skull)
     return comb.locks
@@ -66,7 +67,8 @@ def locks(skull: Skull) -> list[Lock]:
 
 def _end(skull: Skull, azimuth: float) -> float:
     """Height of the ends; azimuth 0 is the face, π the nape."""
-    return float(skull.eye_height - 1.42 + 0.3 * (1 - np.cos(azimuth)) / 2)
+    back = (1 - np.cos(azimuth)) / 2
+    return float(skull.eye_height - 1.42 + 0.56 * back**2)  # clear of the collar at the nape
 
 
 def _outward(azimuth: float) -> Floats:
@@ -79,10 +81,10 @@ def _across(distance: float) -> Floats:
 
 def _inner_layer(comb: _Comb, skull: Skull) -> None:
     """Rooted in a ring around the head, it shows below and between the outer locks."""
-    for azimuth in np.linspace(0.45 * np.pi, 1.55 * np.pi, 32):
+    for azimuth in np.linspace(0.45 * np.pi, 1.55 * np.pi, 26):
         outward = _outward(azimuth)
         root = skull.surface(skull.centre + np.array([0.0, 0.15, 0.0]) + 3 * outward, -outward)
-        end = _end(skull, azimuth) + comb.vary(-0.14, 0.03)
+        end = _end(skull, azimuth) + comb.vary(-0.07 - 0.07 * np.cos(azimuth), 0.03)
         comb.lay_inner(root, Run((0, -1, 0), end, comb.vary(0.03, 0.008), 0.5, 0.95, 0.03, comb.vary(0, 3)), 0.3)
 
 
@@ -101,21 +103,32 @@ def _outer_layer(comb: _Comb, skull: Skull, layer: int, lift: float, count: int,
         comb.lay(root, run, comb.vary(width, 0.04), 0.16, 0.35 if layer < 2 else 0.12)
 
 
+def _crown(comb: _Comb, skull: Skull) -> None:
+    """Short locks across the parting, so that it is a line and not a bare valley."""
+    for t in np.linspace(0.0, 0.9, 9):
+        for sign in (-1.0, 1.0):
+            root = skull.below(comb.parting(float(t)) + _across(-0.1 * sign))
+            run = Run(
+                (sign, 0.1, 0.2 - 0.5 * t), skull.top - 0.75, comb.vary(0.07, 0.008), 0.8, 0.0, 0.02, comb.vary(0, 3)
+            )
+            comb.lay(root, run, 0.28, 0.5)
+
+
 def _fringe(comb: _Comb, skull: Skull) -> None:
     """A base from behind the hairline, then light locks swept to both sides, so that brows and eyes stay free."""
     eyes = skull.eye_height
-    for k, across in enumerate(np.linspace(-1.0, 1.0, 16)):
+    for k, across in enumerate(np.linspace(-1.0, 1.0, 18)):
         root = skull.below(comb.parting(0.34) + _across(0.16 * across))
         end = eyes + comb.vary(0.4 - 0.5 * abs(across) ** 2, 0.04)
         run = Run((0.95 * across, 0.25, 1.0), end, 0.05 + 0.012 * (k % 2), 0.86, 0.0, 0.02, k)
-        comb.lay(root, run, 0.24, 0.6)
-    for k, across in enumerate(np.linspace(-1.0, 1.0, 26)):
+        comb.lay(root, run, 0.2, 0.6)
+    for k, across in enumerate(np.linspace(-1.0, 1.0, 34)):
         root = comb.parting(comb.vary(0.08, 0.05)) + _across(0.1 * across)
         reach = abs(across)
         heading = (1.25 * across + comb.vary(0, 0.06), 0.25, 1.0)
         end = eyes + comb.vary(0.22 - 0.5 * reach**2.4, 0.06)
         run = Run(heading, end, comb.vary(0.06 + 0.02 * (k % 3), 0.01), 0.87, 0.0, 0.035, comb.vary(0, 3))
-        comb.lay(root, run, comb.vary(0.1 + 0.04 * reach, 0.025), 0.65)
+        comb.lay(root, run, comb.vary(0.082 + 0.04 * reach, 0.018), 0.6)
 
 
 def _face_frame(comb: _Comb, skull: Skull) -> None:

@@ -43,17 +43,17 @@ def material() -> Material:
 def _strip(grid: LashGrid, strip: str, vertex_count: int, *, lite: bool) -> tuple[sparse.csr_matrix, Ints]:
     """Rows of base-vertex weights and triangles for the hairs and the dark line of one strip."""
     upper = strip == UPPER
-    count = (14 if lite else 34) if upper else (0 if lite else 16)
-    pieces = [_line(grid, vertex_count, 0.16 if upper else 0.05)]
+    count = (16 if lite else 44) if upper else (0 if lite else 10)
+    pieces = [_line(grid, vertex_count, 0.15 if upper else 0.025)]
     generator = np.random.default_rng(11 if upper else 12)
     for k in range(count):
         root = (k + 0.5) / count
-        root = 0.06 + 0.94 * root if upper else 0.25 + 0.72 * root
+        root = 0.06 + 0.94 * root if upper else 0.42 + 0.55 * root
         # Longest in the outer third, short towards the nose.
-        reach = (0.55 + 0.95 * root**1.1 if upper else 0.5 + 0.25 * root) * generator.uniform(0.88, 1.12)
-        lean = (0.06 * (root - 0.35) + generator.uniform(-0.008, 0.008)) * (1.0 if upper else 0.6)
+        reach = (0.6 + 0.6 * root if upper else 0.5 + 0.25 * root) * generator.uniform(0.88, 1.12)
+        lean = (0.05 * (root - 0.35) + generator.uniform(-0.008, 0.008)) * (1.0 if upper else 0.6)
         pieces.append(
-            _hair(grid, vertex_count, root, reach * (0.95 if upper else 0.3), lean, 0.011 if upper else 0.007)
+            _hair(grid, vertex_count, root, reach * (0.72 if upper else 0.26), lean, 0.0085 if upper else 0.007)
         )
     starts = np.cumsum([0] + [piece[0].shape[0] for piece in pieces])
     matrix = sparse.vstack([piece[0] for piece in pieces]).tocsr()

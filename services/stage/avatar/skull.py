@@ -71,8 +71,8 @@ def march(skull: Skull, root: Floats, run: Run) -> tuple[Floats, Floats]:
     path, outward = [], []
     for step in range(75):
         gap, away = skull.distance(point)
-        volume = 1 + 1.1 * max(float(away[1]) - 0.35, 0.0)  # hair stands a little higher on top of the head
-        aim = run.lift * volume * min(1.0, 0.15 + step / 7)
+        volume = 1 + 0.45 * max(float(away[1]) - 0.35, 0.0)  # hair stands a little higher on top of the head
+        aim = run.lift * volume * min(1.0, 0.4 + step / 5)
         if gap < aim:
             point = point + away * (aim - gap) * 0.6
         # Hair clings to the head until it hangs free below it.

@@ -21,6 +21,7 @@ import {
   RIGHT_EYE_PITCH,
   RIGHT_EYE_YAW,
 } from "./frames";
+import { lightOwnBody } from "./own_body";
 import { checkVrm, Refused } from "./vrm_file";
 
 /** Where a picture from head to waist ends, above the hips. Metres. */
@@ -121,6 +122,7 @@ class VrmFigure implements Figure {
       object.frustumCulled = false;
       if (object instanceof Mesh) object.castShadow = object.receiveShadow = true;
     });
+    if (kind === "lydia" || kind === "lydia-lite") lightOwnBody(vrm.scene);
   }
 
   pose({ face, joints }: Pose, passed: number): void {
