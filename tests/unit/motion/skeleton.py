@@ -49,6 +49,8 @@ SLICES = np.array(
     ]
 )
 """Slices of the trunk in the upright pose, 6 cm apart."""
+ROUND = 2.7
+"""A slice of her is boxier than an ellipse, whose power is 2."""
 HEAD_CENTRE, HEAD_HALF_AXES = np.array([0.0, 1.534, 0.047]), np.array([0.089, 0.114, 0.105])
 BALLS = np.array(
     [
@@ -103,7 +105,7 @@ class Body:
             upright = from_joint + np.array(PLACES.get(int(carrier), (0.0, 0.898, 0.019)))
             beside = np.abs(upright[..., 1] - height) < 0.03
             flat = upright[..., [0, 2]] - np.array([0.0, (front + back) / 2])
-            away = _from_egg(flat, np.array([width, (front - back) / 2]))
+            away = _from_egg(flat, np.array([width, (front - back) / 2]), ROUND)
             nearest = np.where(beside, np.minimum(nearest, away), nearest)
         least: Array = (nearest - radii).min(1)
         return least
@@ -115,9 +117,9 @@ class Body:
         return apart
 
 
-def _from_egg(points: Array, half_axes: Array) -> Array:
-    """About how far points are from the skin of an ellipsoid about 0."""
-    ratio = np.maximum(np.linalg.norm(points / half_axes, axis=-1), 1e-6)
+def _from_egg(points: Array, half_axes: Array, power: float = 2.0) -> Array:
+    """About how far points are from the skin of an ellipsoid about 0; a higher power than 2 makes it boxier."""
+    ratio = np.maximum((np.abs(points / half_axes) ** power).sum(-1) ** (1 / power), 1e-6)
     away: Array = np.linalg.norm(points, axis=-1) * (1 - 1 / ratio)
     return away
 

@@ -218,8 +218,8 @@ export const StageVoiceSchema: GenMessage<StageVoice> = /*@__PURE__*/
   messageDesc(file_lydia_v1_stage, 2);
 
 /**
- * Whole frames, idle and performance together, ready to be shown. A later message replaces what an earlier one said of
- * the same samples.
+ * Whole frames: idle life, what she does about the room (reading, thinking, gladness) and performance together, ready to
+ * be shown. A later message replaces what an earlier one said of the same samples.
  *
  * @generated from message lydia.v1.StageMotion
  */
