@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from typing import TypeVar
 Answers = Callable[[], Awaitable[bool]]
 """Asks a server whether it is ready; False, OSError and TimeoutError all mean not yet."""
 ASK_S = 0.05
+SERVER_PORTS = (10_000, 32_000)
 LAST_WORDS = 4000
 """How many characters of its log an error quotes."""
 
@@ -186,10 +188,17 @@ async def running(server: S) -> AsyncIterator[S]:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody listens on.
+
+    Not one of those that the system hands to clients (on Linux from 32768 on, see ip_local_port_range). A client that
+    tries to reach a server that is away, again and again, would be given the server's own port one day: it would be
+    connected with itself, and the server could not come back.
+    """
+    while True:
+        port = random.randrange(*SERVER_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def accepts(port: int) -> bool:

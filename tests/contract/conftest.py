@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from deploy.local.kafka import kafka
+from deploy.local.kafka import ADDRESS_VARIABLE, KafkaServer
+from deploy.local.process import running
+
+PASSWORD = "correct-horse"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of the Kafka that the environment names, or of one that is started."""
-    async with kafka(tmp_path_factory.mktemp("kafka")) as servers:
-        yield servers
+async def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
+    """A broker that may be killed and suspended, by tests that run in the session's event loop."""
+    async with running(KafkaServer(tmp_path_factory.mktemp("kafka"), users={"lydia": PASSWORD})) as server:
+        yield server
+
+
+if os.environ.get(ADDRESS_VARIABLE):
+
+    @pytest.fixture(scope="session")
+    def kafka_servers() -> str:
+        """The address of the Kafka that the environment names."""
+        return os.environ[ADDRESS_VARIABLE]
+
+else:
+
+    @pytest.fixture(scope="session")
+    def kafka_servers(kafka_server: KafkaServer) -> str:
+        """The address of the suite's Kafka."""
+        return kafka_server.servers

@@ -28,6 +28,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from services.core import topics as topic_names
 from services.core.bus.kafka import (
     CLOSE_S,
+    CREATE_S,
     FETCH_BYTES,
     FETCH_RECORDS,
     FETCH_WAIT_MS,
@@ -58,6 +59,8 @@ NOT_ALLOWED = (
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
 PASSING = (
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
@@ -88,8 +91,7 @@ class ConfluentBus(KafkaBus):
 
     def _open(self) -> None:
         problems: list[Any] = []
-        common = connection(self._settings, self._timeout_ms)
-        self._admin = AdminClient(common | {"error_cb": problems.append}, logger=_Silent())
+        self._admin = self._new_admin({"error_cb": problems.append})
         try:
             self._admin.list_topics(timeout=self._timeout_s)
         except KafkaException:
@@ -98,8 +100,16 @@ class ConfluentBus(KafkaBus):
                 if problem.code() in FOR_GOOD:
                     raise KafkaException(problem) from None
             raise
-        self._producer = Producer(
-            common
+        self._producer = self._new_producer()
+        self._reporter = threading.Thread(target=self._report, name="kafka reports", daemon=True)
+        self._reporter.start()
+
+    def _new_admin(self, more: Mapping[str, Any] | None = None) -> Any:
+        return AdminClient(connection(self._settings, self._timeout_ms) | dict(more or {}), logger=_Silent())
+
+    def _new_producer(self) -> Any:
+        return Producer(
+            connection(self._settings, self._timeout_ms)
             | {
                 "enable.idempotence": True,
                 "linger.ms": 0,
@@ -109,8 +119,6 @@ class ConfluentBus(KafkaBus):
             },
             logger=_Silent(),
         )
-        self._reporter = threading.Thread(target=self._report, name="kafka reports", daemon=True)
-        self._reporter.start()
 
     def _report(self) -> None:
         while not self._closing:
@@ -123,7 +131,7 @@ class ConfluentBus(KafkaBus):
             self._producer.flush(CLOSE_S)
 
     async def _send(self, records: Sequence[Record]) -> None:
-        loop = asyncio.get_running_loop()
+        producer, loop = self._producer, asyncio.get_running_loop()
         taken: asyncio.Future[None] = loop.create_future()
         outcomes: list[Any] = []
 
@@ -139,7 +147,7 @@ class ConfluentBus(KafkaBus):
 
         with self._translated():
             for record in records:
-                self._producer.produce(
+                producer.produce(
                     record.topic,
                     key=record.key.encode(),
                     value=record.value,
@@ -151,6 +159,9 @@ class ConfluentBus(KafkaBus):
         with self._translated():
             for error in outcomes:
                 if error is not None:
+                    if error.fatal() and self._producer is producer:  # from everything else it recovers by itself
+                        self._producer = self._new_producer()
+                        producer.purge()
                     raise KafkaException(error)
 
     def _client(self, member: Member, topics: tuple[str, ...], group: str | None, start: Start) -> Client:
@@ -174,7 +185,14 @@ class ConfluentBus(KafkaBus):
         return _Reading(settings, self._places((topic,)), self._timeout_s)
 
     def _lag(self, topic: str, group: str) -> int:
-        places = self._places((topic,))
+        try:
+            return self._sum_up(self._places((topic,)), group)
+        except KafkaException:
+            # The library asks with what it knew of a partition's leader, and does not learn from being refused.
+            self._admin = self._new_admin()
+            raise
+
+    def _sum_up(self, places: list[Any], group: str) -> int:
         asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
         first, end = (
             self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=self._timeout_s)
@@ -207,7 +225,7 @@ class ConfluentBus(KafkaBus):
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + CREATE_S
         while self._count(topic) == 0 and time.monotonic() < deadline:
             time.sleep(0.02)
 
@@ -396,9 +414,13 @@ class _LoneClient(_Client):
     ) -> None:
         super().__init__(settings, member)
         begin = []
-        for place in places:
-            first, end = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
-            begin.append(TopicPartition(place.topic, place.partition, first if start == "earliest" else end))
+        try:
+            for place in places:
+                first, end = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
+                begin.append(TopicPartition(place.topic, place.partition, first if start == "earliest" else end))
+        except BaseException:
+            self._consumer.close()
+            raise
         self._consumer.assign(begin)
         member.take((place.topic, place.partition) for place in places)
         self.joined = True

@@ -27,6 +27,8 @@ FETCH_RECORDS = 500
 """At most so many records come in one batch."""
 RECONNECT_MS = (50, 1_000)
 """The wait before the first attempt to connect again, and the longest."""
+CREATE_S = 20.0
+"""How long a new topic may take until its leaders are there: once, and a busy cluster takes its time."""
 JOIN_S = 30.0
 """How long joining a group may take: its other members finish their work first, and a dead one has to be missed."""
 CLOSE_S = 3.0
@@ -108,7 +110,7 @@ class KafkaBus(ABC):
 
         def open_client(member: Member) -> Client:
             with self._translated():
-                return self._client(member, topics, group, start)
+                return self._patiently(lambda: self._client(member, topics, group, start))
 
         try:
             await member.join(open_client, JOIN_S)
@@ -139,7 +141,7 @@ class KafkaBus(ABC):
         if not self._settings.create_topics:
             raise BusUnavailable(f"Kafka has no topic {topic}. Mend: create it, or set kafka.create_topics")
         layout = self._layout(topic)
-        await self._blocking(lambda: self._create(topic, layout))
+        await self._blocking(lambda: self._create(topic, layout), limit_s=2 * CREATE_S)
         if not await self._exists(topic):
             raise BusUnavailable(f"Kafka does not show its new topic {topic} yet. Mend: try again")
 
@@ -151,25 +153,25 @@ class KafkaBus(ABC):
             self._partitions[topic] = count
         return True
 
-    async def _blocking(self, call: Callable[[], T]) -> T:
-        """Runs what waits for an answer, again while Kafka is only finding its leaders. Raises BusUnavailable."""
-
-        def patiently() -> T:
-            deadline = time.monotonic() + self._timeout_s
-            while True:
-                try:
-                    return call()
-                except Exception as error:
-                    if not self._passing(error) or time.monotonic() >= deadline:
-                        raise
-                time.sleep(AGAIN_S)
-
+    async def _blocking(self, call: Callable[[], T], *, limit_s: float | None = None) -> T:
+        """Runs what waits for an answer. Raises BusUnavailable."""
         try:
-            async with asyncio.timeout(2 * self._timeout_s):  # the library's own time-out comes first
+            async with asyncio.timeout(limit_s or 2 * self._timeout_s):  # the library's own time-out comes first
                 with self._translated():
-                    return await asyncio.get_running_loop().run_in_executor(self._threads, patiently)
+                    return await asyncio.get_running_loop().run_in_executor(self._threads, self._patiently, call)
         except TimeoutError:
             raise BusUnavailable(self._no_answer()) from None
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Asks again while Kafka is only finding its leaders."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                if not self._passing(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(AGAIN_S)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ from kafka.structs import OffsetAndMetadata
 from services.core import topics as topic_names
 from services.core.bus.kafka import (
     CLOSE_S,
+    CREATE_S,
     FETCH_BYTES,
     FETCH_RECORDS,
     FETCH_WAIT_MS,
@@ -52,6 +53,8 @@ from services.core.settings import Kafka
 
 log = logging.getLogger(__name__)
 
+REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+
 
 class KafkaPythonBus(KafkaBus):
     """See KafkaBus."""
@@ -66,7 +69,8 @@ class KafkaPythonBus(KafkaBus):
         # On DEBUG the library logs whole records, and so what viewers wrote; its errors are ours to tell.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         common = connection(self._settings) | {"bootstrap_timeout_ms": self._timeout_ms}
-        self._admin = KafkaAdminClient(**common, request_timeout_ms=self._timeout_ms)
+        with _refusals():
+            self._admin = KafkaAdminClient(**common, request_timeout_ms=self._timeout_ms)
         self._producer = self._new_producer()
 
     def _new_producer(self) -> Any:
@@ -173,7 +177,7 @@ class KafkaPythonBus(KafkaBus):
         }
         with suppress(TopicAlreadyExistsError):
             self._admin.create_topics({topic: new}, timeout_ms=self._timeout_ms)
-        self._admin.wait_for_topics([topic], timeout_ms=self._timeout_ms)
+        self._admin.wait_for_topics([topic], timeout_ms=int(CREATE_S * 1000))
 
     def _explain(self, error: Exception) -> ValueError | str | None:
         match error:
@@ -267,6 +271,32 @@ def record_of(entry: Any) -> Record:
     )
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raises why the broker refuses the connection, where the library says only that it timed out.
+
+    The library keeps trying, and the reason stands in its log alone.
+    """
+    found: list[Exception] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.extend(argument for argument in record.args or () if isinstance(argument, REFUSALS))
+
+    told, listener = logging.getLogger("kafka.net.manager"), Listener()
+    told.addHandler(listener)
+    told.propagate = False
+    told.setLevel(logging.WARNING)
+    try:
+        yield
+    except KafkaError as error:
+        raise found[-1] if found else error from None
+    finally:
+        told.removeHandler(listener)
+        told.propagate = True
+        told.setLevel(logging.NOTSET)
+
+
 class _Reading(Reading):
     def __init__(self, consumer: Any, places: list[Any], timeout_ms: int) -> None:
         self._consumer = consumer
@@ -339,9 +369,14 @@ class _LoneClient(_Client):
 
     def __init__(self, consumer: Any, member: Member, places: list[Any], start: Start, timeout_ms: int) -> None:
         super().__init__(consumer, member)
-        consumer.assign(places)
-        bounds = consumer.beginning_offsets if start == "earliest" else consumer.end_offsets
-        for place, offset in bounds(places, timeout_ms=timeout_ms).items():
+        try:
+            consumer.assign(places)
+            bounds = consumer.beginning_offsets if start == "earliest" else consumer.end_offsets
+            begin = bounds(places, timeout_ms=timeout_ms)
+        except BaseException:
+            consumer.close()
+            raise
+        for place, offset in begin.items():
             consumer.seek(place, offset)
         member.take((place.topic, place.partition) for place in places)
         self.joined = True

@@ -1,0 +1,328 @@
+"""What Kafka and its clients do to the bus when something fails: nothing is lost, order is kept, errors say why."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+from deploy.local.kafka import KafkaServer
+from services.core import topics
+from services.core.bus import Bus, BusUnavailable, Delivery, Record
+from services.core.bus.confluent import ConfluentBus
+from services.core.bus.kafka import KafkaBus, open_kafka
+from services.core.bus.kafka_python import KafkaPythonBus
+from services.core.events import AudienceEvent, Chat
+from services.core.settings import Kafka
+from services.core.telemetry import Telemetry
+from services.core.topics import Layout
+from services.core.worker import Verdict, Worker
+from tests.contract.conftest import PASSWORD
+from tests.contract.listening import PATIENCE_S, listening, numbered, until, values_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ROOMS = [f"room{number}" for number in range(8)]
+CLIENTS = {KafkaPythonBus: "kafka-python", ConfluentBus: "confluent-kafka"}
+
+
+@pytest.fixture(params=list(CLIENTS), ids=list(CLIENTS.values()))
+def driver(request: pytest.FixtureRequest) -> type[KafkaBus]:
+    chosen: type[KafkaBus] = request.param
+    return chosen
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"lydia.test.{uuid.uuid4().hex}"
+
+
+@asynccontextmanager
+async def opened(
+    driver: type[KafkaBus],
+    server: KafkaServer,
+    *,
+    partitions: int = 4,
+    session_s: float = 3.0,
+    drain_s: float = 3.0,
+    timeout_s: float = 5.0,
+    instance: str = "",
+) -> AsyncIterator[KafkaBus]:
+    settings = Kafka(bootstrap_servers=server.servers, instance=instance)
+    async with driver(
+        settings,
+        layout=lambda _: Layout(partitions=partitions),
+        session_s=session_s,
+        drain_s=drain_s,
+        timeout_s=timeout_s,
+    ) as bus:
+        yield bus
+
+
+async def insist(bus: Bus, *records: Record) -> None:
+    """Publishes one record after the other, each until the bus has it."""
+    for record in records:
+        while True:
+            try:
+                await bus.publish(record)
+                break
+            except BusUnavailable:
+                await asyncio.sleep(0.1)
+
+
+async def reaches(bus: Bus, topic: str, lag: int, group: str = "g") -> None:
+    """Waits until the group has so many records left."""
+
+    async def so_many() -> bool:
+        try:
+            return await bus.lag(topic, f"{topic}.{group}") == lag
+        except BusUnavailable:
+            return False
+
+    await until(so_many)
+
+
+async def test_a_broker_that_is_killed_loses_nothing_and_keeps_order_and_commits(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    records = numbered(topic, ROOMS, 12)
+    settled = numbered(f"{topic}.settled", ["room1"], 5)
+    async with opened(driver, kafka_server) as bus:
+        await bus.publish(*settled)
+        async with listening(bus, f"{topic}.settled", group=f"{topic}.settled.g", keep=True) as listener:
+            await listener.count(5)
+            for delivery in listener.got[:3]:
+                delivery.done()
+            await reaches(bus, f"{topic}.settled", 2)
+
+        async with listening(bus, topic, group=f"{topic}.g") as listener:
+            publishing = asyncio.create_task(insist(bus, *records))
+            await listener.count(24)
+            await kafka_server.kill()
+            with pytest.raises(BusUnavailable):
+                async with asyncio.timeout(PATIENCE_S):
+                    while True:
+                        await bus.publish(Record(f"{topic}.settled", "room2", b"probe"))
+            assert not publishing.done()
+            await kafka_server.start()
+            async with asyncio.timeout(PATIENCE_S):
+                await publishing
+            await listener.until(lambda: listener.by_key() == values_of(records))
+            await reaches(bus, topic, 0)
+
+        async with listening(bus, f"{topic}.settled", group=f"{topic}.settled.g") as listener:
+            await listener.until(lambda: listener.by_key().get("room1", []) == values_of(settled[3:])["room1"])
+
+
+async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_again_afterwards(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    async with opened(driver, kafka_server, timeout_s=1.5) as bus:
+        async with listening(bus, topic, group=f"{topic}.g") as listener:
+            await bus.publish(Record(topic, "a", b"before"))
+            await listener.count(1)
+            kafka_server.suspend()
+            try:
+                async with asyncio.timeout(20):
+                    with pytest.raises(BusUnavailable):
+                        await bus.publish(Record(topic, "a", b"meanwhile"))
+                    with pytest.raises(BusUnavailable):
+                        await bus.lag(topic, f"{topic}.g")
+                    with pytest.raises(BusUnavailable):
+                        async with bus.consume(topic, group=None):
+                            raise AssertionError("read from a broker that hangs")
+                    with pytest.raises(BusUnavailable):
+                        async with driver(Kafka(bootstrap_servers=kafka_server.servers), timeout_s=1.0):
+                            raise AssertionError("opened a broker that hangs")
+            finally:
+                kafka_server.resume()
+            await insist(bus, Record(topic, "a", b"after"))
+            await listener.until(lambda: b"after" in listener.values)
+        assert [value for value in listener.by_key()["a"] if value != b"meanwhile"] == [b"before", b"after"]
+
+
+async def test_what_a_killed_member_had_not_finished_comes_to_another_one(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    records = numbered(topic, ROOMS, 40)
+    async with opened(driver, kafka_server) as bus:
+        await bus.publish(*records[:160])
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.contract.kafka_reader"),
+            *(kafka_server.servers, CLIENTS[driver], topic, f"{topic}.g", " 10"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        handled: list[bytes] = []
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                assert await child.stdout.readline() == b"joined\n"
+                while len(handled) < 160:
+                    handled.append((await child.stdout.readline()).strip())
+            await reaches(bus, topic, 8 * 10)  # of each room's 20, the first ten are committed, whatever came later
+        finally:
+            child.kill()
+            await child.wait()
+        async with listening(bus, topic, group=f"{topic}.g") as listener:
+            await bus.publish(*records[160:])
+            await listener.count(8 * 30)
+            await reaches(bus, topic, 0)
+    assert sorted(handled) == sorted(record.value for record in records[:160])
+    assert listener.by_key() == {room: values[10:] for room, values in values_of(records).items()}
+    assert len(listener.got) == 8 * 30
+
+
+async def test_a_partition_is_drained_before_it_changes_hands(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    sent = numbered(topic, ROOMS, 2)
+    async with (
+        opened(driver, kafka_server, drain_s=60.0) as bus,
+        listening(bus, topic, group=f"{topic}.g", keep=True) as one,
+        AsyncExitStack() as stack,
+    ):
+        await bus.publish(*sent)
+        await one.count(16)
+        joining = asyncio.create_task(stack.enter_async_context(listening(bus, topic, group=f"{topic}.g")))
+        await asyncio.sleep(1.5)  # several heartbeats: the group is rebalancing, and waits for the first member
+        one.keep = False
+        for delivery in one.got:
+            delivery.done()
+        other = await joining
+
+        async def other_works() -> bool:
+            sent.extend(Record(topic, room, f"{room} {len(sent)}".encode()) for room in ROOMS)
+            await bus.publish(*sent[-8:])
+            return bool(other.got)
+
+        await until(other_works)
+        await reaches(bus, topic, 0)
+    came = [delivery.record.value for delivery in (*one.got, *other.got)]
+    assert sorted(came) == sorted(record.value for record in sent), "nothing twice, nothing lost"
+
+
+async def test_a_member_that_does_not_finish_in_time_loses_its_partition_and_commits_nothing_more(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    sent = numbered(topic, ROOMS, 2)
+    async with (
+        opened(driver, kafka_server, drain_s=0.3) as bus,
+        listening(bus, topic, group=f"{topic}.g", keep=True) as one,
+    ):
+        await bus.publish(*sent)
+        await one.count(16)
+        async with listening(bus, topic, group=f"{topic}.g", keep=True) as other:
+            await other.until(lambda: bool(other.got))
+            moved = {delivery.partition for delivery in other.got}
+            for delivery in one.got:
+                delivery.done()
+            stays = sum(delivery.partition not in moved for delivery in one.got)
+            # `other` may get its partitions one after the other.
+            await reaches(bus, topic, 16 - stays)
+            assert {delivery.record.value for delivery in other.got} == {
+                delivery.record.value for delivery in one.got if delivery.partition in moved
+            }
+
+
+async def test_a_member_that_keeps_its_name_takes_its_partitions_up_at_once(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    # Without its name, the second one would have to wait for the end of the first one's session.
+    async with opened(driver, kafka_server, session_s=40.0, instance="pod-0") as bus:
+        await bus.publish(Record(topic, "a", b"1"))
+        async with listening(bus, topic, group=f"{topic}.g") as first:
+            await first.count(1)
+        await bus.publish(Record(topic, "a", b"2"))
+        async with listening(bus, topic, group=f"{topic}.g") as second, asyncio.timeout(20):
+            await second.count(1)
+    assert second.values == [b"2"]
+
+
+async def test_a_record_that_is_none_of_ours_goes_to_the_dead_letters_and_its_partition_goes_on(
+    kafka_server: KafkaServer, driver: type[KafkaBus]
+) -> None:
+    foreign = Producer({"bootstrap.servers": kafka_server.servers})
+    mark = uuid.uuid4().hex.encode()
+    handled = asyncio.Event()
+
+    async def handle(event: AudienceEvent, _: Delivery) -> Verdict:
+        if event.room_id == mark.decode():
+            handled.set()
+        return Verdict.DONE
+
+    async with opened(driver, kafka_server, partitions=1) as bus:
+        worker = Worker(bus, Telemetry("test"), service=f"worker-{mark.decode()}")
+        task = asyncio.create_task(worker.run(topics.AUDIENCE, handle=handle))
+        foreign.flush(5)
+        async with bus.consume(topics.AUDIENCE, group=None, start="latest"):
+            pass  # the topic exists now
+        good = AudienceEvent(room_id=mark.decode(), chat=Chat(text="hi")).SerializeToString()
+        foreign.produce(topics.AUDIENCE, b"\xff\xfe" + mark, b"\xff\xfe", partition=0, headers=[("odd", b"\xff\xfe")])
+        foreign.produce(topics.AUDIENCE, good, mark, partition=0)
+        await asyncio.to_thread(foreign.flush, 10)
+        async with asyncio.timeout(PATIENCE_S):
+            await handled.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        dead = [record async for record in bus.read(topics.dead(topics.AUDIENCE)) if mark in record.value]
+    assert [record.value for record in dead] == [b"\xff\xfe" + mark]
+    assert "AudienceEvent" in dead[0].headers["lydia_reason"]
+
+
+async def test_topics_are_created_as_they_are_declared(kafka_server: KafkaServer, driver: type[KafkaBus]) -> None:
+    name = topics.FRAMES if driver is ConfluentBus else topics.VOICE
+    declared = topics.layout(name)
+    async with driver(Kafka(bootstrap_servers=kafka_server.servers)) as bus:
+        await bus.publish(Record(name, "room1", b"1"))
+    client = AdminClient({"bootstrap.servers": kafka_server.servers})
+    asked = ConfigResource(ConfigResource.Type.TOPIC, name)
+    found = client.describe_configs([asked])[asked].result(10)
+    assert len(client.list_topics(name, timeout=10).topics[name].partitions) == declared.partitions == 12
+    assert {key: found[key].value for key in declared.config()} == {
+        "cleanup.policy": "delete",
+        "retention.ms": "3600000",
+        "retention.bytes": "1000000000",
+        "max.message.bytes": "1048588",
+    }
+
+
+async def test_a_topic_that_may_not_be_created_is_named(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    async with driver(Kafka(bootstrap_servers=kafka_server.servers, create_topics=False)) as bus:
+        with pytest.raises(BusUnavailable, match=f"no topic {topic}"):
+            await bus.publish(Record(topic, "a", b"1"))
+
+
+def with_password(server: KafkaServer, driver: type[KafkaBus], password: str) -> Kafka:
+    return Kafka.model_validate(
+        {
+            "bootstrap_servers": server.sasl_servers,
+            "client": CLIENTS[driver],
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "PLAIN",
+            "username": "lydia",
+            "password": password,
+        }
+    )
+
+
+async def test_a_password_opens_the_broker(kafka_server: KafkaServer, driver: type[KafkaBus]) -> None:
+    async with open_kafka(with_password(kafka_server, driver, PASSWORD)) as bus:
+        assert type(bus) is driver
+        room = uuid.uuid4().hex
+        async with listening(bus, topics.CONTROL, group=None, start="latest") as listener:
+            await bus.publish(Record(topics.CONTROL, room, b"1"))
+            await listener.until(lambda: room in listener.by_key())
+
+
+async def test_a_wrong_password_is_called_so(kafka_server: KafkaServer, driver: type[KafkaBus]) -> None:
+    with pytest.raises(BusUnavailable, match=r"refuses the name or the password.*kafka\.username"):
+        async with open_kafka(with_password(kafka_server, driver, "wrong")):
+            raise AssertionError("opened with a wrong password")
