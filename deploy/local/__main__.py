@@ -24,11 +24,12 @@ def main() -> int:
     parser.add_argument(
         "--without", default=[], nargs="+", choices=OPTIONAL, metavar="PART", help=f"leave out: {', '.join(OPTIONAL)}"
     )
+    parser.add_argument("--replicas", action="store_true", help="let audience decide in replicas on Ray Serve")
     given = parser.parse_args()
     console = Console(stderr=True, highlight=False)
     try:
         settings = load()
-        asyncio.run(_run(settings, given.without, console))
+        asyncio.run(_run(settings, given.without, given.replicas, console))
     except BadSettings as error:
         console.print("The cluster does not start, because of the settings:", style="bold red")
         console.print(str(error), markup=False)
@@ -45,7 +46,7 @@ class _StoppedEarly(Exception):
     """Somebody stopped it before it had started."""
 
 
-async def _run(settings: Settings, without: list[str], console: Console) -> None:
+async def _run(settings: Settings, without: list[str], replicas: bool, console: Console) -> None:
     begun = time.monotonic()
 
     def say(text: str) -> None:
@@ -67,6 +68,7 @@ async def _run(settings: Settings, without: list[str], console: Console) -> None
                 host=settings.http.host,
                 port=settings.http.port or 8080,
                 without=without,
+                replicas=replicas,
                 say=say,
             ) as made:
                 started = True

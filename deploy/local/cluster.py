@@ -18,6 +18,7 @@ from deploy.local.front import Front
 from deploy.local.kafka import kafka_server
 from deploy.local.process import LocalServer, ServerFailed, free_port
 from deploy.local.prometheus import Prometheus
+from deploy.local.ray import ray_serve
 from deploy.local.redis import RedisServer
 from deploy.local.spans import Spans, collecting
 from deploy.local.triton import triton
@@ -30,6 +31,8 @@ from services.speech.service import NATURAL
 
 OPTIONAL = ("kafka", "triton", "prometheus", "spans")
 """What a cluster can be without: Redis carries the events too, services have their models in their own processes."""
+REPLICA_CPUS = "0.1"
+"""What a replica of the audience reserves, so that several find room on a small machine."""
 READY_S = 180.0
 """How long services may take until all are ready."""
 LOOK_S = 0.25
@@ -98,12 +101,14 @@ async def cluster(
     port: int,
     host: str = "127.0.0.1",
     without: Collection[str] = (),
+    replicas: bool = False,
     settings: Mapping[str, str] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Cluster]:
     """Starts everything, and yields when all services are ready. `folder` keeps data and logs.
 
-    `settings` are `LYDIA_…` variables for every service. At the end the services drain one after another, in the order
+    `settings` are `LYDIA_…` variables for every service. With `replicas`, audience decides in replicas on Ray Serve
+    and its service is the bridge to them. At the end the services drain one after another, in the order
     of the data's way, then the servers stop. Raises ServerFailed.
     """
     logs = folder / "logs"
@@ -152,6 +157,15 @@ async def cluster(
             say(f"Triton is there ({time.monotonic() - begun:.1f} s)")
             given["LYDIA_TRITON__SERVERS"] = f"[{served.grpc}]"
             scraped["triton"] = {"triton": served.metrics}
+        if replicas:
+            say("Ray Serve starts the audience's replicas")
+            begun = time.monotonic()
+            ray = await stack.enter_async_context(
+                ray_serve(folder / "ray", environment={"LYDIA_RAY__CPUS": REPLICA_CPUS} | given)
+            )
+            made.servers["ray"] = ray.server
+            say(f"Ray Serve is there ({time.monotonic() - begun:.1f} s)")
+            given["LYDIA_RAY__URL"] = ray.url
         prometheus_port = None
         if "prometheus" not in without:
             prometheus = Prometheus(folder / "prometheus", scraped)

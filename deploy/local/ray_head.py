@@ -12,6 +12,7 @@ import ray
 from ray import serve
 from ray._private import parameter, services
 from ray.serve._private import api
+from ray.serve.schema import LoggingConfig
 
 from deploy.local.process import free_port
 from services.audience.serve_app import build
@@ -39,7 +40,8 @@ def main(port: int, temporary: str, processors: int) -> None:
         _metrics_export_port=free_port(),
         _temp_dir=temporary,
     )
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    quiet = LoggingConfig(enable_access_log=False)
+    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
     serve.run(build(), name=APPLICATION, route_prefix="/")
     signal.sigwait(asked)
     serve.shutdown()

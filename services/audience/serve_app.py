@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig
+from ray.serve.schema import LoggingConfig
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -64,6 +65,7 @@ def build(_arguments: dict[str, str] | None = None) -> Application:
         request_router_config=RequestRouterConfig(
             request_router_class=ROUTER, request_router_kwargs={"num_fallback_replicas": FALLBACKS}
         ),
+        logging_config=LoggingConfig(enable_access_log=False),
         health_check_period_s=HEALTH_S,
         graceful_shutdown_timeout_s=ray.drain_s,
         graceful_shutdown_wait_loop_s=0.5,

@@ -237,7 +237,7 @@ class Ray(Section):
     rooms: int = Field(1000, ge=1, description="rooms of one replica at most; records of more wait")
     target_calls: float = Field(2.0, gt=0, description="calls at once for which one replica is meant")
     max_calls: int = Field(32, ge=1, description="calls at once that one replica takes; more wait")
-    look_back_s: float = Field(10.0, gt=0, description="over how long the calls at once are averaged")
+    look_back_s: float = Field(12.0, gt=0, description="over how long the calls at once are averaged")
     upscale_delay_s: float = Field(3.0, ge=0, description="how long there must be too many calls for a replica more")
     downscale_delay_s: float = Field(120.0, ge=0, description="how long there must be too few for one less")
     drain_s: float = Field(20.0, ge=0, description="how long a replica that goes may take to finish its calls")

@@ -67,7 +67,7 @@ class MemoryState:
             return
         number = str(held.number).encode()
         if self._values.get(held.key) != number:
-            raise LeaseLost(held.key)
+            raise LeaseLost(f"another process has taken {held.key}")
         self._keep(held.key, number, COUNTER_LIFE_S)
 
     def _hash(self, key: str) -> dict[str, bytes]:

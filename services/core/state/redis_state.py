@@ -118,6 +118,6 @@ class RedisState:
         keys = [held.key] if held is not None else []
         async with answered(self._timeout_s, StateUnavailable):
             answer: Any = await script(keys, [held.number if held is not None else 0, COUNTER_LIFE_S, *arguments])
-        if answer is None:
-            raise LeaseLost(held.key if held is not None else "")
+        if held is not None and answer is None:
+            raise LeaseLost(f"another process has taken {held.key}")
         return int(answer)
