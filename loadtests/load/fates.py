@@ -32,7 +32,7 @@ class Fate:
     times: int = 0
     """In how many turns it was certainly heard to its end."""
     free: bool = False
-    """She neither spoke nor was about to when it was scheduled."""
+    """She neither spoke nor was about to when it was scheduled, and it was the next thing that she answered."""
     voice_ms: float | None = None
     """From the scheduled time to the first voice of its turn at the renderer; None when there was none."""
     frame_ms: float | None = None
@@ -123,7 +123,7 @@ def _fate(
         outcome=outcome,
         reason=reason,
         times=times,
-        free=not any(start <= first.scheduled < end for start, end in busy),
+        free=turn is not None and _free(first.scheduled, turn, busy),
         voice_ms=None if voice is None else voice * 1000,
         frame_ms=None if frame is None else frame * 1000,
         gateway_ms=(min((one.answered for one in taken), default=first.answered) - first.scheduled) * 1000,
@@ -152,7 +152,7 @@ def _outcome(
     if last is not None and last.outcome == "waiting":
         return "waiting", last.reason
     if event.lane in ("ambient", "silent"):  # gathered into a remark that something better cut off, or not worth a word
-        return "dropped", last.reason if last else "not told"
+        return "dropped", last.reason if last else "not decided"
     if last is None and decided <= min(one.answered for one in taken):
         return "waiting", "the audience had not come to it"
     if last is not None and not any(at > last.at for turn_id, at in opened(seen).items() if turn_id in seen.turns):
@@ -190,6 +190,11 @@ def opened(seen: Seen) -> dict[str, float]:
             if one.turn_id:
                 first[one.turn_id] = min(first.get(one.turn_id, one.at), one.at)
     return first
+
+
+def _free(at: float, turn: Spoken, busy: Sequence[tuple[float, float]]) -> bool:
+    """Whether nothing else was said or about to be said from a moment on until the turn that answers it."""
+    return all(end <= at or start >= turn.began or at < start <= turn.began <= end for start, end in busy)
 
 
 def _busy(seen: Seen, until: float) -> list[tuple[float, float]]:

@@ -40,7 +40,7 @@ def report(result: Result, checked: Sequence[Checked], comparison: Comparison | 
         *(_compared(comparison) if comparison is not None else ()),
         "<h2>Latency</h2>",
         '<p class="soft">From the scheduled send to the first voice chunk at a renderer, of every event that she '
-        "answered. “Free”: she neither spoke nor was about to; the others had to wait for their turn as well.</p>",
+        "answered. “Free”: she was silent, and it was the next thing that she answered.</p>",
         plots.cdf(_voices(result)),
         _latencies(result),
         "<h2>In the course of the run</h2>",

@@ -43,6 +43,19 @@ def test_a_message_that_came_while_she_spoke_did_not_find_her_free() -> None:
     assert not of(show)["b"].free
 
 
+def test_a_message_that_found_silence_but_had_to_wait_for_another_was_not_free_either() -> None:
+    show = Show()
+    for name in ("a", "b"):
+        show.send(name, 1.0)
+    show.tell("a", 1.02, "CHOSEN", "BEST_SCORE", "t1")
+    show.tell("b", 1.03, "WAITING", "UNSPECIFIED")
+    show.turn("t1", 1.1, {"u": ["a"]}, paid=False)
+    show.tell("b", 2.2, "CHOSEN", "BEST_SCORE", "t2")
+    show.turn("t2", 2.3, {"v": ["b"]}, paid=False)
+    fate = of(show)
+    assert (fate["a"].free, fate["b"].free) == (True, False)
+
+
 def test_a_message_dropped_by_choice_has_its_reason_and_is_no_loss() -> None:
     show = Show()
     show.send("a", 1.0)
