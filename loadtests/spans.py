@@ -56,9 +56,9 @@ class Collector:
 
 
 @asynccontextmanager
-async def collecting() -> AsyncIterator[Collector]:
-    """A collector on a free port of the loopback interface."""
-    port = free_port()
+async def collecting(port: int | None = None) -> AsyncIterator[Collector]:
+    """A collector on a port of the loopback interface, a free one unless it is given."""
+    port = port or free_port()
     collector = Collector(f"http://127.0.0.1:{port}")
     app = FastAPI()
 

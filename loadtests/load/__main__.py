@@ -32,6 +32,7 @@ from loadtests.load.sending import Keys
 from loadtests.load.terminal import show
 from loadtests.load.verdict import OBJECTIVES, Objectives, check, objectives
 from services.gateway.simulator.audience import PROFILES
+from services.process import signals
 
 ROOMS = ("quiet:4", "normal:2")
 TRACED_EVENTS = 50_000
@@ -68,6 +69,12 @@ def arguments() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="JSON of message type → secret, as in its douyin.push_secrets; without it only plain messages are sent",
+    )
+    who.add_argument(
+        "--collect",
+        type=int,
+        metavar="PORT",
+        help="collect its traces here; start it with LYDIA_TELEMETRY__OTLP_ENDPOINT=http://127.0.0.1:PORT",
     )
     who.add_argument("--voice", default="fast", help="of a started one: lydia, lydia-soft or fast (%(default)s)")
     who.add_argument(
@@ -106,6 +113,21 @@ def asked(given: argparse.Namespace) -> Load:
     )
 
 
+async def interruptible(given: argparse.Namespace, console: Console) -> int:
+    """`main`, which whatever asks the process to end only cancels: a Lydia that was started here must end with it."""
+    running = asyncio.current_task()
+    assert running is not None
+
+    def stop() -> None:
+        running.cancel()
+
+    try:
+        with signals(stop):
+            return await main(given, console)
+    except asyncio.CancelledError:
+        return 130
+
+
 async def main(given: argparse.Namespace, console: Console) -> int:
     """Runs, reports, judges. Returns the exit code."""
     try:
@@ -125,7 +147,7 @@ async def main(given: argparse.Namespace, console: Console) -> int:
     try:
         with Progress(*columns, console=console) as progress:
             at = (
-                targets.running(given.address, Keys(given.token, secrets_))
+                targets.running(given.address, Keys(given.token, secrets_), collect=given.collect)
                 if given.address
                 else targets.started(
                     voice=given.voice,
@@ -158,4 +180,4 @@ def judged(
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(main(arguments().parse_args(), Console(stderr=True))))
+        sys.exit(runner.run(interruptible(arguments().parse_args(), Console(stderr=True))))

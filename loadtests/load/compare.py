@@ -104,6 +104,7 @@ def compare(then: Result, now: Result) -> Comparison:
 def measures(profile: Profile) -> Iterator[tuple[str, list[float]]]:
     """The series of a profile, in order of time."""
     for lane in ("chat", "paid"):
+        yield f"{lane}: first voice, without the wait", [one.made_ms for one in profile.answers if one.lane == lane]
         yield (
             f"{lane}: first voice, she was free",
             [one.voice_ms for one in profile.answers if one.free and one.lane == lane],

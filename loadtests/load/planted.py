@@ -35,7 +35,7 @@ EVERY = 1000
 
 async def slower(seconds: float, folder: Path, console: Console) -> bool:
     """Whether the comparison blames speech, and speech alone among the stages, for 50 ms of sleep in it."""
-    load = Load({"quiet": 6}, seconds, repeated=0, only=("chat",))
+    load = Load({"quiet": 4}, seconds, repeated=0, only=("chat",))
     sound = await one(load, "sound", {}, 1, folder, console)
     asleep = await one(load, "asleep", {SLEEP: str(SLEEP_MS)}, 1, folder, console, sound)
     found = compare(sound, asleep)

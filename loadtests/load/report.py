@@ -40,7 +40,8 @@ def report(result: Result, checked: Sequence[Checked], comparison: Comparison | 
         *(_compared(comparison) if comparison is not None else ()),
         "<h2>Latency</h2>",
         '<p class="soft">From the scheduled send to the first voice chunk at a renderer, of every event that she '
-        "answered. “Free”: she was silent, and it was the next thing that she answered.</p>",
+        "answered. “Free”: she was silent, and it was the next thing that she answered. "
+        "“Without the wait”: less the time between its receipt and the opening of its turn.</p>",
         plots.cdf(_voices(result)),
         _latencies(result),
         "<h2>In the course of the run</h2>",
@@ -125,6 +126,7 @@ def _voices(result: Result) -> dict[str, list[float]]:
     found = {}
     for name, profile in result.profiles.items():
         found[f"{name}, all"] = [one.voice_ms for one in profile.answers]
+        found[f"{name}, without the wait"] = [one.made_ms for one in profile.answers]
         found[f"{name}, she was free"] = [one.voice_ms for one in profile.answers if one.free]
     return {name: values for name, values in found.items() if values}
 
@@ -137,6 +139,7 @@ def _latencies(result: Result) -> str:
             free = [one for one in of if one.free]
             rows += [
                 (f"{name}, {lane}: first voice, all", [one.voice_ms for one in of]),
+                (f"{name}, {lane}: first voice, without the wait", [one.made_ms for one in of]),
                 (f"{name}, {lane}: first voice, she was free", [one.voice_ms for one in free]),
                 (f"{name}, {lane}: first frame, she was free", [o.frame_ms for o in free if o.frame_ms is not None]),
             ]
@@ -230,4 +233,4 @@ def _kept(kept: bool) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{value:g} {unit}".strip()
+    return f"{value:.4g} {unit}".strip()

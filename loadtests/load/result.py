@@ -36,6 +36,13 @@ class Answer(Part):
     free: bool
     voice_ms: float
     frame_ms: float | None
+    waited_ms: float
+    """Of that, between its receipt and the opening of its turn, by the target's clock: waiting to be chosen, mostly."""
+
+    @property
+    def made_ms(self) -> float:
+        """The first voice without the wait to be chosen, which is her policy and not her speed."""
+        return max(self.voice_ms - self.waited_ms, 0.0)
 
 
 class Lost(Part):
@@ -208,6 +215,7 @@ def _profile(
                 free=fate.free,
                 voice_ms=_round(fate.voice_ms),
                 frame_ms=None if fate.frame_ms is None else _round(fate.frame_ms),
+                waited_ms=_round(fate.choosing_ms or 0.0),
             )
             for fate in fates
             if fate.voice_ms is not None

@@ -58,8 +58,11 @@ async def started(
 
 
 @asynccontextmanager
-async def running(address: str, keys: Keys) -> AsyncIterator[Target]:
-    """One that runs already, at host:port. Raises Unreachable."""
+async def running(address: str, keys: Keys, *, collect: int | None = None) -> AsyncIterator[Target]:
+    """One that runs already, at host:port, and sends its spans to our port `collect`, if that is given.
+
+    Raises Unreachable.
+    """
     address = address.removeprefix("http://").rstrip("/")
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
@@ -70,4 +73,6 @@ async def running(address: str, keys: Keys) -> AsyncIterator[Target]:
         ) from None
     if ready.status_code != 200:
         raise Unreachable(f"{address} is not ready: /readyz answers {ready.status_code}")
-    yield Target(address, address, keys)
+    async with AsyncExitStack() as stack:
+        collector = await stack.enter_async_context(collecting(collect)) if collect else None
+        yield Target(address, address, keys, collector)

@@ -23,11 +23,12 @@ def show(console: Console, result: Result, checked: Sequence[Checked], compariso
         for lane in ("chat", "paid"):
             of = [one for one in profile.answers if one.lane == lane]
             if of:
-                rows.append((f"{name}, {lane}: first voice, all", [one.voice_ms for one in of]))
-                rows.append((f"{name}, {lane}: first voice, she was free", [one.voice_ms for one in of if one.free]))
                 frames = [one.frame_ms for one in of if one.free and one.frame_ms is not None]
-                rows.append((f"{name}, {lane}: first frame, she was free", frames))
-    rows += [(f"{name}: answer to the sender", way.answer_ms) for name, way in result.ways.items()]
+                rows.append((f"{name}, {lane}: voice", [one.voice_ms for one in of]))
+                rows.append((f"{name}, {lane}: voice, no wait", [one.made_ms for one in of]))
+                rows.append((f"{name}, {lane}: voice, free", [one.voice_ms for one in of if one.free]))
+                rows.append((f"{name}, {lane}: frame, free", frames))
+    rows += [(f"{name}: answer", way.answer_ms) for name, way in result.ways.items()]
     console.print(table("From the scheduled send", rows))
     for name, profile in result.profiles.items():
         if profile.stages:
@@ -60,7 +61,7 @@ def show(console: Console, result: Result, checked: Sequence[Checked], compariso
     for objective in checked:
         mark, style = ("kept  ", "green") if objective.kept else ("MISSED", "bold red")
         console.print(
-            f"{mark} {objective.name}: {objective.found:g} {objective.unit} (at most {objective.limit:g})",
+            f"{mark} {objective.name}: {objective.found:.4g} {objective.unit} (at most {objective.limit:g})",
             style=style,
             markup=False,
         )

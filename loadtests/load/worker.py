@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -20,6 +21,7 @@ from loadtests.load.sending import Keys, Sender, Sent
 BACK_S = 0.2
 """How long after a lost stream the next one is tried."""
 LOOK_EVERY_S = 0.5
+VOICE_WITHIN_S = 5.0
 OPEN_WITHIN_S = 30.0
 """How long the target may take to open the rooms' stages before the audience begins all the same."""
 
@@ -69,6 +71,7 @@ async def _work(order: Order, parent: Connection) -> Record:
         await _drain(order, begin, sender.sent, rooms)
         for task in watching:
             task.cancel()
+    await asyncio.gather(*(_look_at_voice(order.address, seen) for seen in rooms))
     return Record(tuple(sender.sent), tuple(rooms), time.perf_counter())
 
 
@@ -82,14 +85,25 @@ async def _drain(order: Order, begin: float, sent: Sequence[Sent], rooms: Sequen
         open_ = [event for event in open_ if not is_over(event, by_room[event.room_id])]
 
 
+async def _look_at_voice(address: str, seen: Seen) -> None:
+    """Which voice spoke last is told to those who join."""
+    with suppress(OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
+        async with asyncio.timeout(VOICE_WITHIN_S), _stream(address, seen) as socket:
+            hello = await socket.recv()
+            if isinstance(hello, bytes):
+                seen.take(hello, time.perf_counter())
+
+
+def _stream(address: str, seen: Seen) -> connect:
+    return connect(f"ws://{address}/rooms/{seen.room_id}/stream", max_size=None, compression=None, proxy=None)
+
+
 async def _watch(address: str, seen: Seen) -> None:
     """Watches one room until cancelled; a lost stream is opened anew, and the time without it noted."""
     seen.away_since = time.perf_counter()
     while True:
         try:
-            async with connect(
-                f"ws://{address}/rooms/{seen.room_id}/stream", max_size=None, compression=None, proxy=None
-            ) as socket:
+            async with _stream(address, seen) as socket:
                 async for data in socket:
                     now = time.perf_counter()
                     if seen.away_since is not None:

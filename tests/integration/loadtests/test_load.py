@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,29 @@ async def test_wrong_options_are_told_before_anything_starts(tmp_path: Path) -> 
         code, printed = await command(*words, "--out", str(tmp_path / "none.html"))
         assert code == 2
         assert told in " ".join(printed.split())
+
+
+async def test_a_harness_that_is_told_to_end_leaves_no_lydia_behind(tmp_path: Path) -> None:
+    harness = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "loadtests.load", "--out", str(tmp_path / "none.html"), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        while not (started_here := _lydia_below(harness.pid)):
+            assert harness.returncode is None
+            await asyncio.sleep(0.1)
+        harness.terminate()
+        assert await harness.wait() == 130
+        with pytest.raises(ProcessLookupError):
+            os.kill(started_here, 0)
+    finally:
+        if harness.returncode is None:
+            harness.kill()
+            await harness.wait()
+
+
+def _lydia_below(pid: int) -> int | None:
+    """The process of a Lydia that another process has started."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if "services.cli" in Path(f"/proc/{child}/cmdline").read_text():
+            return int(child)
+    return None
