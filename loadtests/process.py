@@ -66,9 +66,17 @@ async def lydia(
     output = data_dir.parent / f"{data_dir.name}.log"
     begun = time.perf_counter()
     with output.open("ab") as log:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, "up", env=environment, stdout=log, stderr=log, start_new_session=True
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                sys.executable, "-m", module, "up", env=environment, stdout=log, stderr=log, start_new_session=True
+            ),
+            name="start Lydia",
         )
+        try:
+            child = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            (await starting).kill()  # she may be there already, and nobody would end her
+            raise
     process = Process(f"127.0.0.1:{port}", token, data_dir, child, 0.0)
     try:
         async with process.client() as client:

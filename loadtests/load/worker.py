@@ -80,9 +80,19 @@ async def _drain(order: Order, begin: float, sent: Sequence[Sent], rooms: Sequen
     end = begin + order.plan.load.seconds + order.drain_s
     open_ = accepted(order.plan, sent)
     by_room = {seen.room_id: seen for seen in rooms}
+    closing = {request.room_id: request.event_ids[-1] for request in order.plan.requests if not request.repeated}
     while open_ and time.perf_counter() < end:
         await asyncio.sleep(LOOK_EVERY_S)
-        open_ = [event for event in open_ if not is_over(event, by_room[event.room_id])]
+        # What has no decision when the room's last message has one is lost: it will not get one.
+        open_ = [
+            event
+            for event in open_
+            if not is_over(event, by_room[event.room_id])
+            and (
+                event.event_id in by_room[event.room_id].decisions
+                or closing[event.room_id] not in by_room[event.room_id].decisions
+            )
+        ]
 
 
 async def _look_at_voice(address: str, seen: Seen) -> None:
