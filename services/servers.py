@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TypeVar
 
 from services.building.part import CannotStart
@@ -21,6 +21,8 @@ from services.core.worker import back_off_s
 log = logging.getLogger(__name__)
 
 READY_TTL_S = 60
+LOOK_S = 2.0
+"""How long a look at one server may take: who asks for the readiness does not wait for long."""
 BEST: Mapping[str, str] = {"chat": "chat.persona", "speech": "speech.espeak", "motion": "motion.rules"}
 """The model that a service cannot do without, where its models are on servers."""
 T = TypeVar("T")
@@ -90,8 +92,12 @@ class Servers:
         return self.missing
 
     async def _missing_model(self) -> str:
-        if self._models is None or self._model is None or await self._models.ready(self._model):
+        if self._models is None or self._model is None:
             return ""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                if await self._models.ready(self._model):
+                    return ""
         return (
             f"{self._model} is not ready on any Triton at {', '.join(self._settings.triton.servers)}. Start one with "
             "this model, or set LYDIA_TRITON__SERVERS to where it is"
@@ -108,7 +114,11 @@ class Servers:
     async def _ask(self, bus: Bus, state: State) -> None:
         # A change, because a full disk or memory lets it read as if nothing were wrong.
         await state.apply(Put(self._ready_key, b"1", READY_TTL_S))
-        await bus.lag(topics.AUDIENCE, "audience")
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await bus.lag(topics.AUDIENCE, "audience")
+        except TimeoutError:
+            raise BusUnavailable(f"no answer within {LOOK_S:g} s") from None
 
     def _note(self, error: BusUnavailable | StateUnavailable) -> None:
         of_redis = isinstance(error, StateUnavailable) or self._settings.bus == "redis"

@@ -56,17 +56,17 @@ class Cluster:
 
     async def unready(self) -> dict[Name, str]:
         """Services that are not ready, and why."""
-        found: dict[Name, str] = {}
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-            for name, port in self.ports.items():
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+
+            async def because(port: int) -> str | None:
                 try:
                     answer = await client.get(f"http://127.0.0.1:{port}/readyz")
                 except httpx.HTTPError as error:
-                    found[name] = f"it does not answer ({type(error).__name__})"
-                    continue
-                if answer.status_code != 200:
-                    found[name] = answer.json().get("because", "")
-        return found
+                    return f"it does not answer ({type(error).__name__})"
+                return None if answer.status_code == 200 else str(answer.json().get("because", ""))
+
+            told = await asyncio.gather(*map(because, self.ports.values()))
+        return {name: why for name, why in zip(self.ports, told, strict=True) if why is not None}
 
     async def watch(self, say: Callable[[str], None]) -> None:
         """Starts again what dies, after a while when that happens often, until cancelled."""
