@@ -6,6 +6,7 @@ Only Debian's speaks TLS (deploy/redis.sh installs it).
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Mapping
@@ -94,7 +95,8 @@ class RedisServer(LocalServer):
         path.touch(mode=0o600)  # it holds passwords
         lines = [f"{name} {value}" for name, value in self._settings.items()]
         if self._users:
-            lines.append("user default off")
+            # Not "off": Redis 7 reads its own file as this user, and forgets everything where that one may do nothing.
+            lines.append(f"user default on >{secrets.token_hex(32)} ~* &* +@all")
             lines += [
                 f"user {name} on >{password} {' '.join(f'~{begin}:*' for begin in KEYS)} +@all -@dangerous"
                 for name, password in self._users.items()

@@ -1,0 +1,145 @@
+"""The state on a Redis as a cluster has it, with a name, a password and TLS; killed, suspended, and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
+
+from deploy.local.process import running
+from deploy.local.redis import RedisServer, Tls
+from services.core.settings import Redis as Settings
+from services.core.state import Put, PutField, State, StateUnavailable
+from services.core.state.redis_state import RedisState
+from tests.contract.listening import until
+from tests.contract.state_contract import PassTime, StateContract
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PASSWORD = "p@ss:w/rd%"
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    return authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> AsyncIterator[RedisServer]:
+    async with running(RedisServer(tmp_path_factory.mktemp("redis"), users={"lydia": PASSWORD}, tls=tls)) as server:
+        yield server
+
+
+def settings(server: RedisServer, tls: Tls, password: str = PASSWORD) -> Settings:
+    return Settings(url=server.url, username="lydia", password=SecretStr(password), ca=tls.ca)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def state(server: RedisServer, tls: Tls) -> AsyncIterator[State]:
+    async with RedisState(settings(server, tls).login, timeout_s=20.0) as state:
+        yield state
+
+
+class TestRedisServerState(StateContract):
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def state(self, state: State) -> AsyncIterator[State]:
+        yield state
+
+    @pytest.fixture
+    def pass_time(self) -> PassTime:
+        async def wait(seconds: int) -> None:
+            await asyncio.sleep(seconds + 0.02)  # only the server's own clock counts
+
+        return wait
+
+
+async def test_what_was_answered_survives_the_servers_death_and_its_clients_go_on(
+    server: RedisServer, state: State
+) -> None:
+    for number in range(200):
+        await state.apply(Put(f"room:kill:{number}", b"1"), PutField("room:kill:all", str(number), b"1"))
+    await server.kill()
+    with pytest.raises(StateUnavailable):
+        await state.get("room:kill:0")
+    await server.start()
+    assert len(await state.fields("room:kill:all")) == 200
+    assert await state.get("room:kill:199") == b"1"
+
+
+async def test_a_server_that_hangs_is_unavailable_after_the_time_out_and_serves_again_afterwards(
+    server: RedisServer, tls: Tls
+) -> None:
+    async with RedisState(settings(server, tls).login, timeout_s=1.0) as state:
+        await state.apply(Put("room:hang", b"1"))
+        server.suspend()
+        try:
+            for call in (state.get("room:hang"), state.apply(Put("room:hang", b"2")), state.increment("room:hangs")):
+                with pytest.raises(StateUnavailable, match="within 1 s"):
+                    await call
+        finally:
+            server.resume()
+
+        async def serves() -> bool:
+            try:
+                return await state.get("room:hang") in (b"1", b"2")
+            except StateUnavailable:
+                return False
+
+        await until(serves)
+
+
+async def test_nobody_gets_in_with_a_wrong_password_or_trusts_a_stranger(
+    server: RedisServer, tls: Tls, tmp_path: Path
+) -> None:
+    stranger = settings(server, authority(tmp_path))
+    for bad in (settings(server, tls, "wrong"), stranger):
+        async with RedisState(bad.login) as state:
+            with pytest.raises(StateUnavailable) as refused:
+                await state.get("room:a")
+        assert PASSWORD not in str(refused.value)
+
+
+async def test_a_login_may_touch_only_lydias_keys(state: State) -> None:
+    with pytest.raises(StateUnavailable, match="permission"):
+        await state.get("somebody-elses")
+
+
+def authority(folder: Path) -> Tls:
+    """An authority, and a server's certificate for this machine that it vouches for."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    def certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey) -> bytes:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_named(name))
+            .issuer_name(_named(issuer))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        )
+        return builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    root, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    made = Tls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    made.ca.write_bytes(certificate("authority", root, "authority", root))
+    made.certificate.write_bytes(certificate("server", own, "authority", root))
+    made.key.write_bytes(
+        own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return made
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
