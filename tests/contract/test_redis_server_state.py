@@ -50,9 +50,9 @@ async def state(server: RedisServer, tls: Tls) -> AsyncIterator[State]:
 
 
 class TestRedisServerState(StateContract):
-    @pytest_asyncio.fixture(loop_scope="module")
-    async def state(self, state: State) -> AsyncIterator[State]:
-        yield state
+    @pytest.fixture
+    def state(self, state: State) -> State:
+        return state
 
     @pytest.fixture
     def pass_time(self) -> PassTime:
