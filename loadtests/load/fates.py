@@ -56,7 +56,13 @@ def is_over(event: Event, seen: Seen) -> bool:
     turns = [seen.turns[one.turn_id] for one in told if one.turn_id in seen.turns]
     if event.lane != "paid":
         return any(turn.ended is not None for turn in turns)
-    return any(turn.ended is not None and _heard(turn, event.event_id) is True for turn in turns)
+    for turn in turns:
+        heard = _heard(turn, event.event_id)
+        # Cut at its very end: when she goes on with something else and it has not been put back, it was heard.
+        moved_on = told[-1].turn_id == turn.turn_id and any(one.began > turn.began for one in seen.turns.values())
+        if turn.ended is not None and (heard is True or (heard is None and moved_on)):
+            return True
+    return False
 
 
 def fates(plan: Plan, sent: Sequence[Sent], rooms: Sequence[Seen], begin: float, until: float) -> list[Fate]:
@@ -102,7 +108,7 @@ def _fate(
         heard = [_heard(turn, event.event_id) for turn in spoken]
         times, answered = heard.count(True), any(one is not False for one in heard)
     else:
-        times = sum(turn.complete and turn.ended is not None and turn.stopped_at is None for turn in spoken)
+        times = sum(turn.ended is not None and turn.stopped_at is None for turn in spoken)
         answered = bool(spoken)
     outcome, reason = _outcome(
         event, taken, told, seen, answered=answered, performed=bool(turns), since=first.scheduled, decided=decided

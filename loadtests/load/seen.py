@@ -37,10 +37,8 @@ class Spoken:
     first_voice: float | None = None
     first_frame: float | None = None
     ended: float | None = None
-    complete: bool = False
-    """Its last piece of voice came."""
-    segments: dict[int, int] = field(default_factory=dict)
-    """Segment → media sample at which it begins."""
+    segments: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Segment → media samples at which it begins and at which its last sound ends."""
     stopped_at: int | None = None
     """Media sample from which it was silenced."""
 
@@ -48,14 +46,11 @@ class Spoken:
         """Whether a segment was heard to its end; None where only the target knows: it was cut at its very end."""
         if segment not in self.segments:
             return False
-        following = self.segments.get(segment + 1)
         if self.stopped_at is not None:
-            if following is not None and following <= self.stopped_at:
+            if segment + 1 in self.segments and self.segments[segment + 1][0] <= self.stopped_at:
                 return True
-            return None if self.segments[segment] <= self.stopped_at else False
-        if following is not None:
-            return True if self.ended is not None else None
-        return True if self.ended is not None and self.complete else None
+            return None if self.segments[segment][1] <= self.stopped_at else False
+        return True if self.ended is not None else None
 
 
 @dataclass
@@ -89,7 +84,6 @@ class Seen:
                 turn = self.turns.get(frame.voice.turn_id)
                 if turn is not None:
                     turn.first_voice = now if turn.first_voice is None else turn.first_voice
-                    turn.complete |= frame.voice.last
             case "motion":
                 end = frame.motion.start_sample + frame.motion.frame_count * FRAME_SAMPLES
                 turn = self._current
@@ -98,7 +92,7 @@ class Seen:
             case "caption":
                 turn = self.turns.get(frame.caption.turn_id)
                 if turn is not None:
-                    turn.segments[frame.caption.segment] = frame.caption.start_sample
+                    turn.segments[frame.caption.segment] = (frame.caption.start_sample, frame.caption.end_sample)
             case "stop":
                 for turn in self.turns.values():
                     if turn.epoch < frame.stop.epoch and turn.ended is None and turn.stopped_at is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,8 +18,8 @@ from loadtests.load.faulty import LOSE
 from loadtests.load.plan import Load, plan
 from loadtests.load.result import load
 from loadtests.load.run import run
-from loadtests.load.stages import TRACED
-from loadtests.load.target import started
+from loadtests.load.stages import SEEN, TRACED
+from loadtests.load.target import PUSH_SECRETS, started
 
 PATIENT = """
 send_lag_p99_ms: 60000
@@ -79,6 +80,26 @@ async def test_gifts_that_vanish_between_gateway_and_bus_are_named_by_their_ids(
         assert all("last in its trace: receive direct" in one.where for one in busy.lost)
         assert busy.outcomes["paid"] == {"answered": busy.events["gift"] - len(busy.lost), "lost": len(busy.lost)}
         assert not busy.twice
+
+
+@pytest.mark.timeout(300)
+async def test_one_that_runs_already_is_measured_from_outside_and_compared_with_itself(
+    tmp_path: Path, patient: Path
+) -> None:
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps(PUSH_SECRETS))
+    async with started(voice="fast", speed=20, traced=False) as target:
+        words = ("--address", target.address, "--push-secrets", str(secrets), "--profile", "quiet:2", "--seconds", "5")
+        for name, more in (("first", ()), ("second", ("--against", str(tmp_path / "first.json")))):
+            page = tmp_path / f"{name}.html"
+            _, printed = await command(*words, *more, "--out", str(page), "--objectives", str(patient))
+            found = load(page.with_suffix(".json"))
+            assert not found.traced
+            assert set(found.profiles["quiet"].stages) == set(SEEN)
+            assert set(found.ways) == {"douyin", "direct"}
+            assert "MISSED" not in printed
+    assert "against the earlier run" in printed
+    assert "Against the earlier run" in page.read_text()
 
 
 async def test_a_target_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -92,10 +92,12 @@ class Show:
             begins = at + segment * segment_s
             if stopped is not None and begins > stopped:
                 break
-            first = int(begins * RATE)
-            last = segment + 1 == len(viewers)
-            self._take(StageFrame(caption=Caption(turn_id=turn_id, segment=segment, start_sample=first)), begins)
-            voice = StageVoice(turn_id=turn_id, epoch=self.epochs, start_sample=first, last=last)
+            first, sounded = int(begins * RATE), int((begins + 0.8 * segment_s) * RATE)
+            self._take(
+                StageFrame(caption=Caption(turn_id=turn_id, segment=segment, start_sample=first, end_sample=sounded)),
+                begins,
+            )
+            voice = StageVoice(turn_id=turn_id, epoch=self.epochs, start_sample=first)
             self._take(StageFrame(voice=voice), begins + 0.02)
             self._take(StageFrame(motion=StageMotion(start_sample=first, frame_count=60)), begins + 0.03)
         if stopped is not None:

@@ -90,7 +90,7 @@ def test_a_paid_event_cut_off_and_not_said_again_is_lost_on_the_stage() -> None:
     show.send("second", 1.0, "paid")
     for gift in ("first", "second"):
         show.tell(gift, 1.1, "CHOSEN", turn_id="t1")
-    show.turn("t1", 1.2, {"u": ["first"], "v": ["second"]}, stopped=1.7)
+    show.turn("t1", 1.2, {"u": ["first"], "v": ["second"]}, stopped=2.1)
     assert of(show)["second"].outcome == "waiting"  # it may be said again
     later(show)
     fate = of(show)
@@ -136,6 +136,26 @@ def test_a_gift_thanked_to_the_end_in_two_turns_was_thanked_twice_and_one_cut_of
     assert fate["twice"].times == 2
     assert fate["again"].times == 1
     assert is_over(show.events["again"], show.seen)
+
+
+def test_thanks_cut_in_their_middle_and_never_said_again_are_lost() -> None:
+    show = Show()
+    show.send("gift", 1.0, "paid")
+    show.tell("gift", 1.1, "CHOSEN", turn_id="t1")
+    show.turn("t1", 1.2, {"u": ["gift"]}, stopped=1.7)
+    later(show)
+    assert of(show)["gift"].outcome == "lost"
+
+
+def test_thanks_cut_at_their_very_end_are_over_once_she_goes_on_with_something_else() -> None:
+    show = Show()
+    show.send("gift", 1.0, "paid")
+    show.tell("gift", 1.1, "CHOSEN", turn_id="t1")
+    show.turn("t1", 1.2, {"u": ["gift"]}, stopped=2.1)
+    assert not is_over(show.events["gift"], show.seen)
+    later(show)
+    assert is_over(show.events["gift"], show.seen)
+    assert of(show)["gift"].outcome == "answered"
 
 
 def test_what_is_told_again_to_a_stream_that_came_back_changes_nothing() -> None:
