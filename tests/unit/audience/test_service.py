@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 
 import pytest
 
@@ -16,7 +17,7 @@ from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Control, Decision, Heard, Panic, Performed, Presence
 from services.core.settings import Audience as Policy
-from services.core.state.port import Change, Lease, StateUnavailable
+from services.core.state.port import Change, Lease, Put, StateUnavailable
 from services.core.virtual_time import virtual_time
 from tests.unit.audience.house import House
 
@@ -248,3 +249,44 @@ async def test_reports_for_a_room_that_is_not_known_are_left_alone() -> None:
         await asyncio.sleep(3)
     assert not await house.turns()
     assert keys.ROOMS not in house.state._values
+
+
+class Suspended:
+    """The state of a process that is stopped, as by SIGSTOP, when its first turn is written and not yet published."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.stopped = asyncio.Event()
+
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
+        await self._house.state.apply(*changes, held=held)
+        opens = any(isinstance(change, Put) and topics.TURNS.encode() in change.value for change in changes)
+        if opens and not self.stopped.is_set():
+            self.stopped.set()
+            await asyncio.sleep(30)
+
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
+        return await self._house.state.increment(key, at_least=at_least, held=held)
+
+    async def get(self, key: str) -> bytes | None:
+        return await self._house.state.get(key)
+
+    async def fields(self, key: str) -> Mapping[str, bytes]:
+        return await self._house.state.fields(key)
+
+    async def first_time(self, key: str, *, ttl_s: int) -> bool:
+        return await self._house.state.first_time(key, ttl_s=ttl_s)
+
+
+@virtual_time
+async def test_who_wakes_up_after_another_process_took_the_room_publishes_nothing_old() -> None:
+    house = House()
+    state, successor = Suspended(house), house.audience()
+    async with house.running(house.audience(state=state), stage=False):
+        await house.chat("who are you?")
+        await state.stopped.wait()
+        async with successor.at_work():
+            await successor.take("a", [])
+            assert [turn.epoch for turn in await house.turns()] == [1]
+        await asyncio.sleep(60)
+    assert [turn.epoch for turn in await house.turns()] == [1]

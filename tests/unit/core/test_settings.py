@@ -258,3 +258,35 @@ def test_a_misspelt_message_type_is_refused_without_its_secret() -> None:
         load({"LYDIA_DOUYIN__PUSH_SECRETS": "{live_gft: do-not-show}"})
     assert "live_gft" in str(refused.value) and "live_gift" in str(refused.value)
     assert "do-not-show" not in str(refused.value)
+
+
+def test_a_redis_login_goes_to_the_client_and_to_nobody_else(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss:w/rd%\n")
+    redis = load(
+        {
+            "LYDIA_REDIS__URL": "rediss://redis.example:6380/1",
+            "LYDIA_REDIS__USERNAME": "lydia",
+            "LYDIA_REDIS__PASSWORD_FILE": str(tmp_path / "password"),
+            "LYDIA_REDIS__CA": "/etc/ca.pem",
+        }
+    ).redis
+    assert redis.login == "rediss://lydia:p%40ss%3Aw%2Frd%25@redis.example:6380/1?ssl_ca_certs=%2Fetc%2Fca.pem"
+    assert "p@ss" not in repr(redis)
+
+
+def test_a_redis_url_with_a_login_is_refused_without_being_repeated() -> None:
+    found = refusal(LYDIA_REDIS__URL=f"redis://lydia:{SECRET}@redis.example")
+    assert "redis.url (LYDIA_REDIS__URL) = (hidden): must not hold the login: set redis.username" in found
+    assert SECRET not in found
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"LYDIA_REDIS__URL": "redis.example:6379"}, "must begin with redis:// or rediss://"),
+        ({"LYDIA_REDIS__URL": "redis://a", "LYDIA_REDIS__CA": "/ca.pem"}, "write url as rediss://"),
+        ({"LYDIA_REDIS__URL": "redis://a", "LYDIA_REDIS__USERNAME": "lydia"}, "username needs a password"),
+    ],
+)
+def test_redis_settings_that_cannot_be_meant_are_refused(variables: dict[str, str], told: str) -> None:
+    assert told in refusal(**variables)
