@@ -6,6 +6,7 @@ the page itself.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import io
@@ -21,10 +22,20 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.core import events
-from services.core.events import AudienceCause, AudienceEvent, Chat, Emotion, Gesture, StageMotion, Turn, Viewer
+from services.core.events import (
+    AudienceCause,
+    AudienceEvent,
+    Chat,
+    Emotion,
+    Gesture,
+    StageFrame,
+    StageMotion,
+    Turn,
+    Viewer,
+)
 from services.motion.frames import Frames, to_bytes
 from tests.end_to_end import poses
-from tests.end_to_end.fake_stage import FRAME, PIECE, FakeStage
+from tests.end_to_end.fake_stage import FRAME, RATE, FakeStage
 from tests.end_to_end.pages import PAGES, PATIENCE_S, SOUND_FLAG, chromium
 from tests.end_to_end.studio import BODY, studio, take
 
@@ -46,6 +57,7 @@ TURNS = {
     "back 背面": 3.14,
 }
 SPOKEN_S = 60
+AHEAD_S = 6
 CAPTION = "Virtual, from the code to the fringe."
 
 
@@ -57,10 +69,17 @@ class HeldStage(FakeStage):
         self.speaking = False
         self._pose = pose
 
-    def _motion(self, at: int) -> StageMotion:
-        count = PIECE // FRAME
+    async def _play(self, frames: asyncio.Queue[StageFrame | None]) -> None:
+        """Far ahead, so that a page that draws slowly still shows this pose and does not move by itself."""
+        count = int(AHEAD_S * RATE / FRAME)
         face, joints = to_bytes(Frames(*(np.repeat(part, count, 0) for part in self._pose)))
-        return StageMotion(start_sample=at, frame_count=count, face_f32le=face, joints_f32le=joints, epoch=self.epoch)
+        while True:
+            start = self.now() // FRAME * FRAME
+            held = StageMotion(
+                start_sample=start, frame_count=count, face_f32le=face, joints_f32le=joints, epoch=self.epoch
+            )
+            frames.put_nowait(StageFrame(motion=held))
+            await asyncio.sleep(AHEAD_S / 3)
 
 
 def layouts(browser: Browser, done: Callable[[], None]) -> dict[str, Image.Image]:
@@ -76,7 +95,7 @@ def layouts(browser: Browser, done: Callable[[], None]) -> dict[str, Image.Image
             page.set_default_timeout(4 * PATIENCE_S * 1000)
             page.add_init_script(QUICK)
             page.goto(f"{stage.url}/rooms/lydia?layout={name}")
-            _wait(page, "lydia?.figure === 'lydia' && lydia.byHerself === 0")
+            _wait(page, "lydia?.figure === 'lydia' && lydia.byHerself < 0.05")
             stage.perform(turn, CAPTION, seconds=SPOKEN_S)
             _wait(page, "document.querySelector('#caption span')?.innerText.length > 3")
             picture = page.screenshot(omit_background=True)
