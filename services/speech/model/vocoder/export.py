@@ -117,7 +117,8 @@ def main(checkpoint: Path) -> None:
     network = Network()
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     worst = export(network)
-    sys.stdout.write(f"{WEIGHTS.name}: {WEIGHTS.stat().st_size / 1e6:.1f} MB, one gain in a thousand differs by {worst:.4f}\n")
+    size = WEIGHTS.stat().st_size / 1e6
+    sys.stdout.write(f"{WEIGHTS.name}: {size:.1f} MB, one gain in a thousand differs by {worst:.4f}\n")
 
 
 if __name__ == "__main__":
