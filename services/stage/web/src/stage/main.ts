@@ -41,7 +41,7 @@ const NEXT_NAMED = 2;
 const PLACES = {
   vertical: { top: 0.235, height: 0.78 },
   wide: { top: 0.1, height: 0.86 },
-  bare: { top: 0.1, height: 0.88 },
+  bare: { top: 0.15, height: 0.83 },
 } as const;
 
 const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
