@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from services.motion import joints
 from services.motion.arms import reach
-from tests.unit.motion.skeleton import body
+from tests.unit.motion.skeleton import HAND, body
 
 angles = st.floats(-1.7, 1.7)
 vectors = st.tuples(angles, angles, angles)
@@ -69,4 +69,4 @@ def test_an_arm_reaches_where_it_is_told(
     arm = body(joints.multiply(joints.quaternion(turns), joints.REST)[None]).left
     assert np.allclose(arm.wrist - arm.shoulder, wrist, atol=1e-5)
     pointing = np.array(fingers) / np.linalg.norm(fingers)
-    assert np.allclose((arm.tip - arm.wrist) / 0.16, pointing, atol=1e-5)
+    assert np.allclose((arm.tip - arm.wrist) / HAND, pointing, atol=1e-5)
