@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -53,6 +54,8 @@ from services.core.settings import Kafka
 
 log = logging.getLogger(__name__)
 
+IDLE_S = 1.0
+"""A member that has been part of its group for so long and has no partition gets none for the time being."""
 REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 
 
@@ -391,8 +394,10 @@ class _GroupClient(_Client):
     def __init__(self, consumer: Any, member: Member, topics: tuple[str, ...], start: Start) -> None:
         super().__init__(consumer, member)
         self._start = start
-        self._new: list[Any] = []
-        """Partitions of which it is not known yet where to start; paused. Only with start="latest"."""
+        self._new: deque[Any] = deque()
+        """Partitions of which it is not known yet where to start; paused. Only with start="latest". The IO thread adds
+        to it and the member's thread takes from it: a deque bears that."""
+        self._idle_since: float | None = None
         consumer.subscribe(topics, listener=_Listener(self))
 
     def poll(self, timeout_s: float) -> list[Fetched]:
@@ -400,24 +405,54 @@ class _GroupClient(_Client):
         # would neither finish the join nor send heartbeats any more (`need_rejoin` in join_group_async).
         if self._consumer._coordinator.rejoining:
             self._consumer._coordinator.request_rejoin()
-        fetched = super().poll(timeout_s)
-        if self._new:
+        if self._new:  # before records are taken: it may fail, and they would be lost
             self._begin_at_the_end()
+        fetched = self._known(super().poll(timeout_s))
         if not self.joined:
-            self.joined = self._consumer.group_metadata().state is MemberState.STABLE
+            self.joined = self._settled()
         return fetched
+
+    def _known(self, fetched: list[Fetched]) -> list[Fetched]:
+        """Without records of partitions that the library reads before it tells of them: they are fetched again."""
+        early: dict[Place, int] = {}
+        for place, offset, _ in fetched:
+            if place not in self._member.shares:
+                early.setdefault(place, offset)
+        if not early:
+            return fetched
+        mine = self._consumer.assignment()
+        for place, offset in early.items():
+            if (partition := TopicPartition(*place)) in mine:
+                self._consumer.seek(partition, offset)
+        return [entry for entry in fetched if entry[0] not in early]
+
+    def _settled(self) -> bool:
+        """Whether it has been told of all its partitions and reads them from the right offsets.
+
+        The library calls itself stable before it has told, or even knows, what is assigned.
+        """
+        if self._consumer.group_metadata().state is not MemberState.STABLE:
+            self._idle_since = None
+            return False
+        if mine := self._consumer.assignment():
+            return not self._new and all((place.topic, place.partition) in self._member.shares for place in mine)
+        self._idle_since = self._idle_since or time.monotonic()
+        return time.monotonic() - self._idle_since > IDLE_S
 
     def _begin_at_the_end(self) -> None:
         """Where the group has committed nothing, it begins with the next record, and says so at once."""
         timeout_ms = int(CLOSE_S * 1000)
-        unknown = [place for place in self._new if self._consumer.committed(place, timeout_ms=timeout_ms) is None]
+        new = list(self._new)
+        unknown = [place for place in new if self._consumer.committed(place, timeout_ms=timeout_ms) is None]
         if unknown:
             ends = self._consumer.end_offsets(unknown, timeout_ms=timeout_ms)
             for place, end in ends.items():
                 self._consumer.seek(place, end)
             self._consumer.commit({place: _offset(end) for place, end in ends.items()}, timeout_ms=timeout_ms)
-        self._consumer.resume(*self._new)
-        self._new = []
+        self._consumer.resume(*new)
+        for place in new:
+            with suppress(ValueError):  # lost meanwhile
+                self._new.remove(place)
 
     def commit(self, offsets: Mapping[Place, int], told: Callable[[Exception | None], None]) -> None:
         def note(_: Any, answer: Any) -> None:
@@ -430,7 +465,7 @@ class _GroupClient(_Client):
     def assigned(self, places: set[Any]) -> None:
         if self._start == "latest":
             self._consumer.pause(*places)
-            self._new += places
+            self._new.extend(places)
         self._member.take((place.topic, place.partition) for place in places)
 
     async def revoked(self, places: set[Any]) -> None:
@@ -454,7 +489,9 @@ class _GroupClient(_Client):
         self.lost(places)
 
     def lost(self, places: set[Any]) -> None:
-        self._new = [place for place in self._new if place not in places]
+        for place in places:
+            with suppress(ValueError):
+                self._new.remove(place)
         self._member.forget((place.topic, place.partition) for place in places)
 
 
