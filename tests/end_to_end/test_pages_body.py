@@ -33,6 +33,8 @@ LEFT_CHEEK, RIGHT_CHEEK = (0.0, 0.085, -0.085, 0.03), (-0.085, 0.0, -0.085, 0.03
 CHEEKS = (-0.085, 0.085, -0.15, 0.0)
 MOUTH = (-0.07, 0.07, -0.15, -0.03)
 LEFT_MOUTH, RIGHT_MOUTH = (-0.012, 0.07, -0.14, -0.025), (-0.07, 0.012, -0.14, -0.025)
+NOSE = 0.02
+"""Half its width."""
 FACE = (-0.085, 0.085, -0.16, 0.08)
 
 
@@ -44,8 +46,10 @@ def region(name: str) -> Box:
         return LEFT_EYE if left else RIGHT_EYE
     if name.startswith("brow"):
         return LEFT_BROW if left else RIGHT_BROW if right else BROWS
-    if name.startswith(("cheekSquint", "noseSneer")):
+    if name.startswith("cheekSquint"):
         return LEFT_CHEEK if left else RIGHT_CHEEK
+    if name.startswith("noseSneer"):  # it takes the tip of the nose along
+        return (-NOSE, *LEFT_CHEEK[1:]) if left else (RIGHT_CHEEK[0], NOSE, *RIGHT_CHEEK[2:])
     if name == "cheekPuff":
         return CHEEKS
     if left or right:
