@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -16,8 +18,10 @@ from deploy.local.kafka import KafkaServer
 from services.core import topics
 from services.core.bus import Bus, BusUnavailable, Delivery, Record
 from services.core.bus.confluent import ConfluentBus
-from services.core.bus.kafka import KafkaBus, open_kafka
+from services.core.bus.kafka import FETCH_RECORDS, KafkaBus, open_kafka
+from services.core.bus.kafka_member import Member, Place
 from services.core.bus.kafka_python import KafkaPythonBus
+from services.core.bus.partitions import partition_of
 from services.core.events import AudienceEvent, Chat
 from services.core.settings import Kafka
 from services.core.telemetry import Telemetry
@@ -205,6 +209,37 @@ async def test_a_partition_is_drained_before_it_changes_hands(
         await reaches(bus, topic, 0)
     came = [delivery.record.value for delivery in (*one.got, *other.got)]
     assert sorted(came) == sorted(record.value for record in sent), "nothing twice, nothing lost"
+
+
+async def test_a_partition_that_was_paused_with_records_at_hand_goes_on(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    keys = (ROOMS[0], ROOMS[-1])
+    assert {partition_of(key, 2) for key in keys} == {0, 1}
+    async with opened(driver, kafka_server, partitions=2) as bus:
+        for key in keys:
+            await bus.publish(*numbered(topic, [key], 2 * FETCH_RECORDS))
+        client = bus._client(Member(reader="a test", max_unfinished=1, drain_s=0.0), (topic,), None, "earliest")
+        got: Counter[Place] = Counter()
+
+        def read_until(condition: Callable[[], bool]) -> None:
+            deadline = time.monotonic() + PATIENCE_S
+            while not condition():
+                assert time.monotonic() < deadline, got
+                got.update(place for place, _, _ in client.poll(0.1))
+
+        def pausing() -> None:
+            read_until(lambda: bool(got))
+            first, other = sorted([(topic, 0), (topic, 1)], key=lambda place: -got[place])
+            client.pause([first])
+            read_until(lambda: got[other] == 2 * FETCH_RECORDS)
+            client.resume([first])
+            read_until(lambda: got[first] == 2 * FETCH_RECORDS)
+
+        try:
+            await asyncio.to_thread(pausing)
+        finally:
+            await asyncio.to_thread(client.close)
 
 
 async def test_a_member_that_does_not_finish_in_time_loses_its_partition_and_commits_nothing_more(

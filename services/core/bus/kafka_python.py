@@ -347,6 +347,10 @@ class _Client:
         self._member = member
 
     def poll(self, timeout_s: float) -> list[Fetched]:
+        # kafka-python 3.0.12 sets records aside when their partition is paused, and takes them up again only while this
+        # is None. But what was read to its end stays here, empty: a partition that was resumed could wait for ever.
+        if not self._consumer._fetcher._next_partition_records:
+            self._consumer._fetcher._next_partition_records = None
         try:
             fetched = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         except (SaslAuthenticationFailedError, AuthorizationError, FencedInstanceIdError) as error:
