@@ -15,6 +15,8 @@ from services.core.settings import Settings
 from services.places import FITTED
 
 PERSONA = "chat.persona"
+PERSONA_HERE = "chat.persona-here"
+"""The same persona in this process, for when no model server answers: it needs 100 MB and no GPU."""
 
 
 async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
@@ -25,13 +27,16 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         from services.chat.model.openai import OpenAIChat
 
         models["chat.openai"] = OpenAIChat(settings.chat, persona, shared.http())
-    rungs = (*models, PERSONA)
+    retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning(), FITTED))
+    here = PersonaChat(persona, retrieval, shared.moderator)
     inference: Inference
     if ports.models is None:
-        retrieval = await asyncio.to_thread(lambda: Retrieval(persona, Meaning(), FITTED))
-        inference = InProcess(models | {PERSONA: PersonaChat(persona, retrieval, shared.moderator)})
+        own: tuple[str, ...] = (PERSONA,)
+        inference = InProcess(models | {PERSONA: here})
     else:
-        inference = Placed(InProcess(models), ports.models, {PERSONA})
+        own = (PERSONA, PERSONA_HERE)
+        inference = Placed(InProcess(models | {PERSONA_HERE: here}), ports.models, {PERSONA})
+    rungs = (*models, *own)
     chat = Chat(
         ports.bus,
         ports.state,
@@ -41,5 +46,6 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         shared.moderator,
         persona,
         rungs=rungs,
+        own=own,
     )
     return Part({"chat": chat}, rung=rungs[0], drain=chat.drain)

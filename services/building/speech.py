@@ -14,7 +14,7 @@ from services.speech.model.captions import CaptionsSpeech
 from services.speech.model.espeak import EspeakSpeech
 from services.speech.model.natural import NaturalSpeech
 from services.speech.natural.files import HASHES
-from services.speech.service import CAPTIONS, ESPEAK, NATURAL, OPENAI, TEACHER, Speech
+from services.speech.service import CAPTIONS, ESPEAK, ESPEAK_HERE, NATURAL, OPENAI, TEACHER, Speech
 
 if TYPE_CHECKING:
     from services.speech.natural.speaker import Speaker
@@ -43,9 +43,10 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         inference = InProcess(models)
     else:
         there = {ESPEAK} if settings.speech.own_voice == "fast" else {NATURAL, ESPEAK}
+        models[ESPEAK_HERE] = EspeakSpeech(await stack.enter_async_context(espeak_client(processes=1)))
         known = models.keys() | there
         inference = Placed(InProcess(models), ports.models, there)
-    rungs = tuple(rung for rung in (OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS) if rung in known)
+    rungs = tuple(rung for rung in (OPENAI, TEACHER, NATURAL, ESPEAK, ESPEAK_HERE, CAPTIONS) if rung in known)
     speech = Speech(
         ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, speed=settings.stage.speed
     )

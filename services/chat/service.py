@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 
 from services.chat.clauses import STRONG, WEAK
@@ -47,7 +47,11 @@ class Chat:
         persona: Persona,
         *,
         rungs: Sequence[str] = ("chat.persona",),
+        own: Collection[str] = (),
     ) -> None:
+        """`rungs`: names of models, best first. The last one is her own persona, and so are those of `own`: they all
+        answer a turn with the same words.
+        """
         self._bus = bus
         self._state = state
         self._inference = inference
@@ -56,7 +60,7 @@ class Chat:
         self._moderator = moderator
         self._persona = persona
         self._ladder = Ladder(rungs, clock, telemetry.metrics, service="chat")
-        self._own = rungs[-1]
+        self._own = frozenset({rungs[-1], *own})
         self._asked: OrderedDict[str, list[HistoryLine]] = OrderedDict()
         self._turns = TurnWorker(bus, state, telemetry, service="chat")
         self._history = Worker(bus, telemetry, service="chat-history")
@@ -82,32 +86,35 @@ class Chat:
         """
         self._remember_asked(turn)
         request = ChatRequest(turn=turn, history=await self._lines(turn.room_id))
-        rungs = self._ladder.usable() if _free(turn) else [self._own]
-        if rungs != [self._own] and await self._begun(turn):
-            rungs = [self._own]
-        sequence, said = 0, ""
-        at_once: list[TextSegment] = []
+        rungs = self._ladder.usable()
+        if not _free(turn) or (rungs[0] not in self._own and await self._begun(turn)):
+            rungs = [rung for rung in rungs if rung in self._own]
+        published = 0
         for rung in rungs:
+            own = rung in self._own
+            sequence, said = 0, ""
+            at_once: list[TextSegment] = []
             try:
                 async with aclosing(self._stream(rung, request)) as segments:
                     async for segment in segments:
                         segment.sequence = sequence
                         spoken = self._moderated(segment, said)
-                        astray = spoken is not segment and rung != self._own
+                        astray = spoken is not segment and not own
                         spoken.last |= astray
-                        if rung == self._own and sequence > 0:  # they are all there by now
+                        if own and sequence > 0:  # they are all there by now
                             at_once.append(spoken)
-                        else:
+                        elif sequence >= published:
                             await self._publish(spoken)
+                            published = sequence + 1
                         if astray:  # what a model writes on is no better
                             break
                         sequence += 1
                         # Her own lines stand each for itself; thanks, for instance, name one viewer after the other.
-                        said = segment.text if rung != self._own else ""
+                        said = "" if own else segment.text
             except ModelFailed as error:
                 log.warning("chat steps down from %s: %s", rung, error)
                 self._ladder.failed(rung)
-                if sequence == 0:
+                if sequence == 0 or (own and rung != rungs[-1]):
                     continue
                 await self._publish(*at_once)
                 await self._close(turn, sequence)
@@ -115,7 +122,7 @@ class Chat:
                 await self._publish(*at_once)
                 self._ladder.served(rung)
             return
-        await self._close(turn, sequence)
+        await self._close(turn, published)
 
     async def _begun(self, turn: Turn) -> bool:
         """Whether the turn had been begun before; it has from now on."""

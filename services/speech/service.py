@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 OPENAI, TEACHER, NATURAL, ESPEAK, CAPTIONS = (
     f"speech.{rung}" for rung in ("openai", "natural-teacher", "natural", "espeak", "captions")
 )
+ESPEAK_HERE = "speech.espeak-here"
+"""The fast voice in this process, for when no model server answers."""
 PIECE_S = 10.0
 """How long a model may take for its next piece, before it counts as hung."""
 AHEAD_S, FAST_AHEAD_S = 6.0, 3.0
@@ -107,7 +109,7 @@ class Speech:
     async def _keep_pace(self, progress: _Progress) -> float:
         """Waits until the turn's voice is no longer far ahead of its being heard. Returns by how many seconds it is."""
         made_s = progress.position.sample / SAMPLE_RATE
-        most_s = FAST_AHEAD_S if self._ladder.usable()[0] == ESPEAK else AHEAD_S
+        most_s = FAST_AHEAD_S if self._ladder.usable()[0] in (ESPEAK, ESPEAK_HERE) else AHEAD_S
         ahead_s = max(made_s - (self._clock.monotonic() - progress.began_at) * self._speed, 0)
         await asyncio.sleep(max(ahead_s - most_s, 0) / self._speed)
         return min(ahead_s, most_s) / self._speed

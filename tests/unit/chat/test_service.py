@@ -21,8 +21,8 @@ from tests.unit.chat.fakes import PERSONA, Scripted, asked, gave
 
 
 class Room:
-    def __init__(self, **models: Scripted) -> None:
-        self.models = models
+    def __init__(self, *, persona: tuple[str, ...] = (), **models: Scripted) -> None:
+        self.models, self.persona = models, persona
         self.clock = LoopClock()
         self.bus, self.state = MemoryBus(), MemoryState(self.clock)
         self.telemetry = Telemetry("test")
@@ -38,6 +38,7 @@ class Room:
             Moderator.built_in(),
             PERSONA,
             rungs=tuple(self.models),
+            own=self.persona,
         )
         task = asyncio.create_task(chat.run())
         try:
@@ -94,6 +95,17 @@ async def test_when_every_rung_fails_she_still_says_so() -> None:
     said = await room.said()
     assert [s.text for s in said] and said[0].text in [line.zh for line in PERSONA.lines["silence_broken"]]
     assert said[-1].last
+
+
+@virtual_time
+async def test_her_persona_goes_on_here_where_its_server_broke_off_and_says_nothing_twice() -> None:
+    for fails_after in (0, 1, 2):
+        there = Scripted("谢谢小明，", "谢谢小红，", "谢谢大家！", fails_after=fails_after)
+        room = Room(persona=("there",), best=Scripted("x"), there=there, here=Scripted(*there.segments))
+        async with room.chatting():
+            await room.ask(gave(("小明", "玫瑰", 1, 10)))
+        assert [s.text for s in await room.said()] == list(there.segments)
+        assert room.telemetry.metrics.rung.labels("chat", "here")._value.get() == 1
 
 
 @virtual_time
