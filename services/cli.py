@@ -1,4 +1,4 @@
-"""`lydia`: start her, simulate a platform, replay a room, train a network, find out what is wrong."""
+"""`lydia`: start her, simulate a platform, replay a room, plan and train a network, find out what is wrong."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = commands.add_parser("train", help="train a network of her own")
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
+    planning = commands.add_parser("plan-training", help="say how long a training takes and what it needs")
+    _planning_arguments(planning)
     commands.add_parser("doctor", help="say what is wrong on this machine, and how to mend it")
     given = parser.parse_args(arguments)
     match given.command:
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _replay(given.file)
         case "train":
             return _train(given)
+        case "plan-training":
+            return _plan_training(given)
         case _:
             return _doctor()
 
@@ -240,6 +244,18 @@ def _vocoder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _train(given: argparse.Namespace) -> int:
     from services.speech.model.vocoder.command import run
+
+    return run(given)
+
+
+def _planning_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.training.plan_command import add_arguments
+
+    add_arguments(parser)
+
+
+def _plan_training(given: argparse.Namespace) -> int:
+    from services.training.plan_command import run
 
     return run(given)
 
