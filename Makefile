@@ -41,7 +41,10 @@ test-python: $(VENV)/.dev $(VENV)/.triton
 	@deploy/java.sh
 	@deploy/redis.sh
 	@deploy/prometheus.sh
-	@$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS)
+	@failed=0; \
+	$(BIN)/python -m pytest -q --durations=10 -n 2 --dist loadfile tests/unit tests/contract || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS) tests/integration tests/end_to_end || failed=1; \
+	exit $$failed
 
 test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience application on a real Ray cluster, apart because it takes ten minutes
 	@$(BIN)/python -m pytest -v $(RAY_TESTS)
