@@ -16,6 +16,7 @@ from rich.table import Table
 from loadtests.process import Process, lydia
 from loadtests.renderer import watching
 from services.core import topics
+from services.core.bus import Bus
 from services.core.bus.redis_streams import RedisBus
 from services.core.embedded_redis import embedded_redis
 from services.core.envelope import unseal
@@ -92,13 +93,13 @@ async def kill_run(data_dir: Path, seed: int) -> Run:
             if (event_id := await _give(client, number)) is not None:
                 accepted.add(event_id)
         await _until_thanked(process)
-    thanks = await thanked(data_dir)
+    times = await thanked(data_dir)
     return Run(
         accepted=len(accepted),
         unsure=unsure,
-        thanked=len(thanks),
-        missing=len(accepted - thanks.keys()),
-        twice=sum(times > 1 for times in thanks.values()),
+        thanked=len(times),
+        missing=len(accepted - times.keys()),
+        twice=sum(count > 1 for count in times.values()),
     )
 
 
@@ -123,19 +124,24 @@ async def _until_thanked(process: Process) -> None:
 
 
 async def thanked(data_dir: Path) -> Counter[str]:
+    """How often each gift was thanked, by event id."""
+    async with embedded_redis(data_dir) as url, RedisBus(url) as bus:
+        return await thanks(bus)
+
+
+async def thanks(bus: Bus) -> Counter[str]:
     """How often each gift was thanked, from what the bus kept: event id → times.
 
     Segment k of a thanks turn thanks its k-th viewer, and counts once it was heard to its end.
     """
     heard: Counter[str] = Counter()
     turns: dict[str, Turn] = {}
-    async with embedded_redis(data_dir) as url, RedisBus(url) as bus:
-        async for record in bus.read(topics.PERFORMED):
-            performed = unseal(record, Performed)
-            heard[performed.turn_id] = max(heard[performed.turn_id], performed.heard_segments)
-        async for record in bus.read(topics.TURNS):
-            turn = unseal(record, Turn)
-            turns[turn.turn_id] = turn
+    async for record in bus.read(topics.PERFORMED):
+        performed = unseal(record, Performed)
+        heard[performed.turn_id] = max(heard[performed.turn_id], performed.heard_segments)
+    async for record in bus.read(topics.TURNS):
+        turn = unseal(record, Turn)
+        turns[turn.turn_id] = turn
     times: Counter[str] = Counter()
     for turn in turns.values():
         viewers = list(dict.fromkeys(event.viewer.id for event in turn.audience.events))

@@ -20,6 +20,7 @@ from deploy.local.process import LocalServer, ServerFailed, free_port
 from deploy.local.prometheus import Prometheus
 from deploy.local.ray import ray_serve
 from deploy.local.redis import RedisServer
+from deploy.local.slow import SlowWay
 from deploy.local.spans import Spans, collecting
 from deploy.local.triton import triton
 from services.core.inference.triton_repository import lay_out, models
@@ -103,13 +104,14 @@ async def cluster(
     without: Collection[str] = (),
     replicas: bool = False,
     settings: Mapping[str, str] | None = None,
+    way_to_redis: SlowWay | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Cluster]:
     """Starts everything, and yields when all services are ready. `folder` keeps data and logs.
 
     `settings` are `LYDIA_…` variables for every service. With `replicas`, audience decides in replicas on Ray Serve
-    and its service is the bridge to them. At the end the services drain one after another, in the order
-    of the data's way, then the servers stop. Raises ServerFailed.
+    and its service is the bridge to them. With `way_to_redis` everybody reaches Redis by it. At the end the services
+    drain one after another, in the order of the data's way, then the servers stop. Raises ServerFailed.
     """
     logs = folder / "logs"
     ports = {name: free_port() for name in NAMES}
@@ -126,6 +128,9 @@ async def cluster(
 
         redis = RedisServer(folder / "redis")
         given |= {"LYDIA_REDIS__URL": redis.url, "LYDIA_BUS": "redis"}
+        if way_to_redis is not None:
+            way_to_redis.target = redis.port
+            given["LYDIA_REDIS__URL"] = f"redis://127.0.0.1:{way_to_redis.port}"
         if "spans" not in without:
             made.spans = await stack.enter_async_context(collecting())
             given.setdefault("LYDIA_TELEMETRY__OTLP_ENDPOINT", made.spans.endpoint)
@@ -165,7 +170,7 @@ async def cluster(
             )
             made.servers["ray"] = ray.server
             say(f"Ray Serve is there ({time.monotonic() - begun:.1f} s)")
-            given["LYDIA_RAY__URL"] = ray.url
+            given["LYDIA_RAY__URL"] = made.places["replicas"] = ray.url
         prometheus_port = None
         if "prometheus" not in without:
             prometheus = Prometheus(folder / "prometheus", scraped)

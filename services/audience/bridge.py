@@ -2,7 +2,8 @@
 
 One batch of a room is under way at a time, so its records keep their order whatever fails; while it is, the room's next
 records wait here, and the bus pauses when too many do. A record is finished when the answer says so. What was not
-answered for is handed in again, as long as it takes: here nothing is dropped and nothing is decided.
+answered for is handed in again, as long as it takes: here nothing is dropped and nothing is decided. Only a record
+that whoever has the room fails on again and again, and answers again without it, goes to the dead letters.
 
 Rooms with something unfinished are called now and then without records, so that they go on soon after whoever had them
 is gone.
@@ -23,7 +24,7 @@ from services.core.bus.port import Bus, Delivery, Record
 from services.core.settings import Ray
 from services.core.state.port import State, StateUnavailable
 from services.core.telemetry import Telemetry
-from services.core.worker import back_off_s
+from services.core.worker import back_off_s, bury
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ MAX_BATCH_BYTES = 2_000_000
 """A batch holds at least one record, whatever its size."""
 TELL_S = 10.0
 """How often the log says that records wait."""
+ATTEMPTS = 5
+"""How often a record may be what nobody survives, before it goes to the dead letters."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,40 +88,70 @@ class Bridge:
     async def _run_feed(self, room_id: str, feed: _Feed) -> None:
         """One call after another, one in each tick, until nothing waits."""
         loop = asyncio.get_running_loop()
-        failures = 0
+        failures = deaths = 0
         while feed.waiting or feed.hold:
             begun = loop.time()
             # One by one after two failures: a record on which whoever has the room dies then holds up only later ones.
             batch = _batch(feed.waiting, self._settings.batch if failures < 2 else 1)
-            async with self._slots:
-                taken = await self._call(room_id, [delivery.record for delivery in batch])
-            for _ in range(taken.finished):
-                feed.waiting.popleft().done()
-                self._metrics.bridge_waiting.dec()
-            if taken.lives:
-                self._called[room_id] = loop.time()
-            else:
-                self._called.pop(room_id, None)
-            if taken.because:
-                failures = 0 if taken.finished else failures
-                self._tell(taken.because, loop.time())
-                await asyncio.sleep(back_off_s(failures))
-                failures += 1
-            else:
+            taken = await self._call(room_id, [delivery.record for delivery in batch])
+            for _ in range(taken.finished if taken is not None else 0):
+                self._finish(feed)
+                failures = deaths = 0
+            if taken is not None and not taken.because:
                 failures, feed.hold = 0, False
                 await asyncio.sleep(begun + self._settings.tick_ms / 1000 - loop.time())
+                continue
+            await asyncio.sleep(back_off_s(failures))
+            failures += 1
+            if taken is None and len(batch) == 1 and failures > 2:
+                await self._until_answered(room_id)
+                deaths += 1
+                if deaths == ATTEMPTS:
+                    await self._bury(feed)
+                    failures = deaths = 0
         del self._feeds[room_id]
 
-    async def _call(self, room_id: str, records: Sequence[Record]) -> Taken:
+    async def _until_answered(self, room_id: str) -> None:
+        """Returns when the room is answered for without records. So it is not the server that is away."""
+        failures = 0
+        while await self._call(room_id, []) is None:
+            await asyncio.sleep(back_off_s(failures))
+            failures += 1
+
+    async def _bury(self, feed: _Feed) -> None:
+        """Gives the room's first record up."""
+        record = feed.waiting[0].record
+        reason = f"nobody answered for it in {ATTEMPTS} attempts, and without it somebody did each time"
+        log.error("a record of %s goes to the dead letters: %s", record.topic, reason)
+        await bury(self._bus, record, reason, service=GROUP)
+        self._metrics.handled.labels(GROUP, record.topic, "dead_letter").inc()
+        self._finish(feed)
+
+    def _finish(self, feed: _Feed) -> None:
+        feed.waiting.popleft().done()
+        self._metrics.bridge_waiting.dec()
+
+    async def _call(self, room_id: str, records: Sequence[Record]) -> Taken | None:
+        """What became of the records; None when nobody answered for them."""
+        taken: Taken | None = None
         try:
-            with self._metrics.bridge_seconds.time():
-                async with asyncio.timeout(self._settings.call_s):
-                    taken = await self._rooms.take(room_id, records)
+            async with self._slots:
+                with self._metrics.bridge_seconds.time():
+                    async with asyncio.timeout(self._settings.call_s):
+                        taken = await self._rooms.take(room_id, records)
+            because = taken.because
         except RoomsAway as error:
-            taken = Taken(0, lives=True, because=str(error))
+            because = str(error)
         except TimeoutError:
-            taken = Taken(0, lives=True, because=f"no answer within {self._settings.call_s:g} s")
-        self._metrics.bridge_calls.labels("not_taken" if taken.because else "taken").inc()
+            because = f"no answer within {self._settings.call_s:g} s"
+        now = asyncio.get_running_loop().time()
+        self._metrics.bridge_calls.labels("not_taken" if because else "taken").inc()
+        if because:
+            self._tell(because, now)
+        if taken is None or taken.lives:
+            self._called[room_id] = now
+        else:
+            self._called.pop(room_id, None)
         return taken
 
     def _tell(self, because: str, now: float) -> None:

@@ -174,7 +174,7 @@ class Worker:
                     break
             metrics.retries.labels(self._service).inc()
             await asyncio.sleep(wait)
-        await self._bury(record, reason)
+        await bury(self._bus, record, reason, service=self._service)
         delivery.done()
         metrics.handled.labels(self._service, record.topic, "dead_letter").inc()
 
@@ -184,18 +184,19 @@ class Worker:
         announced = record.headers.get("ce_type", kind.DESCRIPTOR.full_name)
         return unseal(record, kind) if announced in KNOWN_TYPES else None
 
-    async def _bury(self, record: Record, reason: str) -> None:
-        """Publishes the record among the dead letters, however long that takes."""
-        headers = dict(record.headers) | {"lydia_reason": reason[:500], "lydia_service": self._service}
-        failures = 0
-        while True:
-            try:
-                await self._bus.publish(Record(topics.dead(record.topic), record.key, record.value, headers))
-                return
-            except BusUnavailable as error:
-                log.warning("%s waits for the dead letters of %s: %s", self._service, record.topic, error)
-                await asyncio.sleep(back_off_s(failures))
-                failures += 1
+
+async def bury(bus: Bus, record: Record, reason: str, *, service: str) -> None:
+    """Publishes the record among the dead letters, however long that takes."""
+    headers = dict(record.headers) | {"lydia_reason": reason[:500], "lydia_service": service}
+    failures = 0
+    while True:
+        try:
+            await bus.publish(Record(topics.dead(record.topic), record.key, record.value, headers))
+            return
+        except BusUnavailable as error:
+            log.warning("%s waits for the dead letters of %s: %s", service, record.topic, error)
+            await asyncio.sleep(back_off_s(failures))
+            failures += 1
 
 
 def back_off_s(failures: int) -> float:

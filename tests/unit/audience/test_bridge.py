@@ -11,7 +11,7 @@ import pytest
 
 from services.audience import keys
 from services.audience.batch import READS, Garbled, RoomsAway, Taken, answer, pack, unpack
-from services.audience.bridge import GROUP, Bridge
+from services.audience.bridge import ATTEMPTS, GROUP, Bridge
 from services.core import topics
 from services.core.bus import MemoryBus
 from services.core.bus.port import Record
@@ -243,11 +243,59 @@ async def test_after_two_failures_records_go_one_by_one_so_that_the_good_ones_pa
     async with side.running():
         await side.say(1, 2, 3, 4)
         await side.say(9, room="b")
-        await asyncio.sleep(30)
+        await asyncio.sleep(3)
         assert side.rooms.got == {"a": texts(1, 2), "b": ["9"]}
         poison = "healed"
         await asyncio.sleep(10)
     assert side.rooms.got["a"] == texts(1, 2, 3, 4)
+
+
+class Poisoned(FakeRooms):
+    """Dies of one record, and then comes back after `gone_s`."""
+
+    def __init__(self, poison: str, gone_s: float) -> None:
+        super().__init__()
+        self.poison, self.gone_s = poison, gone_s
+        self.deaths = 0
+        self.back_at = 0.0
+
+    async def take(self, room_id: str, records: Sequence[Record]) -> Taken:
+        now = asyncio.get_running_loop().time()
+        if now < self.back_at:
+            raise RoomsAway("nobody is there")
+        if any(record.value.decode() == self.poison for record in records):
+            self.deaths += 1
+            self.back_at = now + self.gone_s
+            raise RoomsAway("it died of this")
+        return await super().take(room_id, records)
+
+
+@virtual_time
+async def test_a_record_that_nobody_survives_goes_to_the_dead_letters_with_the_reason() -> None:
+    side = Side()
+    side.rooms = rooms = side.bridge._rooms = Poisoned("3", gone_s=4.0)
+    async with side.running():
+        await side.say(1, 2, 3, 4)
+        await asyncio.sleep(200)
+        assert await side.lag() == 0
+    assert rooms.got["a"] == texts(1, 2, 4)
+    (dead,) = [record async for record in side.bus.read(topics.dead(topics.AUDIENCE))]
+    assert dead.value == b"3"
+    assert dead.headers["lydia_reason"].startswith(f"nobody answered for it in {ATTEMPTS} attempts")
+    assert dead.headers["lydia_service"] == "audience"
+    assert rooms.deaths <= ATTEMPTS + 2, "twice in a batch at most"
+
+
+@virtual_time
+async def test_no_record_is_given_up_because_the_server_is_away_however_long() -> None:
+    side = Side()
+    side.rooms = rooms = side.bridge._rooms = Poisoned("no record", gone_s=0)
+    rooms.back_at = 3600.0
+    async with side.running():
+        await side.say(1, 2, 3)
+        await asyncio.sleep(3700)
+    assert rooms.got["a"] == texts(1, 2, 3)
+    assert [record async for record in side.bus.read(topics.dead(topics.AUDIENCE))] == []
 
 
 @virtual_time
