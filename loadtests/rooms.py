@@ -85,7 +85,7 @@ def _factors(metrics: str) -> dict[str, float]:
     sums: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
-            kind = sample.name.removeprefix("lydia_speech_real_time_factor_")
+            kind = sample.name.removeprefix("lydia_speech_real_time_ratio_")
             if kind in ("sum", "count"):
                 sums.setdefault(sample.labels["rung"], {})[kind] = sample.value
     return {rung: both["sum"] / both["count"] for rung, both in sums.items() if both["count"]}

@@ -19,8 +19,10 @@ from services.core.clock import SystemClock
 from services.core.ids import RandomIds
 from services.core.settings import Settings
 from services.core.telemetry import Telemetry, otlp
+from services.core.topics import groups_of
 from services.names import Name
 from services.process import Tasks, signals
+from services.sampling import Sampler
 from services.servers import Servers
 from services.serving import Server, application
 
@@ -39,8 +41,8 @@ async def serve(name: Name, settings: Settings, listener: socket.socket, listens
     """
     life = _Life()
     processors = (otlp(settings.telemetry.otlp_endpoint),) if settings.telemetry.otlp_endpoint else ()
-    telemetry = Telemetry(name, processors=processors)
-    servers = Servers(settings, name)
+    telemetry = Telemetry(name, processors=processors, clock=SystemClock())
+    servers = Servers(settings, name, telemetry.metrics)
     async with AsyncExitStack() as stack:
         stack.callback(telemetry.close)
 
@@ -108,6 +110,8 @@ async def _work(
         built = build(settings, ports, Shared(settings, stack))
         part: Part = await built if inspect.isawaitable(built) else built
         tasks = await stack.enter_async_context(Tasks())
+        sampler = Sampler(bus, telemetry.metrics, groups_of(name), servers.look)
+        tasks.add(sampler.run(), "sampler")
         for task, service in part.runs.items():
             tasks.add(service.run(), task)
         for routes in part.routes:

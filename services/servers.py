@@ -13,6 +13,7 @@ from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable
 from services.core.bus.redis_streams import RedisBus
 from services.core.inference import Inference
+from services.core.metrics import Metrics
 from services.core.settings import Settings
 from services.core.state.port import Put, State, StateUnavailable
 from services.core.state.redis_state import RedisState
@@ -31,7 +32,7 @@ T = TypeVar("T")
 class Servers:
     """`missing` is what stands in the way now, for people; "" when nothing does."""
 
-    def __init__(self, settings: Settings, service: str) -> None:
+    def __init__(self, settings: Settings, service: str, metrics: Metrics) -> None:
         """Raises CannotStart when the settings name no server."""
         if settings.bus == "kafka" and not settings.kafka.bootstrap_servers:
             raise CannotStart(
@@ -45,6 +46,7 @@ class Servers:
             )
         self.missing = "it is only just starting"
         self._settings = settings
+        self._reachable = metrics.reachable
         self._ready_key = f"ready:{service}"
         self._bus: Bus | None = None
         self._state: State | None = None
@@ -97,7 +99,9 @@ class Servers:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 if await self._models.ready(self._model):
+                    self._reachable.labels("triton").set(1)
                     return ""
+        self._reachable.labels("triton").set(0)
         return (
             f"{self._model} is not ready on any Triton at {', '.join(self._settings.triton.servers)}. Start one with "
             "this model, or set LYDIA_TRITON__SERVERS to where it is"
@@ -114,11 +118,13 @@ class Servers:
     async def _ask(self, bus: Bus, state: State) -> None:
         # A change, because a full disk or memory lets it read as if nothing were wrong.
         await state.apply(Put(self._ready_key, b"1", READY_TTL_S))
+        self._reachable.labels("redis").set(1)
         try:
             async with asyncio.timeout(LOOK_S):
                 await bus.lag(topics.AUDIENCE, "audience")
         except TimeoutError:
             raise BusUnavailable(f"no answer within {LOOK_S:g} s") from None
+        self._reachable.labels(self._settings.bus).set(1)
 
     def _note(self, error: BusUnavailable | StateUnavailable) -> None:
         of_redis = isinstance(error, StateUnavailable) or self._settings.bus == "redis"
@@ -126,6 +132,7 @@ class Servers:
             name, where, setting = "Redis", self._settings.redis.url, "LYDIA_REDIS__URL"
         else:
             name, where, setting = "Kafka", self._settings.kafka.bootstrap_servers, "LYDIA_KAFKA__BOOTSTRAP_SERVERS"
+        self._reachable.labels(name.lower()).set(0)
         server = f"{name} at {where}"
         missing = f"{server} is missing ({error}). Start it, or set {setting} to where it is"
         if not self.missing.startswith(server):

@@ -17,17 +17,20 @@ from fastapi import FastAPI
 
 from services.building import audience, chat, gateway, motion, speech, stage
 from services.building.part import Part, Ports, Shared
+from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable
 from services.core.bus.redis_streams import RedisBus
 from services.core.clock import SystemClock
 from services.core.embedded_redis import embedded_redis
 from services.core.ids import RandomIds
+from services.core.metrics import Metrics
 from services.core.settings import Settings
 from services.core.state.port import Put, State, StateUnavailable
 from services.core.state.redis_state import RedisState
 from services.core.telemetry import Telemetry, otlp
 from services.operators import operator_token, token_path
 from services.process import Tasks, signals
+from services.sampling import Sampler
 from services.serving import Server, address, application
 
 
@@ -83,7 +86,7 @@ class _StoppedEarly(Exception):
 async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, Tasks, dict[str, str]]]:
     """Everything but the server, running."""
     processors = (otlp(settings.telemetry.otlp_endpoint),) if settings.telemetry.otlp_endpoint else ()
-    telemetry = Telemetry("up", processors=processors)
+    telemetry = Telemetry("up", processors=processors, clock=SystemClock())
     async with AsyncExitStack() as stack:
         stack.callback(telemetry.close)
         redis = await stack.enter_async_context(embedded_redis(settings.data_dir))
@@ -100,7 +103,9 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, Tasks, d
             "gateway": gateway.build(settings, ports, shared),
         }
         tasks = await stack.enter_async_context(Tasks())
-        app = application(settings, telemetry, lambda: _not_ready(bus, state))
+        app = application(settings, telemetry, lambda: _not_ready(bus, state, telemetry.metrics))
+        sampler = Sampler(bus, telemetry.metrics, topics.READERS, lambda: _not_ready(bus, state, telemetry.metrics))
+        tasks.add(sampler.run(), "sampler")
         for part in parts.values():
             for name, service in part.runs.items():
                 tasks.add(service.run(), name)
@@ -114,13 +119,15 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, Tasks, d
         yield app, tasks, {name: parts[name].rung for name in ("chat", "speech", "motion")}
 
 
-async def _not_ready(bus: Bus, state: State) -> str:
+async def _not_ready(bus: Bus, state: State, metrics: Metrics) -> str:
     try:
         # A change, because a full disk or memory lets her read as if nothing were wrong.
         await state.apply(Put("ready", b"1", ttl_s=60))
-        await bus.lag("lydia.audience", "audience")
+        await bus.lag(topics.AUDIENCE, "audience")
     except (BusUnavailable, StateUnavailable) as error:
+        metrics.reachable.labels("redis").set(0)
         return str(error)
+    metrics.reachable.labels("redis").set(1)
     return ""
 
 

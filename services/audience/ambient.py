@@ -42,6 +42,11 @@ class AmbientLane:
         """All that is gathered."""
         return [pending for events in self._kinds.values() for pending in events.values()]
 
+    def oldest_ms(self) -> int | None:
+        """When the first event came. Unix time; None while nothing is gathered."""
+        firsts = [next(iter(events.values())).arrived_at_ms for events in self._kinds.values() if events]
+        return min(firsts, default=None)
+
     def add(self, pending: PendingEvent) -> PendingEvent | None:
         """Takes an event in; returns the one that has to leave for it, if any."""
         events = self._kinds[pending.event.WhichOneof("kind") or ""]

@@ -13,7 +13,7 @@ from services.core import topics
 from services.core.bus.port import Record
 from services.core.events import Outbox
 
-READS = (topics.AUDIENCE, topics.PERFORMED, topics.CONTROL)
+READS = topics.READERS["audience"]
 """The topics that audience decides on."""
 
 

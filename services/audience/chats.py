@@ -73,6 +73,11 @@ class ChatLane:
         """All that wait."""
         return [pending for question in self._order for pending in question.asked]
 
+    def oldest_ms(self) -> int | None:
+        """When the first question came. Unix time; None while nothing waits."""
+        first = next(iter(self._order), None)
+        return None if first is None else first.arrived_ms
+
     def question(self, event_id: str) -> Question:
         """The question an event asked. Raises KeyError."""
         return self._questions[event_id]

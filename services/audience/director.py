@@ -18,6 +18,8 @@ from services.audience.rundown import IdleTalk
 from services.audience.viewers import Viewers
 from services.core.events import (
     LANE_AMBIENT,
+    LANE_CHAT,
+    LANE_PAID,
     MODE_AUTO,
     MODE_UNSPECIFIED,
     Control,
@@ -102,6 +104,21 @@ class Director:
     def waiting(self) -> dict[Lane, int]:
         """Events in the queues, by lane."""
         return self._queues.sizes()
+
+    def owed(self) -> list[PendingEvent]:
+        """Paid events whose thanks are not heard to their end."""
+        thanking = self._floor.thanked[self._floor.heard :] if self._floor is not None else []
+        return [*self._queues.paid.events(), *(pending for group in thanking for pending in group)]
+
+    def oldest_ms(self) -> dict[Lane, int]:
+        """When the oldest event came that is not answered, by lane; lanes without one are left out. Unix time."""
+        queues = self._queues
+        arrived = {
+            LANE_PAID: min((pending.arrived_at_ms for pending in self.owed()), default=None),
+            LANE_CHAT: queues.chats.oldest_ms(),
+            LANE_AMBIENT: queues.ambient.oldest_ms(),
+        }
+        return {lane: ms for lane, ms in arrived.items() if ms is not None}
 
     def step(self, happened: Input, now_ms: int) -> Outputs:
         """Takes one input in. Nothing becomes due before `now_ms` (Unix time, milliseconds) has reached its time."""
@@ -301,7 +318,7 @@ class Director:
         self._idle.spoke(now_ms)
         for group in floor.thanked[: floor.heard]:
             for pending in group:
-                self._ledger.forget(pending)
+                self._ledger.thanked(pending)
         for group in floor.thanked[floor.heard :]:
             for pending in group:
                 if floor.skipped:

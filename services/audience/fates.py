@@ -41,7 +41,7 @@ class Fates:
         """It had been put back, and the stage reports late that its thanks were heard in `turn`."""
         chosen, reason = Decision.OUTCOME_CHOSEN, Decision.REASON_PAID
         self._ledger.tell(pending, chosen, reason, now_ms, turn_id=turn.turn_id)
-        self._ledger.forget(pending)
+        self._ledger.thanked(pending)
 
     def dropped(self, pending: PendingEvent, reason: Decision.Reason, now_ms: int, *, detail: str = "") -> None:
         """It will not be answered. The caller has taken it out of its lane."""

@@ -70,6 +70,8 @@ class Intake:
             self._idle.wrote(now_ms)
         if not self.queue(pending, now_ms):
             return None
+        if lane == LANE_PAID:
+            self._ledger.owe(pending)
         self._ledger.keep(pending)
         return pending
 

@@ -35,6 +35,10 @@ class Outputs:
     controls: list[Control] = field(default_factory=list)
     opened: list[Opened] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
+    accepted: list[PendingEvent] = field(default_factory=list)
+    """Paid events that came in and are owed thanks from now on."""
+    thanked: list[PendingEvent] = field(default_factory=list)
+    """Paid events whose thanks were heard to their end."""
     changes: list[Change] = field(default_factory=list)
     """Of the state, to be applied all at once, before anything is published."""
     wants_epoch: bool = False
@@ -100,6 +104,15 @@ class Ledger:
         """The event is known from now on."""
         life = keys.SEEN_PAID_S if lane_of(pending.event) == LANE_PAID else keys.SEEN_S
         self._out.changes.append(Put(keys.seen_key(self._room_id, pending.event.event_id), b"1", life))
+
+    def owe(self, pending: PendingEvent) -> None:
+        """The event was paid for, and waits for its thanks."""
+        self._out.accepted.append(pending)
+
+    def thanked(self, pending: PendingEvent) -> None:
+        """Its thanks were heard to their end: it is forgotten."""
+        self._out.thanked.append(pending)
+        self.forget(pending)
 
     def keep(self, pending: PendingEvent) -> None:
         """The event waits."""

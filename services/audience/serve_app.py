@@ -116,10 +116,10 @@ class Replica:
 
     async def _live(self, settings: Settings) -> None:
         processors = (otlp(settings.telemetry.otlp_endpoint),) if settings.telemetry.otlp_endpoint else ()
-        telemetry = Telemetry("audience", processors=processors)
+        telemetry = Telemetry("audience", processors=processors, clock=SystemClock())
         async with AsyncExitStack() as stack:
             stack.callback(telemetry.close)
-            bus, state, _ = await Servers(settings, "audience").reach(stack)
+            bus, state, _ = await Servers(settings, "audience", telemetry.metrics).reach(stack)
             ports = Ports(bus, state, SystemClock(), RandomIds(), telemetry)
             audience = building.decider(settings, ports, Shared(settings, stack), max_rooms=settings.ray.rooms)
             await stack.enter_async_context(audience.at_work())

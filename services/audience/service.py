@@ -16,6 +16,7 @@ import contextlib
 import logging
 import traceback
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -25,6 +26,7 @@ from opentelemetry.trace import SpanKind
 from services.audience import keys
 from services.audience.batch import READS, Taken
 from services.audience.director import Director, Input
+from services.audience.lanes import value_fen
 from services.audience.ledger import Opened
 from services.audience.log import RoomLog, log_path
 from services.audience.room import Room, Unsettled
@@ -33,6 +35,9 @@ from services.core.bus.port import Bus, Delivery, Record
 from services.core.clock import Clock
 from services.core.envelope import seal
 from services.core.events import (
+    LANE_AMBIENT,
+    LANE_CHAT,
+    LANE_PAID,
     AudienceEvent,
     Control,
     Decision,
@@ -118,6 +123,7 @@ class Audience:
     async def at_work(self) -> AsyncIterator[None]:
         """While the context lasts, the rooms' clocks run and `take` may be called."""
         self._started_ms = self._clock.now_ms()
+        self._gauge()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             try:
@@ -267,7 +273,7 @@ class Audience:
             # A decision published twice costs nothing, a turn may cost its model's work.
             await self._state.apply(Drop(outbox), held=room.lease)
         room.unsettled = Unsettled()
-        self._count(room, unsettled)
+        self._count(unsettled)
 
     def _records(self, room_id: str, unsettled: Unsettled) -> list[Record]:
         controls = [self._seal(topics.CONTROL, room_id, c, c.control_id) for c in unsettled.controls()]
@@ -297,7 +303,7 @@ class Audience:
     def _seal(self, topic: str, room_id: str, event: Message, event_id: str) -> Record:
         return seal(topic, event, event_id=event_id, room_id=room_id, source=SERVICE, now_ms=self._clock.now_ms())
 
-    def _count(self, room: Room, settled: Unsettled) -> None:
+    def _count(self, settled: Unsettled) -> None:
         metrics = self._telemetry.metrics
         for turn in settled.turns():
             metrics.turns.labels(_lane(turn.lane), turn.WhichOneof("cause")).inc()
@@ -305,8 +311,30 @@ class Audience:
             outcome = Decision.Outcome.Name(decision.outcome).removeprefix("OUTCOME_").lower()
             reason = Decision.Reason.Name(decision.reason).removeprefix("REASON_").lower()
             metrics.decisions.labels(_lane(decision.lane), outcome, reason).inc()
-        for lane, number in room.director.waiting().items():
-            metrics.waiting.labels(room.room_id, _lane(lane)).set(number)
+        now_ms = self._clock.now_ms()
+        for outputs in settled.outputs:
+            metrics.paid_accepted.inc(len(outputs.accepted))
+            metrics.paid_accepted_yuan.inc(_yuan(outputs.accepted))
+            metrics.paid_thanked_yuan.inc(_yuan(outputs.thanked))
+            for pending in outputs.thanked:
+                metrics.paid_thanked_seconds.observe(max(now_ms - pending.arrived_at_ms, 0) / 1000)
+
+    def _gauge(self) -> None:
+        """Lets metrics ask the rooms whenever they are read: an age grows without anything happening."""
+        metrics = self._telemetry.metrics
+        metrics.audience_rooms.set_function(lambda: len(self._rooms))
+        metrics.paid_owed.set_function(lambda: sum(len(room.director.owed()) for room in self._rooms.values()))
+        metrics.paid_owed_yuan.set_function(lambda: sum(_yuan(room.director.owed()) for room in self._rooms.values()))
+        for lane in (LANE_PAID, LANE_CHAT, LANE_AMBIENT):
+            metrics.waiting.labels(_lane(lane)).set_function(partial(self._waiting, lane))
+            metrics.oldest_waiting_seconds.labels(_lane(lane)).set_function(partial(self._oldest_s, lane))
+
+    def _waiting(self, lane: Lane) -> int:
+        return sum(room.director.waiting()[lane] for room in self._rooms.values())
+
+    def _oldest_s(self, lane: Lane) -> float:
+        arrived = [ms for room in self._rooms.values() if (ms := room.director.oldest_ms().get(lane)) is not None]
+        return max(self._clock.now_ms() - min(arrived), 0) / 1000 if arrived else 0.0
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
@@ -390,9 +418,6 @@ class Audience:
             del self._rooms[room.room_id]
         if room.recording is not None:
             room.recording.close()
-        for lane in room.director.waiting():
-            with contextlib.suppress(KeyError):
-                self._telemetry.metrics.waiting.remove(room.room_id, _lane(lane))
 
 
 def _nothing() -> None:
@@ -414,6 +439,11 @@ def _traceparent() -> str:
 def _outbox(records: list[Record]) -> bytes:
     entries = [Outbox.Entry(topic=r.topic, value=r.value, headers=dict(r.headers)) for r in records]
     return Outbox(entries=entries).SerializeToString(deterministic=True)
+
+
+def _yuan(paid: Sequence[PendingEvent]) -> float:
+    """What was really given: a platform's tests are thanked like gifts, and cost nobody anything."""
+    return sum(value_fen(pending.event) for pending in paid if not pending.event.test) / 100
 
 
 def _lane(lane: Lane) -> str:

@@ -90,6 +90,7 @@ class Chat:
         if not _free(turn) or (rungs[0] not in self._own and await self._begun(turn)):
             rungs = [rung for rung in rungs if rung in self._own]
         published = 0
+        begun = self._clock.monotonic()
         for rung in rungs:
             own = rung in self._own
             sequence, said = 0, ""
@@ -106,6 +107,9 @@ class Chat:
                         elif sequence >= published:
                             await self._publish(spoken)
                             published = sequence + 1
+                            if sequence == 0:
+                                waited = self._clock.monotonic() - begun
+                                self._telemetry.metrics.first_words_seconds.labels(rung).observe(waited)
                         if astray:  # what a model writes on is no better
                             break
                         sequence += 1

@@ -58,6 +58,15 @@ def unseal(record: Record, kind: type[M]) -> M:
         raise Malformed(f"is no {kind.DESCRIPTOR.full_name}: {error}") from None
 
 
+def age_s(record: Record, now_ms: int) -> float | None:
+    """How long ago the record was sealed, by the machines' clocks; None when it does not say. Never negative."""
+    try:
+        sealed = datetime.fromisoformat(record.headers["ce_time"])
+        return max(now_ms / 1000 - sealed.timestamp(), 0.0)
+    except (KeyError, ValueError):
+        return None
+
+
 def trace_of(headers: Mapping[str, str]) -> Context:
     """The trace that a record belongs to."""
     return TRACE_CONTEXT.extract(headers)

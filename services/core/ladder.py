@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from services.core.clock import Clock
 from services.core.metrics import Metrics
@@ -23,11 +24,15 @@ class Ladder:
         self._service = service
         self._failures: dict[str, int] = {}
         self._rests_until: dict[str, float] = {}
+        for rung in self._rungs[:-1]:
+            metrics.rung_resting.labels(service, rung).set_function(partial(self._rests, rung))
 
     def usable(self) -> list[str]:
         """Rungs to try now, best first."""
-        now = self._clock.monotonic()
-        return [rung for rung in self._rungs[:-1] if self._rests_until.get(rung, 0.0) <= now] + [self._rungs[-1]]
+        return [rung for rung in self._rungs[:-1] if not self._rests(rung)] + [self._rungs[-1]]
+
+    def _rests(self, rung: str) -> bool:
+        return self._rests_until.get(rung, 0.0) > self._clock.monotonic()
 
     def served(self, rung: str) -> None:
         """The rung did its work."""

@@ -1,11 +1,76 @@
-"""Every metric of Lydia, by name. Units are in the names; buckets are chosen per stage."""
+"""Every metric of Lydia, by name. Units are in the names; buckets are chosen per stage.
+
+Names are Prometheus': base units, `_total` for what only grows, and no label whose values viewers, rooms or turns make
+up: a metric has as many series with 100,000 rooms as with one. `deploy/telemetry.md` lists them, generated from here.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 HOP_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 ANSWER_S = (0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60)
+THANKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
+
+LABELS: Mapping[str, str] = {
+    "action": "what an operator asked for: stop, skip, say, mute, panic, set_mode, approve",
+    "call": "a call of the platform's interface",
+    "category": "of the moderation rule",
+    "cause": "what a turn answers or a stop was for, by the name of the event's field",
+    "code": "the platform's error code; 0 is success",
+    "group": "a group of readers of the bus",
+    "kind": "of an audience event: chat, gift, like, …",
+    "lane": "paid, moderation, chat or ambient",
+    "outcome": "how it ended; the meaning names the words",
+    "platform": "douyin or direct",
+    "reason": "one of a fixed few words",
+    "rung": "of a ladder of models",
+    "server": "redis, kafka or triton",
+    "service": "gateway, audience, chat, chat-history, speech, motion or stage",
+    "shown": "yes or no",
+    "state": "running or stopped",
+    "topic": "of the bus",
+    "type": "of the platform's messages",
+}
+"""The only labels there are. Each has few values, which Lydia or her platforms fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A metric as `deploy/telemetry.md` tells of it."""
+
+    service: str
+    """Who exports it; "each" for what every process has."""
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    """As Prometheus shows it; of a histogram without _bucket, _sum and _count."""
+    labels: tuple[str, ...]
+    meaning: str
+
+
+class _Part:
+    """Declares the metrics of one service."""
+
+    def __init__(self, service: str, registry: CollectorRegistry, declared: list[Declared]) -> None:
+        self._service = service
+        self._registry = registry
+        self._declared = declared
+
+    def counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
+        self._declared.append(Declared(self._service, "counter", f"{name}_total", tuple(labels), meaning))
+        return Counter(name, meaning, labels, registry=self._registry)
+
+    def gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
+        self._declared.append(Declared(self._service, "gauge", name, tuple(labels), meaning))
+        return Gauge(name, meaning, labels, registry=self._registry)
+
+    def histogram(self, name: str, meaning: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
+        self._declared.append(Declared(self._service, "histogram", name, tuple(labels), meaning))
+        return Histogram(name, meaning, labels, buckets=buckets, registry=self._registry)
 
 
 class Metrics:
@@ -13,121 +78,179 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry = registry or CollectorRegistry()
-        # bus
-        self.handled = Counter(
+        self.declared: list[Declared] = []
+
+        def of(service: str) -> _Part:
+            return _Part(service, registry, self.declared)
+
+        each = of("each")
+        self.handled = each.counter(
             "lydia_records_handled",
             "Records a service finished, by topic and outcome (done, dead_epoch, dead_letter)",
             ["service", "topic", "outcome"],
-            registry=registry,
         )
-        self.handle_seconds = Histogram(
-            "lydia_handle_seconds", "Time in a handler", ["service", "topic"], buckets=HOP_S, registry=registry
+        self.handle_seconds = each.histogram(
+            "lydia_handle_seconds", "Time in a handler", ["service", "topic"], buckets=HOP_S
         )
-        self.retries = Counter(
-            "lydia_handle_retries", "Handler runs that failed and are tried again", ["service"], registry=registry
+        self.transit_seconds = each.histogram(
+            "lydia_transit_seconds",
+            "From an event's time stamp to the begin of its handling: the way over the bus, and the wait behind others",
+            ["service", "topic"],
+            buckets=HOP_S,
         )
-        # gateway
-        self.events = Counter(
-            "lydia_audience_events", "Audience events accepted", ["platform", "kind"], registry=registry
+        self.retries = each.counter("lydia_handle_retries", "Handler runs that failed and are tried again", ["service"])
+        self.lag = each.gauge(
+            "lydia_bus_lag_records",
+            "Records of a topic that a group has not finished, by who reads it; every member tells the same",
+            ["topic", "group"],
         )
-        self.refused = Counter(
-            "lydia_gateway_refused", "Requests and items refused, by reason", ["platform", "reason"], registry=registry
+        self.reachable = each.gauge(
+            "lydia_server_reachable", "1 while a server that this process needs answers it", ["server"]
         )
-        self.push_seconds = Histogram(
-            "lydia_gateway_request_seconds", "Time to answer a request", ["platform"], buckets=HOP_S, registry=registry
+        self.turns_in_hand = each.gauge(
+            "lydia_turns_in_hand", "Turns that a service of chat, speech or motion is at", ["service"]
         )
-        self.rooms = Gauge(
-            "lydia_gateway_rooms", "Rooms that had an event within the last half hour", registry=registry
+        self.rung = each.counter("lydia_rung_used", "Turns served, by rung", ["service", "rung"])
+        self.rung_failed = each.counter(
+            "lydia_rung_failed", "Steps down a ladder, by the rung that failed", ["service", "rung"]
         )
-        self.push_task = Gauge(
-            "lydia_douyin_push_task_running",
-            "1 while the platform pushes this type",
-            ["room_id", "type"],
-            registry=registry,
+        self.rung_resting = each.gauge(
+            "lydia_rung_resting", "1 while a rung is left out because it failed a moment ago", ["service", "rung"]
         )
-        self.platform_calls = Counter(
-            "lydia_douyin_calls",
-            "Calls to the platform, by its error code (0 is success)",
-            ["call", "code"],
-            registry=registry,
+
+        gateway = of("gateway")
+        self.events = gateway.counter("lydia_audience_events", "Audience events accepted", ["platform", "kind"])
+        self.refused = gateway.counter(
+            "lydia_gateway_refused", "Requests and items refused, by reason", ["platform", "reason"]
         )
-        self.recovered = Counter(
-            "lydia_douyin_recovered", "Events found in the platform's failed data", ["type"], registry=registry
+        self.push_seconds = gateway.histogram(
+            "lydia_gateway_request_seconds", "Time to answer a request", ["platform"], buckets=HOP_S
         )
-        self.acks = Counter(
-            "lydia_douyin_acks",
-            "Reports to the platform, by what became of them (sent, dropped)",
-            ["outcome"],
-            registry=registry,
+        self.rooms = gateway.gauge("lydia_gateway_rooms", "Rooms that had an event within the last half hour")
+        self.push_tasks = gateway.gauge(
+            "lydia_douyin_push_tasks", "Rooms whose push task the platform runs, or does not", ["type", "state"]
         )
-        # audience
-        self.decisions = Counter(
-            "lydia_decisions", "What became of audience events", ["lane", "outcome", "reason"], registry=registry
+        self.platform_calls = gateway.counter(
+            "lydia_douyin_calls", "Calls to the platform, by its error code (0 is success)", ["call", "code"]
         )
-        self.repeated = Counter(
-            "lydia_audience_repeated", "Events that were delivered once more and left alone", registry=registry
+        self.recovered = gateway.counter(
+            "lydia_douyin_recovered", "Events found in the platform's failed data", ["type"]
         )
-        self.waiting = Gauge("lydia_waiting_events", "Events in the queue", ["room_id", "lane"], registry=registry)
-        self.turns = Counter("lydia_turns", "Turns opened", ["lane", "cause"], registry=registry)
-        self.bridge_calls = Counter(
+        self.acks = gateway.counter(
+            "lydia_douyin_acks", "Reports to the platform, by what became of them (sent, dropped)", ["outcome"]
+        )
+
+        audience = of("audience")
+        self.decisions = audience.counter(
+            "lydia_decisions",
+            "What became of audience events (waiting, chosen, merged, dropped), and why",
+            ["lane", "outcome", "reason"],
+        )
+        self.repeated = audience.counter(
+            "lydia_audience_repeated", "Events that were delivered once more and left alone"
+        )
+        self.audience_rooms = audience.gauge("lydia_audience_rooms", "Rooms that this process decides for")
+        self.waiting = audience.gauge("lydia_waiting_events", "Events in the queues", ["lane"])
+        self.oldest_waiting_seconds = audience.gauge(
+            "lydia_oldest_waiting_seconds",
+            "Age of the oldest event that is not answered; of paid ones, whose thanks are not heard to their end",
+            ["lane"],
+        )
+        self.turns = audience.counter("lydia_turns", "Turns opened", ["lane", "cause"])
+        self.paid_accepted = audience.counter(
+            "lydia_paid_events_accepted", "Gifts, super-chats and fans-club events that are to be thanked"
+        )
+        self.paid_accepted_yuan = audience.counter("lydia_paid_accepted_yuan", "What they are worth")
+        self.paid_thanked_seconds = audience.histogram(
+            "lydia_paid_thanked_seconds",
+            "From a paid event's arrival until its thanks were heard to their end",
+            buckets=THANKS_S,
+        )
+        self.paid_thanked_yuan = audience.counter(
+            "lydia_paid_thanked_yuan", "What paid events were worth whose thanks were heard"
+        )
+        self.paid_owed = audience.gauge("lydia_paid_owed_events", "Paid events whose thanks are not heard to their end")
+        self.paid_owed_yuan = audience.gauge("lydia_paid_owed_yuan", "What they are worth")
+        self.bridge_calls = audience.counter(
             "lydia_bridge_calls",
             "Batches handed to whoever has their room, by outcome (taken, not_taken)",
             ["outcome"],
-            registry=registry,
         )
-        self.bridge_seconds = Histogram(
-            "lydia_bridge_call_seconds", "From a batch's departure to its answer", buckets=HOP_S, registry=registry
+        self.bridge_seconds = audience.histogram(
+            "lydia_bridge_call_seconds", "From a batch's departure to its answer", buckets=HOP_S
         )
-        self.bridge_waiting = Gauge(
-            "lydia_bridge_waiting_records", "Records read and not finished yet, at the bridge", registry=registry
+        self.bridge_waiting = audience.gauge(
+            "lydia_bridge_waiting_records", "Records read and not finished yet, at the bridge"
         )
-        # ladders
-        self.rung = Counter("lydia_rung_used", "Turns served, by rung", ["service", "rung"], registry=registry)
-        self.rung_failed = Counter(
-            "lydia_rung_failed", "Steps down a ladder, by the rung that failed", ["service", "rung"], registry=registry
+
+        chat = of("chat")
+        self.first_words_seconds = chat.histogram(
+            "lydia_chat_first_words_seconds",
+            "From the begin of work on a turn to its first words",
+            ["rung"],
+            buckets=ANSWER_S,
         )
-        # chat
-        self.held_back = Counter(
-            "lydia_chat_held_back",
-            "Segments that output moderation replaced, by category",
-            ["category"],
-            registry=registry,
+        self.held_back = chat.counter(
+            "lydia_chat_held_back", "Segments that output moderation replaced, by category", ["category"]
         )
-        # speech
-        self.speech_first_chunk_seconds = Histogram(
+
+        speech = of("speech")
+        self.speech_first_chunk_seconds = speech.histogram(
             "lydia_speech_first_chunk_seconds",
             "From a turn's first text segment to its first voice chunk",
             buckets=HOP_S,
-            registry=registry,
         )
-        self.speech_real_time_factor = Histogram(
-            "lydia_speech_real_time_factor",
+        self.speech_real_time_ratio = speech.histogram(
+            "lydia_speech_real_time_ratio",
             "Time a segment took to make, over how long it sounds; above 1 the rung cannot keep up",
             ["rung"],
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-            registry=registry,
         )
-        # stage
-        self.first_voice_seconds = Histogram(
+
+        stage = of("stage")
+        self.first_voice_seconds = stage.histogram(
             "lydia_first_voice_seconds",
             "From the gateway's receipt of an event to the first voice chunk of its turn at the stage",
             ["lane"],
             buckets=ANSWER_S,
-            registry=registry,
         )
-        self.stop_seconds = Histogram(
+        self.stop_seconds = stage.histogram(
             "lydia_stop_seconds",
             "From an interruption's time stamp to the stage's stop",
             buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
-            registry=registry,
         )
-        self.underruns = Counter(
-            "lydia_stage_underruns", "Times the voice of a turn came too late to follow on", registry=registry
+        self.stopped_epochs = stage.counter(
+            "lydia_stage_stopped_epochs", "Epochs that ended before their time, by what ended them", ["cause"]
         )
-        self.renderer_drift_seconds = Histogram(
+        self.turns_ended = stage.counter(
+            "lydia_stage_turns", "Turns that left the stage (finished, stopped, failed)", ["outcome"]
+        )
+        self.turns_with_gaps = stage.counter(
+            "lydia_stage_turns_with_gaps", "Turns in which the voice came too late at least once"
+        )
+        self.underruns = stage.counter("lydia_stage_underruns", "Times the voice of a turn came too late to follow on")
+        self.heard_seconds = stage.counter("lydia_stage_heard_seconds", "Voice that was heard")
+        self.stage_rooms = stage.gauge("lydia_stage_rooms", "Rooms that are open on the stage")
+        self.speaking_rooms = stage.gauge("lydia_stage_speaking_rooms", "Rooms in which a turn is performed")
+        self.watched_rooms = stage.gauge("lydia_stage_watched_rooms", "Rooms that at least one renderer draws")
+        self.unattended_rooms = stage.gauge(
+            "lydia_stage_unattended_rooms",
+            "Rooms that are drawn, and whose operator's console has not asked for half a minute",
+        )
+        self.panicked_rooms = stage.gauge("lydia_stage_panicked_rooms", "Rooms in panic: silent until released")
+        self.muted_rooms = stage.gauge("lydia_stage_muted_rooms", "Rooms that are muted")
+        self.manual_rooms = stage.gauge(
+            "lydia_stage_manual_rooms", "Rooms in which an operator approves answers or has taken over"
+        )
+        self.operator_actions = stage.counter("lydia_operator_actions", "What operators asked for and got", ["action"])
+        self.renderers = stage.gauge("lydia_stage_renderers", "Connected renderers")
+        self.renderer_drift_seconds = stage.histogram(
             "lydia_renderer_drift_seconds",
             "How far a renderer plays from where it would choose to, as it reports about once a second",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.045, 0.1, 0.25, 1),
-            registry=registry,
         )
-        self.renderers = Gauge("lydia_stage_renderers", "Connected renderers", ["room_id"], registry=registry)
+        self.label_reports = stage.counter(
+            "lydia_renderer_label_reports",
+            "Reports of renderers on whether they show the AI label, large enough and uncovered",
+            ["shown"],
+        )

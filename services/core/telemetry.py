@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span
 
 from services.core.bus.port import Record
-from services.core.envelope import trace_of
+from services.core.clock import Clock
+from services.core.envelope import age_s, trace_of
 from services.core.metrics import Metrics
 
 
@@ -26,9 +27,16 @@ class Telemetry:
     """
 
     def __init__(
-        self, service: str, *, metrics: Metrics | None = None, processors: tuple[SpanProcessor, ...] = ()
+        self,
+        service: str,
+        *,
+        metrics: Metrics | None = None,
+        processors: tuple[SpanProcessor, ...] = (),
+        clock: Clock | None = None,
     ) -> None:
+        """With a `clock` the way of records is timed, from their stamp to their handling."""
         self.metrics = metrics or Metrics()
+        self._clock = clock
         # With nobody watching, spans only hand on their ids, at a small part of the cost.
         self._provider = TracerProvider(
             sampler=None if processors else ALWAYS_OFF,
@@ -58,6 +66,11 @@ class Telemetry:
     ) -> AbstractContextManager[Span]:
         """The first span of a new trace, whatever the current one is; afterwards it is the current one."""
         return self._open(name, Context(), kind, attributes)
+
+    def arrived(self, record: Record, *, service: str) -> None:
+        """A record is about to be handled for the first time."""
+        if self._clock is not None and (age := age_s(record, self._clock.now_ms())) is not None:
+            self.metrics.transit_seconds.labels(service, record.topic).observe(age)
 
     def process(self, record: Record, *, service: str, links: tuple[Link, ...] = ()) -> AbstractContextManager[Span]:
         """A span for the handling of a record, in the record's trace."""

@@ -32,6 +32,24 @@ CARRIES: dict[str, type[Message]] = {
 }
 
 
+READERS: Mapping[str, tuple[str, ...]] = {
+    "audience": (AUDIENCE, PERFORMED, CONTROL),
+    "chat": (TURNS,),
+    "chat-history": (PERFORMED,),
+    "speech": (TEXT,),
+    "motion": (VOICE,),
+    "stage": (VOICE, FRAMES),
+}
+"""What each group reads. A group belongs to the service whose name it begins with; what is read without a group is not
+here.
+"""
+
+
+def groups_of(*services: str) -> dict[str, tuple[str, ...]]:
+    """The groups of these services, and what they read."""
+    return {group: topics for group, topics in READERS.items() if group.partition("-")[0] in services}
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a topic is kept in a Kafka cluster. Drivers create it so, and charts render it."""

@@ -90,6 +90,7 @@ class TurnWorker:
         self._service = service
         self._held: dict[str, _Held] = {}
         self._over = asyncio.Event()
+        telemetry.metrics.turns_in_hand.labels(service).set_function(lambda: len(self._held))
 
     async def drain(self) -> None:
         """From now on begins no turn; returns when those that were begun are over or dead."""

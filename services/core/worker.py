@@ -142,6 +142,7 @@ class Worker:
         """
         record, metrics = delivery.record, self._telemetry.metrics
         failures = transient = 0
+        self._telemetry.arrived(record, service=self._service)
         while True:
             try:
                 with (

@@ -29,6 +29,8 @@ class PushTasks:
         self._api = api
         self._metrics = telemetry.metrics
         self._types = tuple(types)
+        self._running: dict[tuple[str, str], bool] = {}
+        """Whether the platform pushes, by room and type, as far as it is known."""
 
     async def run(self, room_id: str) -> None:
         """Watches a room until cancelled."""
@@ -37,22 +39,27 @@ class PushTasks:
                 tasks.create_task(self._keep(room_id, message_type), name=f"douyin {message_type} of {room_id}")
 
     async def _keep(self, room_id: str, message_type: str) -> None:
-        running = self._metrics.push_task.labels(room_id, message_type)
         retry_s, told = FIRST_RETRY_S, ""
         while True:
             try:
                 if await self._api.task_status(room_id, message_type) is not TaskStatus.RUNNING:
-                    running.set(0)
+                    self._note(room_id, message_type, running=False)
                     await self._api.start_task(room_id, message_type)
-                running.set(1)
+                self._note(room_id, message_type, running=True)
                 if told:
                     log.info("Douyin pushes %s of room %s again", message_type, room_id)
                 retry_s, told = FIRST_RETRY_S, ""
                 await asyncio.sleep(POLL_S)
             except (DouyinError, StateUnavailable) as error:
-                running.set(0)
+                self._note(room_id, message_type, running=False)
                 if str(error) != told:  # the same trouble is told once, not every minute
                     told = str(error)
                     log.warning("Douyin does not push %s of room %s. %s", message_type, room_id, error)
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, LAST_RETRY_S)
+
+    def _note(self, room_id: str, message_type: str, *, running: bool) -> None:
+        self._running[room_id, message_type] = running
+        of_type = [runs for (_, each), runs in self._running.items() if each == message_type]
+        self._metrics.push_tasks.labels(message_type, "running").set(sum(of_type))
+        self._metrics.push_tasks.labels(message_type, "stopped").set(len(of_type) - sum(of_type))

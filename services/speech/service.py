@@ -152,7 +152,7 @@ class Speech:
                 before = self._clock.monotonic()
         waited += self._clock.monotonic() - before
         if sounded:
-            self._telemetry.metrics.speech_real_time_factor.labels(rung).observe(waited / sounded)
+            self._telemetry.metrics.speech_real_time_ratio.labels(rung).observe(waited / sounded)
         return waited <= sounded + ahead_s + SLACK_S
 
     async def _pieces(self, rung: str, segment: TextSegment) -> AsyncGenerator[VoiceChunk, None]:

@@ -60,6 +60,7 @@ class Report(BaseModel):
     """What a renderer tells about once a second."""
 
     played: Played
+    label_shown: bool | None = Field(None, description="whether it shows the AI label; unset by those that cannot tell")
 
 
 class ControlBody(BaseModel):
@@ -152,6 +153,7 @@ def router(
 
     @routes.get("/rooms/{room_id}/queue", dependencies=operator)
     async def queue(room_id: RoomId) -> dict[str, Any]:
+        stage.attend(room_id)
         waiting, recent = stage.queue(room_id)
         status = stage.rooms().get(room_id)
         return {
@@ -206,6 +208,8 @@ async def _listen(stage: Stage, socket: WebSocket) -> None:
         except ValidationError:
             continue
         stage.measured(report.played.drift_ms / 1000)
+        if report.label_shown is not None:
+            stage.labelled(report.label_shown)
 
 
 def _operator(token: SecretStr) -> Callable[..., None]:

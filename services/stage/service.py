@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from prometheus_client import Gauge
 
 from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable, Delivery
@@ -16,6 +18,7 @@ from services.core.envelope import seal
 from services.core.events import (
     MODE_AUTO,
     MODE_TAKEOVER,
+    MODE_UNSPECIFIED,
     Control,
     Decision,
     MotionChunk,
@@ -33,7 +36,7 @@ from services.core.telemetry import Telemetry
 from services.core.turns import epoch_key
 from services.core.worker import BACK_OFF_S, Verdict, Worker
 from services.stage.room import Renderer, Room
-from services.stage.timeline import Began, Report
+from services.stage.timeline import RATE, Began, Report
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ IDLE_S = 60
 HOUSEKEEPING_S = 20
 RECENT = 100
 OPERATOR_TIMEOUT_S = 2.0
+ATTENDED_S = 30.0
+"""A console asks every ten seconds. Whose has not asked for so long has nobody on duty."""
 
 
 class StageFull(Exception):
@@ -61,6 +66,8 @@ class _Open:
     turns: dict[int, Turn] = field(default_factory=dict)
     waiting: dict[str, Decision] = field(default_factory=dict)
     recent: deque[Decision] = field(default_factory=lambda: deque(maxlen=RECENT))
+    attended_at: float | None = None
+    """When an operator's console asked for it last. Seconds of the monotonic clock."""
 
 
 class Stage:
@@ -88,6 +95,7 @@ class Stage:
 
     async def run(self) -> None:
         """Performs until cancelled."""
+        self._gauge()
         worker = Worker(self._bus, self._telemetry, service="stage")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -113,13 +121,8 @@ class Stage:
         """A renderer of an open room, or a console, for as long as the context lasts. Raises StageFull."""
         if len(room.renderers) + len(room.consoles) >= self._settings.max_renderers:
             raise StageFull(f"the room has its {self._settings.max_renderers} renderers")
-        gauge = self._telemetry.metrics.renderers.labels(room.room_id)
-        try:
-            with room.joined(console=console) as renderer:
-                gauge.set(len(room.renderers))
-                yield renderer
-        finally:
-            gauge.set(len(room.renderers))
+        with room.joined(console=console) as renderer:
+            yield renderer
 
     async def open(self, room_id: str) -> Room:
         """The room, opened if need be. Raises StageFull, StateUnavailable."""
@@ -137,6 +140,10 @@ class Stage:
         """A renderer says how far it plays from where it would choose to."""
         self._telemetry.metrics.renderer_drift_seconds.observe(abs(drift_s))
 
+    def labelled(self, shown: bool) -> None:
+        """A renderer says whether it shows the AI label."""
+        self._telemetry.metrics.label_reports.labels("yes" if shown else "no").inc()
+
     # --- the operator ------------------------------------------------------------------------------------------------
 
     async def control(self, room_id: str, control: Control, *, issued_by: str) -> Control:
@@ -146,6 +153,7 @@ class Stage:
         other services could not be told.
         """
         opened = await self._open(room_id)
+        opened.attended_at = self._clock.monotonic()
         room, action = opened.room, control.WhichOneof("action")
         cuts = (
             action == "stop"
@@ -157,6 +165,7 @@ class Stage:
         self._note(room, control)
         if cuts:
             room.interrupt(room.timeline.epoch + 1, reason=str(action))
+            self._telemetry.metrics.stopped_epochs.labels(str(action)).inc()
             async with asyncio.timeout(OPERATOR_TIMEOUT_S):
                 epoch = await self._state.increment(epoch_key(room_id), at_least=room.timeline.epoch - 1)
             room.interrupt(epoch, reason=str(action))
@@ -164,7 +173,13 @@ class Stage:
             epoch = room.timeline.epoch
         await self._keep_status(room)
         await self._publish_control(room_id, control, issued_by, epoch)
+        self._telemetry.metrics.operator_actions.labels(str(action)).inc()
         return control
+
+    def attend(self, room_id: str) -> None:
+        """An operator's console has asked for the room: somebody is on duty."""
+        if room_id in self._rooms:
+            self._rooms[room_id].attended_at = self._clock.monotonic()
 
     def rooms(self) -> dict[str, RoomStatus]:
         """Open rooms and how they stand."""
@@ -221,6 +236,7 @@ class Stage:
         self._note(opened.room, control)
         if control.epoch > opened.room.timeline.epoch:
             opened.room.interrupt(control.epoch, reason=str(action), keep=action == "supersede")
+            self._telemetry.metrics.stopped_epochs.labels(str(action)).inc()
             if action != "supersede":
                 late = max(self._clock.now_ms() - control.at_ms, 0) / 1000
                 self._telemetry.metrics.stop_seconds.observe(late)
@@ -279,9 +295,36 @@ class Stage:
         opened = self._rooms.get(room_id)
         over = report.state in (Performed.STATE_FINISHED, Performed.STATE_STOPPED, Performed.STATE_FAILED)
         if opened is not None and over:
-            self._telemetry.metrics.underruns.inc(opened.room.timeline.underruns)
-            opened.room.timeline.underruns = 0
+            self._count(opened.room, report)
             self._finish(opened, report.epoch)
+
+    def _count(self, room: Room, report: Report) -> None:
+        metrics, gaps = self._telemetry.metrics, room.timeline.underruns
+        room.timeline.underruns = 0
+        outcome = Performed.State.Name(report.state).removeprefix("STATE_").lower()
+        metrics.turns_ended.labels(outcome).inc()
+        metrics.heard_seconds.inc(report.heard_samples / RATE)
+        metrics.underruns.inc(gaps)
+        metrics.turns_with_gaps.inc(1 if gaps else 0)
+
+    def _gauge(self) -> None:
+        """Lets metrics ask the rooms whenever they are read."""
+
+        def rooms(metric: Gauge, counts: Callable[[_Open], bool]) -> None:
+            metric.set_function(lambda: sum(counts(opened) for opened in self._rooms.values()))
+
+        metrics = self._telemetry.metrics
+        rooms(metrics.stage_rooms, lambda _: True)
+        rooms(metrics.speaking_rooms, lambda opened: opened.room.timeline.performing is not None)
+        rooms(metrics.watched_rooms, lambda opened: bool(opened.room.renderers))
+        rooms(metrics.unattended_rooms, lambda opened: bool(opened.room.renderers) and not self._attended(opened))
+        rooms(metrics.panicked_rooms, lambda opened: opened.room.status.panic)
+        rooms(metrics.muted_rooms, lambda opened: opened.room.status.muted)
+        rooms(metrics.manual_rooms, lambda opened: opened.room.status.mode not in (MODE_UNSPECIFIED, MODE_AUTO))
+        metrics.renderers.set_function(lambda: sum(len(opened.room.renderers) for opened in self._rooms.values()))
+
+    def _attended(self, opened: _Open) -> bool:
+        return opened.attended_at is not None and self._clock.monotonic() - opened.attended_at < ATTENDED_S
 
     def _began(self, room_id: str, began: Began) -> None:
         """The first voice of a turn is going out: measures how long its cause had to wait, and closes its trace."""

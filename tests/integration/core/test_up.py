@@ -91,13 +91,15 @@ async def test_renderers_report_their_drift_and_nonsense_from_them_harms_nobody(
         process.client() as client,
         connect(f"ws://{process.address}/rooms/drift/stream") as socket,
     ):
-        for sent in ("no report", b"\x00\x01", '{"played": {"drift_ms": NaN}}', '{"played": {"drift_ms": -12.5}}'):
+        labelled = '{"played": {"drift_ms": -12.5}, "label_shown": true}'
+        for sent in ("no report", b"\x00\x01", '{"played": {"drift_ms": NaN}}', labelled):
             await socket.send(sent)
         counted = 'lydia_renderer_drift_seconds_bucket{le="0.02"} 1.0'
         deadline = time.monotonic() + 10
         while counted not in (metrics := (await client.get("/metrics")).text):
             assert time.monotonic() < deadline
         assert "lydia_renderer_drift_seconds_count 1.0" in metrics
+        assert 'lydia_renderer_label_reports_total{shown="yes"} 1.0' in metrics
         assert await socket.recv()
 
 

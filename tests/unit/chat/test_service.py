@@ -77,6 +77,8 @@ async def test_a_rung_that_fails_at_once_is_replaced_by_the_next_and_rests() -> 
         await room.ask(asked("你好", turn_id="cc", epoch=3))
     assert [s.text for s in await room.said()] == ["我在。", "我在。", "x"]
     assert room.telemetry.metrics.rung_failed.labels("chat", "best")._value.get() == 1
+    firsts = room.telemetry.metrics.registry.get_sample_value
+    assert firsts("lydia_chat_first_words_seconds_count", {"rung": "best"}) == 1
 
 
 @virtual_time

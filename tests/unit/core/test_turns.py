@@ -19,7 +19,8 @@ class Room:
     def __init__(self) -> None:
         self.clock = LoopClock()
         self.bus, self.state = MemoryBus(), MemoryState(self.clock)
-        self.worker = TurnWorker(self.bus, self.state, Telemetry("test"), service="speech")
+        self.telemetry = Telemetry("test")
+        self.worker = TurnWorker(self.bus, self.state, self.telemetry, service="speech")
         self.said: list[str] = []
         self.cancelled: list[str] = []
         self.over: list[str] = []
@@ -176,3 +177,21 @@ async def test_a_segment_that_cannot_be_spoken_does_not_stop_its_turn() -> None:
     assert room.over == ["turn1"]
     dead = [record async for record in room.bus.read(topics.dead(topics.TEXT))]
     assert [record.headers["ce_id"] for record in dead] == ["impossible"]
+
+
+@virtual_time
+async def test_how_many_turns_a_service_is_at_can_be_seen() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+
+    def at_work() -> float | None:
+        return room.telemetry.metrics.registry.get_sample_value("lydia_turns_in_hand", {"service": "speech"})
+
+    await room.say(1, "a", room="a")
+    await room.say(1, "b", room="b", last=True)
+    await asyncio.sleep(0.5)
+    assert at_work() == 2
+    await asyncio.sleep(1)
+    assert at_work() == 1, "the other turn waits for its next segment"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

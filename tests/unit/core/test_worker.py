@@ -11,6 +11,7 @@ import pytest
 
 from services.core import topics
 from services.core.bus import BusUnavailable, Delivery, MemoryBus, Record
+from services.core.clock import LoopClock
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Chat
 from services.core.state import StateUnavailable
@@ -169,6 +170,31 @@ async def test_a_malformed_record_goes_to_the_dead_letters_and_never_to_the_hand
     reasons = [record.headers["lydia_reason"] for record in await service.dead()]
     assert reasons[0].startswith("is no lydia.v1.AudienceEvent")
     assert reasons[1] == "holds lydia.v1.Turn, not lydia.v1.AudienceEvent"
+
+
+@virtual_time
+async def test_the_way_of_a_record_is_timed_from_its_stamp_to_its_handling() -> None:
+    bus, clock = MemoryBus(), LoopClock()
+    telemetry = Telemetry("test", clock=clock)
+    worker = Worker(bus, telemetry, service="test")
+
+    async def handle(_event: AudienceEvent, _delivery: Delivery) -> Verdict:
+        await asyncio.sleep(1)
+        return Verdict.DONE
+
+    sealed = [
+        seal(topics.AUDIENCE, AudienceEvent(), event_id=f"{k}", room_id="a", source="test", now_ms=clock.now_ms())
+        for k in range(2)
+    ]
+    await bus.publish(*sealed, Record(topics.AUDIENCE, "b", b"", {"ce_time": "soon"}))
+    task = asyncio.create_task(worker.run(topics.AUDIENCE, handle=handle))
+    await asyncio.sleep(5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    labels = {"service": "test", "topic": topics.AUDIENCE}
+    value = telemetry.metrics.registry.get_sample_value
+    assert value("lydia_transit_seconds_count", labels) == 2
+    assert value("lydia_transit_seconds_sum", labels) == pytest.approx(1, abs=0.01), "the second waits for the first"
 
 
 @virtual_time

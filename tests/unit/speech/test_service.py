@@ -253,7 +253,7 @@ async def test_a_rung_slower_than_its_sound_steps_down_for_the_next_segment() ->
     assert slow.asked == ["一"]
     assert rungs(await room.heard())[-1] == "espeak"
     assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.best") == 1
-    assert room.metric("lydia_speech_real_time_factor_sum", rung="speech.best") == pytest.approx(1.5)
+    assert room.metric("lydia_speech_real_time_ratio_sum", rung="speech.best") == pytest.approx(1.5)
 
 
 @virtual_time

@@ -10,6 +10,7 @@ import { cueOf } from "./director";
 import { arkitName } from "./face";
 import { Feed } from "./feed";
 import { Gifts } from "./gifts";
+import { shown, standing } from "./label";
 import { chosenLayout, LAYOUTS } from "./layout";
 import { Performance } from "./performance";
 import type { Probe, Report } from "./probe";
@@ -216,7 +217,7 @@ function report(): void {
     stopped_at_ms: performance.stoppedAt,
     drift_ms: performance.clock.drift * 1000,
   };
-  connection.send({ played } satisfies Report);
+  connection.send({ played, label_shown: shown(standing(label)) } satisfies Report);
 }
 
 function wakeSound(): void {

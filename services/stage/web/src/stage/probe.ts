@@ -49,6 +49,8 @@ export interface Report {
     readonly stopped_at_ms: number | null;
     readonly drift_ms: number;
   };
+  /** Whether the AI label is to be seen as the rules ask. */
+  readonly label_shown: boolean;
 }
 
 declare global {
