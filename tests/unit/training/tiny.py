@@ -1,0 +1,102 @@
+"""A small task: a network of two layers of a transformer's shape learns to add up what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from services.training.task import Options, drawn, share
+
+WORDS, WIDTH, LENGTH = 32, 32, 12
+
+
+class Block(nn.Module):
+    """A gated sum of what came before, then two matrices as in a transformer."""
+
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(WIDTH)
+        self.up = nn.Linear(WIDTH, 4 * WIDTH)
+        self.down = nn.Linear(4 * WIDTH, WIDTH)
+        self.drop = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, LENGTH, WIDTH]"""
+        past = x.cumsum(1) / torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+        wide = F.gelu(self.up(self.norm(x + past)))
+        out: Tensor = x + self.drop(self.down(wide))
+        return out
+
+
+class Net(nn.Module):
+    """Words in, words out; one matrix serves both ends."""
+
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(WORDS, WIDTH)
+        self.blocks = nn.ModuleList(Block(drop) for _ in range(2))
+        self.head = nn.Linear(WIDTH, WORDS, bias=False)
+        self.head.weight = self.embedding.weight
+        nn.init.normal_(self.embedding.weight, std=0.2)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """[batch, LENGTH] → [batch, LENGTH, WORDS]"""
+        x = self.embedding(words)
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.head(x)
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """[batch, LENGTH] each."""
+
+    words: Tensor
+    sums: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """The task. `poison`: a step whose loss has infinite gradients."""
+
+    options: Options
+    drop: float = 0.0
+    poison: frozenset[int] = frozenset()
+
+    def network(self) -> nn.Module:
+        """As the seed has it."""
+        return Net(self.drop)
+
+    def batch(self, step: int, micro: int, rank: int, ranks: int) -> Any:
+        """Random words and their running sums; whether the step is poisoned."""
+        words = drawn(self.options.seed, step, micro).integers(WORDS, size=(self.options.batch, LENGTH))
+        sums = np.cumsum(words, axis=1) % WORDS
+        own = share(self.options.batch, rank, ranks)
+        return Batch(torch.from_numpy(words[own]), torch.from_numpy(sums[own])), step in self.poison
+
+    def loss(self, network: nn.Module, batch: Any) -> Mapping[str, Tensor]:
+        """Cross-entropy, and how much was right."""
+        (given, poisoned) = batch
+        logits = network(given.words)
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), given.sums.flatten())
+        right = (logits.argmax(-1) == given.sums).float().mean()
+        return {"loss": loss * (float("inf") if poisoned else 1.0), "right": right}
+
+    def parallel_plan(self) -> Mapping[str, Any]:
+        """Megatron's: the first matrix by columns, the second by rows, the embedding by words."""
+        from torch.distributed.tensor import Replicate
+        from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
+
+        return {
+            "embedding": RowwiseParallel(input_layouts=Replicate()),
+            "blocks.*.up": ColwiseParallel(),
+            "blocks.*.down": RowwiseParallel(),
+            "head": ColwiseParallel(output_layouts=Replicate()),
+        }
