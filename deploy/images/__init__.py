@@ -1,0 +1,1 @@
+"""The container images: what they are built from, and building them."""

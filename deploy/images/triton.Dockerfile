@@ -1,0 +1,68 @@
+# Triton Inference Server with Lydia's models, for processors or for GPUs.
+#
+# `make images` fills build/images and services/*/dist first and then needs no network. Build it from the repository's
+# root. For processors, with the server that the package nvidia-pytriton holds:
+#     docker build -f deploy/images/triton.Dockerfile -t lydia-triton:0.1.0 .
+# For GPUs, on NVIDIA's own image, whose Python decides what `make images` lays out (see README.md beside this file):
+#     docker build -f deploy/images/triton.Dockerfile --build-arg SERVER=… --build-arg KIND=gpu -t lydia-triton:0.1.0-gpu .
+
+# For `cpu` alone: any image with Python 3.11 and its library, on glibc 2.35 or newer.
+ARG BASE=python:3.11-slim-bookworm
+# `cpu`, or an image with Triton in /opt/tritonserver and its Python backend, such as NVIDIA's tritonserver …-py3.
+ARG SERVER=cpu
+
+FROM ${BASE} AS wheel
+ARG SOURCE_DATE_EPOCH=0
+COPY build/images/server /server
+WORKDIR /server
+RUN mkdir -p /image/opt \
+ && mv pytriton/tritonserver /image/opt/tritonserver \
+ && mv nvidia_pytriton.libs /image/opt/tritonserver/lib \
+ # The process that runs models must be of the Python that it finds.
+ && mv /image/opt/tritonserver/python_backend_stubs/3.11/* /image/opt/tritonserver/backends/python/ \
+ && rm -r /image/opt/tritonserver/python_backend_stubs \
+ && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
+
+FROM ${BASE} AS cpu
+COPY --from=wheel /image/opt /opt
+ENV LD_LIBRARY_PATH=/opt/tritonserver/lib
+
+FROM ${SERVER} AS built
+ARG SOURCE_DATE_EPOCH=0
+# cpu or gpu: what the models' instances run on.
+ARG KIND=cpu
+# Byte code has sets in it, whose order follows the seed.
+ENV PYTHONHASHSEED=0
+WORKDIR /image/opt/lydia/app
+COPY build/images/models /image/opt/lydia/packages
+COPY LICENSE NOTICE ./
+COPY services services
+COPY deploy/images/tritonserver.sh /image/usr/local/bin/lydia-triton
+RUN PYTHONPATH=/image/opt/lydia/app:/image/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
+    python3 -m services.core.inference.triton_repository /image/opt/lydia/models --kind "${KIND}" \
+ # Nobody can write beside the modules later, so they are compiled now.
+ && python3 -m compileall -q -j 0 -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
+ && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
+
+FROM ${SERVER}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Lydia's models on Triton" \
+      org.opencontainers.image.description="Triton Inference Server with the models of Lydia, an AI host for live rooms" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=built /image/usr/local/bin /usr/local/bin
+COPY --from=built /image/opt/lydia/packages /opt/lydia/packages
+COPY --from=built /image/opt/lydia/app /opt/lydia/app
+COPY --from=built /image/opt/lydia/models /opt/lydia/models
+ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp
+# Written to are /dev/shm, through which the server and its models' processes speak, and /tmp.
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 8000 8001 8002
+ENTRYPOINT ["lydia-triton"]
+CMD []

@@ -1,0 +1,75 @@
+"""What the images are built from."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deploy.images.packages import DONE, install
+from deploy.local import triton
+from services.places import ROOT
+
+IMAGES = ROOT / "deploy" / "images"
+
+
+def pins(path: Path) -> set[str]:
+    """`name==version ; marker`, of everything that a lock names."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {line.rstrip(" \\") for line in lines if re.match(r"[a-z0-9]", line)}
+
+
+def named(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=;\s]", requirement)[0] for requirement in requirements}
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-models.txt"])
+def test_an_image_has_the_versions_that_were_tested(lock: str) -> None:
+    assert pins(IMAGES / lock) <= pins(ROOT / "requirements-cluster.txt")
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("requirements.txt", ["cluster"]), ("requirements-models.txt", [])])
+def test_an_image_has_all_that_the_project_declares_and_nothing_to_build_with(lock: str, extras: list[str]) -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    optional = project["optional-dependencies"]
+    declared = named([*project["dependencies"], *(each for extra in extras for each in optional[extra])])
+    there = named([pin.split("==")[0] for pin in pins(IMAGES / lock)])
+    assert declared <= there
+    assert there & {"onnx", "scipy", "pillow", "torch", "mypy", "pytest"} == set()
+
+
+def test_triton_is_started_in_an_image_as_it_is_on_this_machine() -> None:
+    here = triton._command(Path("package"), Path("backends"), Path("models"), "prefix", {})
+    script = (IMAGES / "tritonserver.sh").read_text(encoding="utf-8")
+    options = {str(part) for part in here if str(part).startswith("--")}
+    local = {"--cache-directory", "--allow-gpu-metrics"}  # the image has its caches in their place, and may have GPUs
+    assert options - local == set(re.findall(r"^  (--[a-z0-9-]+)", script, re.MULTILINE))
+    assert set(re.findall(r"--trace-config \"?(\S+?=)", script)) == {f"{each.split('=')[0]}=" for each in _traced()}
+
+
+def _traced() -> list[str]:
+    return [each.replace("opentelemetry,resource=service.name", "opentelemetry,resource") for each in _settings()]
+
+
+def _settings() -> list[str]:
+    return [each for each in triton._tracing("http://127.0.0.1:4318") if each != "--trace-config"]
+
+
+def test_what_is_laid_out_already_is_not_fetched_again(tmp_path: Path) -> None:
+    lock, folder = tmp_path / "lock.txt", tmp_path / "packages"
+    lock.write_text("", encoding="utf-8")
+    assert install(lock, folder, python="3.11", unused=())
+    assert not install(lock, folder, python="3.11", unused=())
+    assert install(lock, folder, python="3.12", unused=())
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    lock, folder = tmp_path / "lock.txt", tmp_path / "packages"
+    lock.write_text(f"idna==3.10 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        install(lock, folder, python="3.11", unused=())
+    assert not (folder / DONE).exists()
