@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures meanings bench load voices doctor lock clean
+.PHONY: help run cluster chart demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures meanings bench load voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -26,6 +26,10 @@ cluster: setup $(VENV)/.cluster $(VENV)/.triton ## start what a cluster runs, on
 	@deploy/java.sh
 	@deploy/prometheus.sh
 	@exec $(BIN)/python -m deploy.local
+
+chart: $(VENV)/.dev ## render the chart for every environment, and check what comes out
+	@deploy/kubernetes.sh
+	@$(BIN)/python -m deploy.chart check
 
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo
@@ -44,6 +48,7 @@ test-python: $(VENV)/.dev $(VENV)/.triton
 	@deploy/java.sh
 	@deploy/redis.sh
 	@deploy/prometheus.sh
+	@deploy/kubernetes.sh
 	@failed=0; \
 	$(BIN)/python -m pytest -q --durations=10 -n 2 --dist loadfile tests/unit tests/contract || failed=1; \
 	$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS) tests/integration tests/end_to_end || failed=1; \
