@@ -171,6 +171,7 @@ async def cluster(
             made.servers["ray"] = ray.server
             say(f"Ray Serve is there ({time.monotonic() - begun:.1f} s)")
             given["LYDIA_RAY__URL"] = made.places["replicas"] = ray.url
+            scraped["ray"] = {"ray": ray.metrics}
         prometheus_port = None
         if "prometheus" not in without:
             prometheus = Prometheus(folder / "prometheus", scraped)

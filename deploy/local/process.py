@@ -144,6 +144,9 @@ class LocalServer:
     async def kill(self) -> None:
         """As `kill -9` does, of the process and of what it started."""
         if self._child is not None:
+            for pid in self.session():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._signal(signal.SIGKILL)
             await self._child.wait()
             self._child = None
@@ -152,6 +155,16 @@ class LocalServer:
         """Stops it, if it runs, and starts it again with the same ports and data. Returns as `start` does."""
         await self.stop()
         return await self.start()
+
+    def session(self) -> list[int]:
+        """It and what it started, in whatever process group, as far as the system tells (Linux does)."""
+        assert self._child is not None, f"{self.name} was never started"
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if os.getsid(int(entry.name)) == self._child.pid:
+                    found.append(int(entry.name))
+        return found
 
     def suspend(self) -> None:
         """It keeps its connections and answers nobody (SIGSTOP)."""

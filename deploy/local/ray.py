@@ -1,7 +1,4 @@
-"""Ray Serve on this machine: a head and one application, the audience's.
-
-python -m deploy.local.ray PORT    runs them in the foreground, with the settings of the environment
-"""
+"""Ray Serve on this machine: a head and one application, the audience's."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +23,20 @@ DRAIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RayServe:
-    """A running head, and where the application answers."""
+    """A running head, where the application answers, and where its metrics are (HOST:PORT)."""
 
     server: LocalServer
     url: str
+    metrics: str
+
+    def replicas(self) -> set[int]:
+        """The processes of the application's replicas. Asking the application would be load, and bring more of them."""
+        found = set()
+        for pid in self.server.session():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::ServeReplica"):
+                    found.add(pid)
+        return found
 
 
 @asynccontextmanager
@@ -40,7 +47,7 @@ async def ray_serve(
 
     `environment` has the settings (`LYDIA_…`) of the replicas. Raises ServerFailed.
     """
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     # Ray's sockets are in there, and their names must be short.
     temporary = Path(tempfile.mkdtemp(prefix="lydia-ray-"))
@@ -55,7 +62,7 @@ async def ray_serve(
 
     server = LocalServer(
         "Ray Serve",
-        [sys.executable, "-m", "deploy.local.ray_head", str(port), str(temporary), str(processors)],
+        [sys.executable, "-m", "deploy.local.ray_head", *map(str, (port, metrics_port, temporary, processors))],
         answers=answers,
         log=folder / "ray.log",
         environment={
@@ -68,6 +75,8 @@ async def ray_serve(
             "RAY_worker_niceness": "0",
             # How often Serve hears of load. Its 10 s would hide a delay of seconds before a replica more.
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
+            # How often metrics are handed on: Prometheus reads them every two seconds here.
+            "RAY_metrics_report_interval_ms": "2000",
             "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
             # A busy machine needs longer than Ray's 30 s, and than Serve's 5 s, after which it begins anew.
             "RAY_raylet_start_wait_time_s": "180",
@@ -81,6 +90,6 @@ async def ray_serve(
     )
     try:
         async with running(server):
-            yield RayServe(server, url)
+            yield RayServe(server, url, f"127.0.0.1:{metrics_port}")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

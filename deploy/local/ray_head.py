@@ -24,8 +24,8 @@ PATIENCE_S = 300
 LISTEN = "dashboard_agent_listen_port"
 
 
-def main(port: int, temporary: str, processors: int) -> None:
-    """Runs until SIGTERM or Ctrl-C."""
+def main(port: int, metrics_port: int, temporary: str, processors: int) -> None:
+    """Runs until SIGTERM or Ctrl-C. The application answers on `port`, Prometheus reads all metrics on the other."""
     # Blocked from the beginning, so that Ray's threads leave them to this one.
     asked = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, asked)
@@ -37,7 +37,7 @@ def main(port: int, temporary: str, processors: int) -> None:
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         _node_ip_address="127.0.0.1",
-        _metrics_export_port=free_port(),
+        _metrics_export_port=metrics_port,
         _temp_dir=temporary,
     )
     quiet = LoggingConfig(enable_access_log=False)
@@ -73,5 +73,5 @@ def _be_patient() -> None:
 
 
 if __name__ == "__main__":
-    _, given_port, given_folder, given_processors = sys.argv
-    main(int(given_port), given_folder, int(given_processors))
+    _, given_port, given_metrics, given_folder, given_processors = sys.argv
+    main(int(given_port), int(given_metrics), given_folder, int(given_processors))

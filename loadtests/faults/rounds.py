@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ AGAIN_S = 10.0
 """What is promised: so long after the server's return she speaks again, at the latest."""
 PATIENCE_S = 60.0
 THANKED_S = 120.0
-"""How long it may take at the end until all gifts are thanked."""
+"""Gifts count as lost when for so long none of those that are left was thanked."""
 SETTLE_S = 3.0
 """How long one looks afterwards whether a gift is thanked again."""
 SETTINGS = {"LYDIA_RAY__MIN_REPLICAS": "2", "LYDIA_RAY__MAX_REPLICAS": "2"}
@@ -157,11 +156,12 @@ async def _round(
 
 async def _counted(bus: Bus, people: People, rounds: Sequence[Round]) -> list[Round]:
     """The rounds with what became of their gifts, once all are thanked or it has taken too long."""
-    begun = time.perf_counter()
-    times: Counter[str] = Counter()
-    while time.perf_counter() - begun < THANKED_S and not people.accepted.keys() <= times.keys():
+    left, since = len(people.accepted) + 1, time.perf_counter()
+    while left and time.perf_counter() - since < THANKED_S:
         await asyncio.sleep(1)
-        times = await thanks(bus)
+        still = len(people.accepted.keys() - (await thanks(bus)).keys())
+        if still < left:
+            left, since = still, time.perf_counter()
     await asyncio.sleep(SETTLE_S)
     times = await thanks(bus)
     counted = []

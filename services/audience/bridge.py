@@ -35,7 +35,7 @@ MAX_BATCH_BYTES = 2_000_000
 TELL_S = 10.0
 """How often the log says that records wait."""
 ATTEMPTS = 5
-"""How often a record may be what nobody survives, before it goes to the dead letters."""
+"""How often whoever has the room may die of a record before it goes to the dead letters. Being slow is no death."""
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +121,7 @@ class Bridge:
     async def _bury(self, feed: _Feed) -> None:
         """Gives the room's first record up."""
         record = feed.waiting[0].record
-        reason = f"nobody answered for it in {ATTEMPTS} attempts, and without it somebody did each time"
+        reason = f"whoever had the room died of it {ATTEMPTS} times, and answered again without it each time"
         log.error("a record of %s goes to the dead letters: %s", record.topic, reason)
         await bury(self._bus, record, reason, service=GROUP)
         self._metrics.handled.labels(GROUP, record.topic, "dead_letter").inc()
@@ -132,7 +132,7 @@ class Bridge:
         self._metrics.bridge_waiting.dec()
 
     async def _call(self, room_id: str, records: Sequence[Record]) -> Taken | None:
-        """What became of the records; None when nobody answered for them."""
+        """What became of the records; None when whoever was asked for them is away, or died meanwhile."""
         taken: Taken | None = None
         try:
             async with self._slots:
@@ -144,6 +144,7 @@ class Bridge:
             because = str(error)
         except TimeoutError:
             because = f"no answer within {self._settings.call_s:g} s"
+            taken = Taken(0, lives=True, because=because)
         now = asyncio.get_running_loop().time()
         self._metrics.bridge_calls.labels("not_taken" if because else "taken").inc()
         if because:

@@ -44,6 +44,9 @@ OBEYED = 100
 WITHDRAWN = 500
 """Withdrawn platform messages remembered, for those that come after their withdrawal."""
 
+OVER = (Performed.STATE_FINISHED, Performed.STATE_STOPPED, Performed.STATE_FAILED)
+"""Reports after which a turn has no other."""
+
 Input = Heard | Performed | Control | Tick | EpochTaken
 
 
@@ -100,6 +103,17 @@ class Director:
     def busy(self) -> bool:
         """Whether something is unfinished that must survive a restart."""
         return bool(self._floor or len(self._queues) or self._show.says)
+
+    def overdue(self, now_ms: int) -> bool:
+        """Whether patience with the turn on the floor is over: the next step gives it up."""
+        return self._floor is not None and now_ms >= self._floor.deadline_ms()
+
+    def news(self, report: Performed) -> bool:
+        """Whether a report tells of the turn on the floor what none has told yet."""
+        floor = self._floor
+        if floor is None or report.turn_id != floor.turn.turn_id:
+            return False
+        return report.state in OVER or report.heard_segments > floor.heard or floor.phase == FloorState.PHASE_OPEN
 
     def waiting(self) -> dict[Lane, int]:
         """Events in the queues, by lane."""

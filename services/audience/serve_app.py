@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.audience.batch import Garbled, unpack
+from services.audience.ray_metrics import RayMetrics
 from services.audience.remote import SESSION
 from services.audience.service import Audience
 from services.building import audience as building
@@ -35,6 +36,7 @@ from services.core.clock import SystemClock
 from services.core.ids import RandomIds
 from services.core.settings import Settings, load
 from services.core.telemetry import Telemetry, otlp
+from services.process import Tasks
 from services.servers import Servers
 
 ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
@@ -123,5 +125,7 @@ class Replica:
             ports = Ports(bus, state, SystemClock(), RandomIds(), telemetry)
             audience = building.decider(settings, ports, Shared(settings, stack), max_rooms=settings.ray.rooms)
             await stack.enter_async_context(audience.at_work())
+            tasks = await stack.enter_async_context(Tasks())
+            tasks.add(RayMetrics(telemetry.metrics.registry, ME).run(), "metrics")
             self._audience.set_result(audience)
             await self._end.wait()

@@ -55,7 +55,7 @@ from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Lease, LeaseLost, Put, State
 from services.core.telemetry import Telemetry, link_to
-from services.core.turns import epoch_key
+from services.core.turns import epoch_key, heard_key
 from services.core.worker import TRANSIENT, Rejected, Verdict, Worker, back_off_s
 
 log = logging.getLogger(__name__)
@@ -177,6 +177,7 @@ class Audience:
                 try:
                     if room.stepped is not delivery:
                         await self._settle(room)
+                        await self._hear_stage(room)
                         room.step(await self._input(event), self._clock.now_ms())
                         room.stepped = delivery
                     await self._settle(room)
@@ -239,11 +240,22 @@ class Audience:
     async def _tick(self, room: Room) -> None:
         await self._settle(room)
         if room.wake_at_ms is not None and room.wake_at_ms <= self._clock.now_ms():
+            await self._hear_stage(room)
             room.step(Tick(), self._clock.now_ms())
             await self._settle(room)
         elif room.resting():
             await self._state.apply(Drop(keys.outbox_key(room.room_id)), held=room.lease)
             self._close(room)
+
+    async def _hear_stage(self, room: Room) -> None:
+        """Before a turn is given up: what the stage has noted of it. Whoever brings its reports here may be away."""
+        if not room.director.overdue(self._clock.now_ms()):
+            return
+        stored = await self._state.get(heard_key(room.room_id))
+        report = Performed.FromString(stored or b"")
+        if room.director.news(report):
+            room.step(report, self._clock.now_ms())
+            await self._settle(room)
 
     # --- effects -----------------------------------------------------------------------------------------------------
 

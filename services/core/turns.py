@@ -31,6 +31,11 @@ def epoch_key(room_id: str) -> str:
     return f"room:{room_id}:epoch"
 
 
+def heard_key(room_id: str) -> str:
+    """The state's newest Performed of a room. The stage writes it before the bus gets the report."""
+    return f"room:{room_id}:heard"
+
+
 class Epochs:
     """The newest epoch this process knows of each room."""
 

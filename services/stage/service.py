@@ -33,7 +33,7 @@ from services.core.ids import Ids, derived
 from services.core.settings import Stage as Settings
 from services.core.state.port import Put, State, StateUnavailable
 from services.core.telemetry import Telemetry
-from services.core.turns import epoch_key
+from services.core.turns import epoch_key, heard_key
 from services.core.worker import BACK_OFF_S, Verdict, Worker
 from services.stage.room import Renderer, Room
 from services.stage.timeline import RATE, Began, Report
@@ -416,11 +416,6 @@ class Stage:
                 elif not opened.room.busy and self._clock.monotonic() - opened.room.last_used > IDLE_S:
                     del self._rooms[room_id]
                     opened.task.cancel()
-
-
-def heard_key(room_id: str) -> str:
-    """The state's copy of the room's newest Performed."""
-    return f"room:{room_id}:heard"
 
 
 def status_key(room_id: str) -> str:

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from deploy.local.process import running
+from deploy.local.prometheus import Prometheus
 from deploy.local.ray import RayServe, ray_serve
 from deploy.local.redis import RedisServer
 from deploy.local.spans import Seen, Spans, collecting
@@ -46,8 +47,8 @@ SETTINGS = {
     "LYDIA_RAY__TARGET_CALLS": "0.25",
     "LYDIA_RAY__LOOK_BACK_S": "2",
     "LYDIA_RAY__UPSCALE_DELAY_S": "1",
-    "LYDIA_RAY__DOWNSCALE_DELAY_S": "15",
-    "LYDIA_RAY__DRAIN_S": "5",
+    "LYDIA_RAY__DOWNSCALE_DELAY_S": "4",
+    "LYDIA_RAY__DRAIN_S": "2",
     "LYDIA_AUDIENCE__THANKS_AT_ONCE": "5",
     "LYDIA_AUDIENCE__QUIET_S": "3600",
     "OTEL_BSP_SCHEDULE_DELAY": "200",
@@ -111,14 +112,13 @@ class Theatre:
     async def replica_of(self, room: str) -> str:
         """Who has the room: HOST:PID. Takes it up there."""
         url, headers = f"{self.ray.url}/batch", {SESSION: room}
-        answer = await self.http.post(url, content=pack([]), headers=headers, timeout=60)
-        assert answer.status_code == 200, answer.text
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                answer = await self.http.post(url, content=pack([]), headers=headers, timeout=60)
+                if answer.is_success:
+                    break
+                await asyncio.sleep(0.2)  # a replica that has just died is still asked
         return answer.headers[REPLICA]
-
-    async def replicas(self) -> set[str]:
-        """All that answer, by many rooms nobody is in."""
-        rooms = [f"empty{i}" for i in range(24)]
-        return set(await asyncio.gather(*(self.replica_of(room) for room in rooms)))
 
 
 @asynccontextmanager
@@ -168,7 +168,8 @@ async def test_a_message_becomes_a_turn_and_stays_one_trace_through_the_replica(
         (push,) = pushed.get_finished_spans()
         assert push.context is not None
         trace_id = push.context.trace_id.to_bytes(16, "big")
-        await until(lambda: has(span_named(theatre.spans, trace_id, "open turn")))
+        for name in (f"process {topics.AUDIENCE}", "open turn"):
+            await until(lambda name=name: has(span_named(theatre.spans, trace_id, name)))  # type: ignore[misc]
     (processed,) = await span_named(theatre.spans, trace_id, f"process {topics.AUDIENCE}")
     (opened,) = await span_named(theatre.spans, trace_id, "open turn")
     assert processed.service == opened.service == "lydia-audience"
@@ -188,6 +189,7 @@ async def span_named(spans: Spans, trace_id: bytes, name: str) -> list[Seen]:
 
 async def test_two_replicas_share_the_rooms_and_each_room_stays_with_one(theatre: Theatre) -> None:
     await until(lambda: are(theatre, 2))
+    await until(lambda: all_answer(theatre))
     seen: dict[str, set[str]] = defaultdict(set)
     for _ in range(4):
         for i in range(12):
@@ -196,8 +198,38 @@ async def test_two_replicas_share_the_rooms_and_each_room_stays_with_one(theatre
     assert len(set.union(*seen.values())) == 2, "and the rooms are with both"
 
 
+async def all_answer(theatre: Theatre) -> bool:
+    """Whether the rooms are spread over every replica; a new one is known to the proxy a little later."""
+    answering = {await theatre.replica_of(f"spread{i}") for i in range(12)}
+    return {int(replica.rpartition(":")[2]) for replica in answering} == theatre.ray.replicas()
+
+
 async def are(theatre: Theatre, number: int) -> bool:
-    return len(await theatre.replicas()) == number
+    return len(theatre.ray.replicas()) == number
+
+
+async def test_prometheus_reads_what_ray_serve_and_each_replica_count(theatre: Theatre, tmp_path: Path) -> None:
+    await until(lambda: are(theatre, 2))
+    for i in range(12):
+        await theatre.replica_of(f"counted{i}")
+    async with (
+        running(Prometheus(tmp_path, {"ray": {"ray": theatre.ray.metrics}})) as prometheus,
+        theatre.bridge(),
+    ):
+        await theatre.all_heard_once([await theatre.gift(f"counted{i}") for i in range(12)])
+
+        async def counted(query: str) -> int:
+            found = await theatre.http.get(f"{prometheus.url}/api/v1/query", params={"query": query})
+            return len(found.raise_for_status().json()["data"]["result"])
+
+        async def both_replicas() -> bool:
+            return await counted('sum by (replica) (ray_lydia_turns_total{lane="paid"}) > 0') >= 2
+
+        async def the_deployment() -> bool:
+            return await counted('ray_serve_deployment_request_counter_total{deployment="rooms"} > 0') > 0
+
+        await until(both_replicas)
+        await until(the_deployment)
 
 
 async def test_a_replica_killed_in_the_middle_loses_nothing_and_repeats_nothing(theatre: Theatre) -> None:

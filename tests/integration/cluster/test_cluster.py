@@ -21,8 +21,8 @@ from deploy.local.spans import Seen
 from loadtests.renderer import Renderer, watching
 from services.core.events import Performed
 from services.core.state.schema import ends_within_s
+from services.core.turns import heard_key
 from services.names import NAMES, Name
-from services.stage.service import heard_key
 from tests.contract.listening import until
 from tests.integration.cluster.conftest import TOKEN
 

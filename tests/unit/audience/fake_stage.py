@@ -11,12 +11,17 @@ from services.core.clock import Clock
 from services.core.envelope import seal, unseal
 from services.core.events import LANE_PAID, Control, Performed, Turn
 from services.core.ids import derived
+from services.core.state.port import Put, State
+from services.core.turns import heard_key
 
 
 class FakeStage:
-    """Performs each turn once, however often it comes, and stops when a newer epoch is seen."""
+    """Performs each turn once, however often it comes, and stops when a newer epoch is seen.
 
-    def __init__(self, bus: Bus, clock: Clock, *, segment_s: float = 0.4) -> None:
+    With a `state` it notes there what was heard, before the bus gets the report, as the real one does.
+    """
+
+    def __init__(self, bus: Bus, clock: Clock, *, segment_s: float = 0.4, state: State | None = None) -> None:
         self.heard: Counter[str] = Counter()
         """How often each event's thanks or answer was heard to its end."""
         self.turns: list[Turn] = []
@@ -25,6 +30,7 @@ class FakeStage:
         self._bus = bus
         self._clock = clock
         self._segment_s = segment_s
+        self._state = state
         self._epochs: Counter[str] = Counter()
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -81,6 +87,8 @@ class FakeStage:
             heard_segments=heard,
             at_ms=self._clock.now_ms(),
         )
+        if self._state is not None:
+            await self._state.apply(Put(heard_key(turn.room_id), event.SerializeToString()))
         await self._bus.publish(
             seal(
                 topics.PERFORMED,

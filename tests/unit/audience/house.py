@@ -37,7 +37,7 @@ class House:
         self.clock = LoopClock()
         self.bus = MemoryBus()
         self.state = MemoryState(self.clock)
-        self.stage = FakeStage(self.bus, self.clock)
+        self.stage = FakeStage(self.bus, self.clock, state=self.state)
         self.spans = InMemorySpanExporter()
         self.telemetry = Telemetry("test", processors=(SimpleSpanProcessor(self.spans),))
         self.policy = policy or Policy(quiet_s=3600)

@@ -281,7 +281,7 @@ async def test_a_record_that_nobody_survives_goes_to_the_dead_letters_with_the_r
     assert rooms.got["a"] == texts(1, 2, 4)
     (dead,) = [record async for record in side.bus.read(topics.dead(topics.AUDIENCE))]
     assert dead.value == b"3"
-    assert dead.headers["lydia_reason"].startswith(f"nobody answered for it in {ATTEMPTS} attempts")
+    assert dead.headers["lydia_reason"].startswith(f"whoever had the room died of it {ATTEMPTS} times")
     assert dead.headers["lydia_service"] == "audience"
     assert rooms.deaths <= ATTEMPTS + 2, "twice in a batch at most"
 
@@ -295,6 +295,19 @@ async def test_no_record_is_given_up_because_the_server_is_away_however_long() -
         await side.say(1, 2, 3)
         await asyncio.sleep(3700)
     assert rooms.got["a"] == texts(1, 2, 3)
+    assert [record async for record in side.bus.read(topics.dead(topics.AUDIENCE))] == []
+
+
+@virtual_time
+async def test_no_record_is_given_up_because_whoever_has_the_room_is_slow() -> None:
+    side = Side(Ray(call_s=2.0))
+    async with side.running():
+        side.rooms.seconds = 100.0
+        await side.say(1)
+        await asyncio.sleep(300)
+        side.rooms.seconds = CALL_S
+        await asyncio.sleep(10)
+    assert side.rooms.got["a"] == ["1"]
     assert [record async for record in side.bus.read(topics.dead(topics.AUDIENCE))] == []
 
 

@@ -19,6 +19,7 @@ from services.core.events import AudienceEvent, Control, Decision, Heard, Panic,
 from services.core.settings import Audience as Policy
 from services.core.state.port import Change, Lease, Put, StateUnavailable
 from services.core.virtual_time import virtual_time
+from tests.unit.audience.fake_stage import FakeStage
 from tests.unit.audience.house import House
 
 
@@ -290,3 +291,21 @@ async def test_who_wakes_up_after_another_process_took_the_room_publishes_nothin
             assert [turn.epoch for turn in await house.turns()] == [1]
         await asyncio.sleep(60)
     assert [turn.epoch for turn in await house.turns()] == [1]
+
+
+@virtual_time
+async def test_thanks_whose_reports_nobody_brings_are_not_said_again() -> None:
+    for segment_s in (0.4, 3.0, 7.0):  # heard before, as and after she loses patience
+        house = House(Policy(quiet_s=3600, thanks_at_once=2))
+        house.stage = FakeStage(house.bus, house.clock, segment_s=segment_s, state=house.state)
+        audience = house.audience()
+        performing = asyncio.create_task(house.stage.run())
+        async with audience.at_work():
+            gifts = [await house.gift(10, f"giver{i}") for i in range(2)]
+            await audience.take("a", [record async for record in house.bus.read(topics.AUDIENCE)])
+            await asyncio.sleep(60)
+            await audience.take("a", [record async for record in house.bus.read(topics.PERFORMED)])
+            await asyncio.sleep(60)
+        performing.cancel()
+        await asyncio.gather(performing, return_exceptions=True)
+        assert [house.stage.heard[gift.event_id] for gift in gifts] == [1, 1]
