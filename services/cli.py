@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = commands.add_parser("train", help="train a network of her own")
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
+    _motion_arguments(networks.add_parser("motion", help="what moves her face to a voice that it only hears"))
     planning = commands.add_parser("plan-training", help="say how long a training takes and what it needs")
     _planning_arguments(planning)
     commands.add_parser("doctor", help="say what is wrong on this machine, and how to mend it")
@@ -242,7 +243,17 @@ def _vocoder_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _motion_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.motion.model.network.command import add_arguments
+
+    add_arguments(parser)
+
+
 def _train(given: argparse.Namespace) -> int:
+    if given.network == "motion":
+        from services.motion.model.network.command import run as train_motion
+
+        return train_motion(given)
     from services.speech.model.vocoder.command import run
 
     return run(given)

@@ -157,9 +157,9 @@ class Performance:
 
     def say(self, now: float, phonemes: Sequence[Phoneme], text: str) -> None:
         """Plans what goes with these phonemes of `text`. Nothing begins before `now`."""
-        stressed = _stressed(phonemes)
-        for time, emphasis in stressed:
-            near = (other for at, other in stressed if abs(at - time) < BEAT_OUTDONE_S)
+        syllables = stressed(phonemes)
+        for time, emphasis in syllables:
+            near = (other for at, other in syllables if abs(at - time) < BEAT_OUTDONE_S)
             self.accent(now, time, emphasis, leads=emphasis >= max(near))
         if phonemes and text.rstrip(CLOSING_MARKS).endswith(QUESTION_MARKS):
             ends = phonemes[-1].end_sample / SAMPLE_RATE
@@ -178,6 +178,10 @@ class Performance:
         if time >= self._next_brow and time - BROW_RAISE.attack >= now and 1 - chance < BROW_RAISES * emphasis:
             self._moves.append(BROW_RAISE.move(time - BROW_RAISE.attack, size))
             self._next_brow = time + BROW_EVERY_S
+        self.beat(now, time, emphasis, leads=leads)
+
+    def beat(self, now: float, time: float, emphasis: float, *, leads: bool = True) -> None:
+        """Perhaps a beat of the hands on such a syllable; see `accent`."""
         begins, which = time - BEAT_APEX_S, self._random.choice(BEATS)
         wanted = self._random.random() < BEATS_TOO * emphasis and leads
         if wanted and time >= self._next_beat and begins >= max(now, self._gesture_ends):
@@ -210,7 +214,7 @@ class Performance:
             self._moves.append(self._mood_move)
 
 
-def _stressed(phonemes: Sequence[Phoneme]) -> list[tuple[float, float]]:
+def stressed(phonemes: Sequence[Phoneme]) -> list[tuple[float, float]]:
     """The stressed vowels: when each is a third over, and how much it stands out, by stress and length."""
     found = []
     for phoneme in phonemes:

@@ -50,14 +50,14 @@ def silence(seconds: float) -> Samples:
 
 
 class Resampler:
-    """Brings a stream of sound to SAMPLE_RATE, band-limited and without delay between input and output times.
+    """Brings a stream of sound to another rate, band-limited and without delay between input and output times.
 
     A rational resampler (Kaiser-windowed sinc) as one matrix product: blocks of `down` input samples, with their
     surroundings, times the filter of each of the `up` output phases.
     """
 
-    def __init__(self, rate: int) -> None:
-        self._matrix, self._up, self._down = _filters(rate)
+    def __init__(self, rate: int, to: int = SAMPLE_RATE) -> None:
+        self._matrix, self._up, self._down = _filters(rate, to)
         self._margin = (len(self._matrix) - self._down) // 2
         self._held: Samples = np.zeros(self._margin, dtype=np.float32)
         self._taken = 0
@@ -88,17 +88,17 @@ class Resampler:
         return self.push(padding)[:missing]
 
 
-def resample(sound: Samples, rate: int) -> Samples:
-    """The whole of a sound at SAMPLE_RATE."""
-    resampler = Resampler(rate)
+def resample(sound: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
+    """The whole of a sound at another rate."""
+    resampler = Resampler(rate, to)
     return np.concatenate((resampler.push(sound), resampler.finish()))
 
 
 @lru_cache(maxsize=4)
-def _filters(rate: int) -> tuple[Samples, int, int]:
+def _filters(rate: int, to: int) -> tuple[Samples, int, int]:
     """The filters as a matrix [input sample of a block with margins, output phase], and the ratio up / down."""
-    divisor = gcd(SAMPLE_RATE, rate)
-    up, down = SAMPLE_RATE // divisor, rate // divisor
+    divisor = gcd(to, rate)
+    up, down = to // divisor, rate // divisor
     cutoff = min(1.0, up / down) * 0.94  # of the input's Nyquist frequency; the rest is the transition band
     reach = _HALF_WIDTH / cutoff
     margin = int(np.ceil(reach))

@@ -123,8 +123,8 @@ class _Performance:
     """Segment → media sample of its end, text."""
     heard_segments: int = 0
     heard_text: str = ""
-    starts: dict[int, int] = field(default_factory=dict)
-    """Chunk → media sample of its place."""
+    starts: dict[int, _Placed] = field(default_factory=dict)
+    """Chunk without frames → its place."""
     late: list[Pose] = field(default_factory=list)
     """Frames that came after their voice had been placed without them."""
     complete: bool = False
@@ -191,7 +191,8 @@ class Timeline:
         if performance is None or chunk.sequence in performance.motions:
             return False
         if chunk.sequence in performance.starts:
-            performance.late.append(Pose(performance.starts.pop(chunk.sequence), chunk))
+            place = performance.starts.pop(chunk.sequence)
+            performance.late.append(Pose(place.start + chunk.start_sample - place.turn_start, chunk))
             return True
         if chunk.sequence < performance.next:
             return False
@@ -285,9 +286,9 @@ class Timeline:
                 turn.base, start = (turn.base or 0) + late, start + late
             yield from self._put(turn, voice, start)
             if motion is None:
-                turn.starts[voice.sequence] = start
+                turn.starts[voice.sequence] = turn.placed[-1]
             elif motion.frame_count:
-                yield Pose(start, motion)
+                yield Pose(start + motion.start_sample - voice.start_sample, motion)
 
     def _put(self, turn: _Performance, voice: VoiceChunk, start: int) -> Iterator[Effect]:
         length = len(voice.pcm_s16le) // 2

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import numpy as np
 
-from services.core.events import Phoneme, TextSegment, VoiceChunk
+from services.core.events import Emotion, Phoneme, TextSegment, VoiceChunk
 from services.core.inference import ModelFailed
 from services.speech.espeak.client import EspeakClient, EspeakFailed
 from services.speech.espeak.phonemes import Sounding, stressed, timed
 from services.speech.espeak.protocol import Line, Sound
-from services.speech.espeak.voice import english, in_mood, mandarin
+from services.speech.espeak.voice import Voice, english, in_mood, mandarin
 from services.speech.mandarin import words
 from services.speech.sound import SAMPLE_RATE, Samples, faded, from_s16le, limited, resample, silence, to_s16le
-from services.speech.text import PAUSE_S, Phrase, Run, phrases
+from services.speech.text import PAUSE_S, Language, Phrase, Run, phrases
 
 RUNG = "espeak"
 MAX_PART = 60
@@ -27,8 +27,10 @@ LAST_PAUSE_S = 0.12
 class EspeakSpeech:
     """TextSegment → VoiceChunks of whole phrases, with sample positions counted from the segment's first sample."""
 
-    def __init__(self, client: EspeakClient) -> None:
+    def __init__(self, client: EspeakClient, voice: Callable[[Language, Emotion, float], Voice] = in_mood) -> None:
+        """`voice`: who speaks a language, in a mood of this intensity."""
         self._client = client
+        self._voice = voice
 
     async def ready(self) -> bool:
         return self._client.ready
@@ -54,7 +56,13 @@ class EspeakSpeech:
     ) -> tuple[Samples, list[Sounding]]:
         """Several phrases with their pauses. Raises ModelFailed."""
         runs = [
-            _Run(run, phrase.mark if run is phrase.runs[-1] else ",", request) for phrase in part for run in phrase.runs
+            _Run(
+                run,
+                phrase.mark if run is phrase.runs[-1] else ",",
+                self._voice(run.language, request.emotion, request.intensity),
+            )
+            for phrase in part
+            for run in phrase.runs
         ]
         try:
             sounds, rate = await self._client.speak([run.line for run in runs])
@@ -88,8 +96,7 @@ def _joined(
 class _Run:
     """One run on its way through espeak-ng. `mark` shapes its melody."""
 
-    def __init__(self, run: Run, mark: str, request: TextSegment) -> None:
-        voice = in_mood(run.language, request.emotion, request.intensity)
+    def __init__(self, run: Run, mark: str, voice: Voice) -> None:
         spoken = words(run.text) if run.language == "zh" else []
         text = mandarin(spoken) if run.language == "zh" else english(run.text)
         self.line = Line(text + mark.replace("…", ","), voice.name, voice.rate, voice.pitch, voice.pitch_range)

@@ -17,7 +17,9 @@ export const file_lydia_v1_motion: GenFile = /*@__PURE__*/
   fileDesc("ChVseWRpYS92MS9tb3Rpb24ucHJvdG8SCGx5ZGlhLnYxIs8CCgtNb3Rpb25DaHVuaxIPCgdyb29tX2lkGAEgASgJEg8KB3R1cm5faWQYAiABKAkSDQoFZXBvY2gYAyABKAQSEAoIc2VxdWVuY2UYBCABKA0SDwoHc2VnbWVudBgFIAEoDRISCgpmcmFtZV9yYXRlGAYgASgNEhQKDHN0YXJ0X3NhbXBsZRgHIAEoAxITCgtmcmFtZV9jb3VudBgIIAEoDRISCgpmYWNlX2YzMmxlGAkgASgMEh8KBmpvaW50cxgKIAMoDjIPLmx5ZGlhLnYxLkpvaW50EhQKDGpvaW50c19mMzJsZRgLIAEoDBIMCgRsYXN0GAwgASgIEgwKBHJ1bmcYDSABKAkSIgoHZW1vdGlvbhgOIAEoDjIRLmx5ZGlhLnYxLkVtb3Rpb24SIgoHZ2VzdHVyZRgPIAEoDjIRLmx5ZGlhLnYxLkdlc3R1cmUqzwIKBUpvaW50EhUKEUpPSU5UX1VOU1BFQ0lGSUVEEAASDgoKSk9JTlRfSElQUxABEg8KC0pPSU5UX1NQSU5FEAISDwoLSk9JTlRfQ0hFU1QQAxIVChFKT0lOVF9VUFBFUl9DSEVTVBAEEg4KCkpPSU5UX05FQ0sQBRIOCgpKT0lOVF9IRUFEEAYSFwoTSk9JTlRfTEVGVF9TSE9VTERFUhAHEhgKFEpPSU5UX0xFRlRfVVBQRVJfQVJNEAgSGAoUSk9JTlRfTEVGVF9MT1dFUl9BUk0QCRITCg9KT0lOVF9MRUZUX0hBTkQQChIYChRKT0lOVF9SSUdIVF9TSE9VTERFUhALEhkKFUpPSU5UX1JJR0hUX1VQUEVSX0FSTRAMEhkKFUpPSU5UX1JJR0hUX0xPV0VSX0FSTRANEhQKEEpPSU5UX1JJR0hUX0hBTkQQDmIGcHJvdG8z", [file_lydia_v1_text]);
 
 /**
- * Frames of one voice chunk: same turn, same sequence, same samples.
+ * Frames that answer one voice chunk: same turn, same sequence. A rung that is told the phonemes gives those of the same
+ * samples. One that listens ahead is late: its frames follow on those of the chunk before, by at most 100 ms before the
+ * voice chunk's first sample, and end as much before its last one; a segment's last chunk brings the rest.
  *
  * It is the performance alone (lips, emotion, nods, gestures), relative to rest: a face of zeros, arms hanging relaxed.
  * The stage adds the idle layer (blinks, gaze, breath, sway), which belongs to the room's time and goes on between
@@ -108,7 +110,7 @@ export type MotionChunk = Message<"lydia.v1.MotionChunk"> & {
   last: boolean;
 
   /**
-   * The rung that made it: "rules".
+   * The rung that made it: "network" or "rules".
    *
    * @generated from field: string rung = 13;
    */
