@@ -25,6 +25,8 @@ BASELINE_LAG, BASELINE_SMOOTH = 12, 5
 """Frames: the loudness is given its best lag within ±200 ms, and a window of 83 ms."""
 SILENCE_EDGE, LEAST_SILENCE = SAMPLE_RATE // 5, SAMPLE_RATE // 10
 """Of a pause, what is near a sound does not count as silence; what is left must last so long. Samples."""
+PRODUCTS = ("jaw", "loudness")
+"""Fields of Found that are tuples."""
 
 
 class Mover(Protocol):
@@ -61,14 +63,9 @@ class Found:
     """As `Fit.jerk_squared`, of the rules."""
 
     def __add__(self, other: Found) -> Found:
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        both = {
-            name: tuple(a + b for a, b in zip(value, getattr(other, name), strict=True))
-            if isinstance(value, tuple)
-            else value + getattr(other, name)
-            for name, value in own.items()
-        }
-        return Found(**both)
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name not in PRODUCTS}
+        products = {name: _sums(getattr(self, name), getattr(other, name)) for name in PRODUCTS}
+        return Found(**sums, **products)
 
     @property
     def jaw_correlation(self) -> float:
@@ -180,6 +177,10 @@ def _lagged(one: Array, other: Array) -> Iterator[tuple[Array, Array]]:
     for lag in range(-BASELINE_LAG, BASELINE_LAG + 1):
         first, last = max(lag, 0), count + min(lag, 0)
         yield one[first:last], other[first - lag : last - lag]
+
+
+def _sums(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
 def _products(one: Array, other: Array) -> tuple[float, float, float]:

@@ -87,7 +87,8 @@ def _log_mels(windows: Floats) -> Floats:
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     # One product of small matrices, without the threads that BLAS would start for large ones.
     bands = np.einsum("nf,fm->nm", power, _bands())
-    return ((np.log10(bands + FLOOR) - MIDDLE) / SPREAD).astype(np.float32)
+    found: Floats = ((np.log10(bands + FLOOR) - MIDDLE) / SPREAD).astype(np.float32)
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -98,11 +99,12 @@ def _hann() -> Floats:
 @lru_cache(maxsize=1)
 def _bands() -> Floats:
     """Triangles [FFT bins, MELS] on the mel scale (O'Shaughnessy 1987), each of area 1, over the window's power."""
-    mel = 2595 * np.log10(1 + np.array([LOWEST_HZ, HIGHEST_HZ]) / 700)
-    edges = 700 * (10 ** (np.linspace(*mel, MELS + 2) / 2595) - 1)
+    lowest, highest = (2595 * float(np.log10(1 + hertz / 700)) for hertz in (LOWEST_HZ, HIGHEST_HZ))
+    edges = 700 * (10 ** (np.linspace(lowest, highest, MELS + 2) / 2595) - 1)
     hertz = np.arange(FFT // 2 + 1) * RATE / FFT
     rising = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - hertz[:, None]) / (edges[2:] - edges[1:-1])
     triangles = np.maximum(np.minimum(rising, falling), 0)
     triangles /= np.maximum(triangles.sum(0), 1e-9)
-    return (triangles / float((_hann() ** 2).sum()) / WINDOW * 2).astype(np.float32)
+    found: Floats = (triangles / float((_hann() ** 2).sum()) / WINDOW * 2).astype(np.float32)
+    return found

@@ -80,7 +80,9 @@ class _Mood:
     until: float = math.inf
 
     def shows(self, t: NDArray[Any]) -> NDArray[Any]:
-        return self.intensity * ease((t - self.at) / MOOD_COMES_S) * (1 - ease((t - self.until) / MOOD_GOES_S))
+        """How much of it shows at times [n]."""
+        there = ease((t - self.at) / MOOD_COMES_S) * (1 - ease((t - self.until) / MOOD_GOES_S))
+        return np.asarray(self.intensity * there)
 
 
 class Listener:
