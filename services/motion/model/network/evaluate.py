@@ -64,8 +64,7 @@ class Found:
 
     def __add__(self, other: Found) -> Found:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name not in PRODUCTS}
-        products = {name: _sums(getattr(self, name), getattr(other, name)) for name in PRODUCTS}
-        return Found(**sums, **products)
+        return Found(**sums, jaw=_sums(self.jaw, other.jaw), loudness=_sums(self.loudness, other.loudness))
 
     @property
     def jaw_correlation(self) -> float:
