@@ -13,11 +13,10 @@ ARG SOURCE_DATE_EPOCH=0
 ENV PYTHONHASHSEED=0
 COPY build/images/packages /image/opt/lydia/packages
 COPY LICENSE NOTICE /image/opt/lydia/app/
-COPY deploy /image/opt/lydia/app/deploy
+COPY deploy/images/bin /image/usr/local/bin
 COPY services /image/opt/lydia/app/services
 RUN python3 -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and 'the base image needs Python 3.11')" \
- && mkdir -p /image/usr/local/bin /image/etc /image/var/lib/lydia \
- && mv /image/opt/lydia/app/deploy/images/bin/* /image/usr/local/bin/ && rm -r /image/opt/lydia/app/deploy/images \
+ && mkdir -p /image/etc /image/var/lib/lydia \
  && { command -v python >/dev/null || ln -s "$(command -v python3)" /image/usr/local/bin/python; } \
  # Nobody can write beside the modules later, so they are compiled now.
  && python3 -m compileall -q -j 0 -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
@@ -38,7 +37,7 @@ COPY --from=built /image/etc /etc
 COPY --from=built /image/usr/local/bin /usr/local/bin
 COPY --from=built /image/opt/lydia/packages /opt/lydia/packages
 COPY --from=built /image/opt/lydia/app /opt/lydia/app
-COPY --from=built --chown=10001:10001 /image/var/lib/lydia /data
+COPY --from=built --chown=10001:10001 /image/var/lib/lydia /var/lib/lydia
 ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

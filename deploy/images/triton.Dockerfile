@@ -25,7 +25,7 @@ RUN mkdir -p /image/opt \
 
 FROM ${BASE} AS cpu
 COPY --from=wheel /image/opt /opt
-ENV LD_LIBRARY_PATH=/opt/tritonserver/lib
+ENV LD_LIBRARY_PATH=/opt/tritonserver/lib PATH=/opt/tritonserver/bin:$PATH
 
 FROM ${SERVER} AS built
 ARG SOURCE_DATE_EPOCH=0
@@ -37,9 +37,8 @@ WORKDIR /image/opt/lydia/app
 COPY build/images/models /image/opt/lydia/packages
 COPY LICENSE NOTICE ./
 COPY services services
-COPY deploy/images/tritonserver.sh /image/usr/local/bin/lydia-triton
 RUN PYTHONPATH=/image/opt/lydia/app:/image/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
-    python3 -m services.core.inference.triton_repository /image/opt/lydia/models --kind "${KIND}" \
+    python3 -m services.core.inference.triton_repository /image/models --kind "${KIND}" \
  # Nobody can write beside the modules later, so they are compiled now.
  && python3 -m compileall -q -j 0 -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
  && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
@@ -52,17 +51,18 @@ LABEL org.opencontainers.image.title="Lydia's models on Triton" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=built /image/usr/local/bin /usr/local/bin
 COPY --from=built /image/opt/lydia/packages /opt/lydia/packages
 COPY --from=built /image/opt/lydia/app /opt/lydia/app
-COPY --from=built /image/opt/lydia/models /opt/lydia/models
+COPY --from=built /image/models /models
 ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp
 # Written to are /dev/shm, through which the server and its models' processes speak, and /tmp.
 WORKDIR /tmp
-USER 10001:10001
+USER 1000:1000
 EXPOSE 8000 8001 8002
-ENTRYPOINT ["lydia-triton"]
-CMD []
+# As deploy/local/triton.py starts it, which says why.
+CMD ["tritonserver", "--model-repository=/models", "--disable-auto-complete-config", "--exit-timeout-secs=20", \
+     "--grpc-http2-min-recv-ping-interval-without-data=5000", "--grpc-keepalive-time=10000", \
+     "--grpc-keepalive-timeout=5000"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -43,20 +44,21 @@ def test_an_image_has_all_that_the_project_declares_and_nothing_to_build_with(lo
 
 
 def test_triton_is_started_in_an_image_as_it_is_on_this_machine() -> None:
-    here = triton._command(Path("package"), Path("backends"), Path("models"), "prefix", {})
-    script = (IMAGES / "tritonserver.sh").read_text(encoding="utf-8")
-    options = {str(part) for part in here if str(part).startswith("--")}
-    local = {"--cache-directory", "--allow-gpu-metrics"}  # the image has its caches in their place, and may have GPUs
-    assert options - local == set(re.findall(r"^  (--[a-z0-9-]+)", script, re.MULTILINE))
-    assert set(re.findall(r"--trace-config \"?(\S+?=)", script)) == {f"{each.split('=')[0]}=" for each in _traced()}
-
-
-def _traced() -> list[str]:
-    return [each.replace("opentelemetry,resource=service.name", "opentelemetry,resource") for each in _settings()]
-
-
-def _settings() -> list[str]:
-    return [each for each in triton._tracing("http://127.0.0.1:4318") if each != "--trace-config"]
+    here = [str(part) for part in triton._command(Path("package"), Path("backends"), Path("models"), "prefix", {})]
+    text = (IMAGES / "triton.Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    command = json.loads(text[text.index("\nCMD [") + 5 :])
+    # What differs is where things lie, that nothing else shares the container's memory, and that it may have GPUs.
+    others = {
+        "--model-repository",
+        "--backend-directory",
+        "--cache-directory",
+        "--backend-config",
+        "--allow-gpu-metrics",
+    }
+    options = {each for each in here if each.startswith("--")} - others
+    assert set(command[1:]) - {"--model-repository=/models"} == {
+        f"{each}={here[here.index(each) + 1]}" if each != "--disable-auto-complete-config" else each for each in options
+    }
 
 
 def test_what_is_laid_out_already_is_not_fetched_again(tmp_path: Path) -> None:
