@@ -38,7 +38,7 @@ ACCESS: Mapping[Name, Access] = {
     "audience": Access(
         groups=("audience",),
         reads=(topics.AUDIENCE, topics.PERFORMED, topics.CONTROL),
-        writes=(topics.TURNS, topics.DECISIONS, topics.CONTROL),
+        writes=(topics.TURNS, topics.DECISIONS, topics.CONTROL, topics.STEPS),
     ),
     "chat": Access(
         groups=("chat", "chat-history"),

@@ -43,8 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     platforms = simulate.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
     douyin = platforms.add_parser("douyin", help="Douyin's live data service and a seeded audience")
     _simulator_arguments(douyin)
+    record = commands.add_parser("record", help="write a room's log from the bus of a cluster, for replay")
+    record.add_argument("room", metavar="ROOM", help="its id; audience must have been started with record_topic")
+    record.add_argument("file", type=Path, metavar="FILE", help="is written anew (names and words!)")
     replay = commands.add_parser("replay", help="run a recorded room again; its decisions must be the same")
-    replay.add_argument("file", type=Path, metavar="FILE", help="a room's log, from record_dir")
+    replay.add_argument("file", type=Path, metavar="FILE", help="a room's log, from record_dir or `lydia record`")
     training = commands.add_parser("train", help="train a network of her own")
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
@@ -60,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _up(lambda settings, console: _serve(settings, console, given.name))
         case "simulate":
             return _simulate(given)
+        case "record":
+            return _up(lambda settings, console: _record(settings, console, given.room, given.file))
         case "replay":
             return _replay(given.file)
         case "train":
@@ -229,6 +234,20 @@ def _stop_at_end_of_input() -> None:
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _record(settings: Settings, console: Console, room_id: str, file: Path) -> int:
+    from services.audience.record import run
+    from services.building.part import CannotStart
+    from services.core.bus.port import BusUnavailable
+
+    try:
+        told, code = asyncio.run(run(settings, room_id, file))
+    except (CannotStart, BusUnavailable, OSError) as error:
+        console.print(f"The room is not recorded: {error}", style="bold red", markup=False, soft_wrap=True)
+        return 1
+    console.print(told, markup=False, soft_wrap=True)
+    return code
 
 
 def _replay(file: Path) -> int:

@@ -44,6 +44,35 @@ def log_path(folder: Path, room_id: str, started_ms: int) -> Path:
     return folder / f"{quote(room_id, safe='')}-{started_ms}{SUFFIX}"
 
 
+def header(room_id: str, policy: Policy, snapshot: RoomSnapshot, now_ms: int) -> LogEntry:
+    """The room is taken up. To be called before a director changes the snapshot."""
+    settings = policy.model_dump_json(exclude={"words"})
+    entry = LogHeader(version=VERSION, room_id=room_id, settings=settings, snapshot=snapshot, at_ms=now_ms)
+    return LogEntry(header=entry)
+
+
+def step(happened: Heard | Performed | Control | Tick | EpochTaken, outputs: Outputs, now_ms: int) -> LogEntry:
+    """One step of the room's director."""
+    entry = LogStep(
+        now_ms=now_ms,
+        controls=outputs.controls,
+        turns=[opened.turn for opened in outputs.opened],
+        decisions=[told.decision for told in outputs.told],
+    )
+    match happened:
+        case Heard():
+            entry.heard.CopyFrom(happened)
+        case Performed():
+            entry.performed.CopyFrom(happened)
+        case Control():
+            entry.control.CopyFrom(happened)
+        case EpochTaken():
+            entry.epoch_taken.CopyFrom(happened)
+        case Tick():
+            entry.tick.SetInParent()
+    return LogEntry(step=entry)
+
+
 class RoomLog:
     """Writes each entry with one unbuffered call, so that all complete entries outlive the process.
 
@@ -58,48 +87,27 @@ class RoomLog:
         except OSError as error:
             log.warning("the room is not recorded: %s", error)
 
-    def header(self, room_id: str, policy: Policy, snapshot: RoomSnapshot, now_ms: int) -> None:
-        """The room is taken up. To be called before a director changes the snapshot."""
-        settings = policy.model_dump_json(exclude={"words"})
-        entry = LogHeader(version=VERSION, room_id=room_id, settings=settings, snapshot=snapshot, at_ms=now_ms)
-        self._write(LogEntry(header=entry))
-
-    def step(self, happened: Heard | Performed | Control | Tick | EpochTaken, outputs: Outputs, now_ms: int) -> None:
-        """One step of the room's director."""
-        entry = LogStep(
-            now_ms=now_ms,
-            controls=outputs.controls,
-            turns=[opened.turn for opened in outputs.opened],
-            decisions=[told.decision for told in outputs.told],
-        )
-        match happened:
-            case Heard():
-                entry.heard.CopyFrom(happened)
-            case Performed():
-                entry.performed.CopyFrom(happened)
-            case Control():
-                entry.control.CopyFrom(happened)
-            case EpochTaken():
-                entry.epoch_taken.CopyFrom(happened)
-            case Tick():
-                entry.tick.SetInParent()
-        self._write(LogEntry(step=entry))
+    def write(self, entry: LogEntry) -> None:
+        """Appends it."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(packed(entry))
+        except OSError as error:
+            log.warning("the recording of the room ends: %s", error)
+            self.close()
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _write(self, entry: LogEntry) -> None:
-        if self._file is None:
-            return
-        buffer = io.BytesIO()
-        serialize_length_prefixed(entry, buffer)
-        try:
-            self._file.write(buffer.getvalue())
-        except OSError as error:
-            log.warning("the recording of the room ends: %s", error)
-            self.close()
+
+def packed(entry: LogEntry) -> bytes:
+    """As a file holds it."""
+    buffer = io.BytesIO()
+    serialize_length_prefixed(entry, buffer)
+    return buffer.getvalue()
 
 
 def read(path: Path) -> Iterator[LogEntry]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from services.audience.director import Director, Input
 from services.audience.ledger import Outputs
-from services.audience.log import RoomLog
+from services.audience.log import RoomLog, step
 from services.core.bus.port import Delivery, Record
-from services.core.events import Control, Decision, Turn
+from services.core.events import Control, Decision, LogEntry, Turn
 from services.core.state.port import Lease
 
 
@@ -18,6 +18,8 @@ class Unsettled:
     """What follows from one or more steps, until the state and the bus have it."""
 
     outputs: list[Outputs] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
+    """For the topic of the rooms' logs."""
     records: list[Record] | None = None
     """Sealed once, so that a repetition publishes the same bytes."""
 
@@ -40,6 +42,10 @@ class Room:
     """Without it nothing that the director decides can be carried out."""
     director: Director
     recording: RoomLog | None
+    on_topic: bool = False
+    """Whether its log goes to the topic of the rooms' logs."""
+    entry: int = 0
+    """Of its log on the topic, the number of the next one since it was taken up."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stepped: Delivery | None = None
     """The record taken in last: when carrying out its effects fails it is handed in again, but not stepped again."""
@@ -54,13 +60,20 @@ class Room:
     def step(self, happened: Input, now_ms: int) -> None:
         """Lets the director decide and keeps what follows."""
         outputs = self.director.step(happened, now_ms)
-        if self.recording is not None:
-            self.recording.step(happened, outputs, now_ms)
+        if self.recording is not None or self.on_topic:
+            self.log(step(happened, outputs, now_ms))
         self.unsettled.outputs.append(outputs)
         self.unsettled.records = None
         self.wants_epoch = outputs.wants_epoch
         self.wake_at_ms = outputs.wake_at_ms
         self.changed.set()
+
+    def log(self, entry: LogEntry) -> None:
+        """Records it, in a file now, on the topic with what else follows from the step."""
+        if self.recording is not None:
+            self.recording.write(entry)
+        if self.on_topic:
+            self.unsettled.entries.append(entry)
 
     def resting(self) -> bool:
         """Whether it may be unloaded: all it knows is in the state, and time alone changes nothing."""

@@ -28,7 +28,7 @@ from services.audience.batch import READS, Taken
 from services.audience.director import Director, Input
 from services.audience.lanes import value_fen
 from services.audience.ledger import Opened
-from services.audience.log import RoomLog, log_path
+from services.audience.log import RoomLog, header, log_path
 from services.audience.room import Room, Unsettled
 from services.core import topics
 from services.core.bus.port import Bus, Delivery, Record
@@ -51,6 +51,7 @@ from services.core.events import (
     ShowState,
     Tick,
 )
+from services.core.ids import derived
 from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Lease, LeaseLost, Put, State
@@ -76,8 +77,8 @@ class Full(Rejected):
 class Audience:
     """Owns the rooms that this process decides for.
 
-    `moderator` judges what viewers write. With `record_dir` every room is recorded there for `lydia replay`. More than
-    `max_rooms` rooms at once are refused: their records become dead letters.
+    `moderator` judges what viewers write. With `record_dir` every room is recorded there for `lydia replay`, with
+    `record_topic` on the bus. More than `max_rooms` rooms at once are refused: their records become dead letters.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Audience:
         *,
         moderator: Moderator,
         record_dir: Path | None = None,
+        record_topic: bool = False,
         max_rooms: int = 1000,
     ) -> None:
         self._bus = bus
@@ -99,6 +101,7 @@ class Audience:
         self._settings = settings
         self._moderator = moderator
         self._record_dir = record_dir
+        self._record_topic = record_topic
         self._max_rooms = max_rooms
         self._started_ms = 0
         self._rooms: dict[str, Room] = {}
@@ -268,7 +271,7 @@ class Audience:
         unsettled = room.unsettled
         changes = [change for outputs in unsettled.outputs for change in outputs.changes]
         if unsettled.records is None:
-            unsettled.records = self._records(room.room_id, unsettled)
+            unsettled.records = self._records(room.room_id, unsettled) + self._log(room, unsettled)
         outbox = keys.outbox_key(room.room_id)
         if unsettled.records:
             changes.append(Put(outbox, _outbox(unsettled.records), keys.KEEP_S))
@@ -285,6 +288,7 @@ class Audience:
             # A decision published twice costs nothing, a turn may cost its model's work.
             await self._state.apply(Drop(outbox), held=room.lease)
         room.unsettled = Unsettled()
+        room.entry += len(unsettled.entries)
         self._count(unsettled)
 
     def _records(self, room_id: str, unsettled: Unsettled) -> list[Record]:
@@ -298,6 +302,19 @@ class Audience:
                 headers["traceparent"] = told.traceparent
             decisions.append(Record(record.topic, record.key, record.value, headers))
         return [*controls, *turns, *decisions]
+
+    def _log(self, room: Room, unsettled: Unsettled) -> list[Record]:
+        """The entries of the room's log, each under an id that it keeps."""
+        records = []
+        for number, entry in enumerate(unsettled.entries, room.entry):
+            event_id = derived("step", room.room_id, room.lease.number, number)
+            try:
+                records.append(self._seal(topics.STEPS, room.room_id, entry, event_id))
+            except ValueError as error:
+                log.warning("the recording of a room on the bus ends: %s", error)
+                room.on_topic = False
+                break
+        return records
 
     def _turn(self, room_id: str, opened: Opened) -> Record:
         """A turn goes on in the trace of its first event and is linked to those of the others."""
@@ -394,8 +411,10 @@ class Audience:
             recording = None
             if self._record_dir is not None:
                 recording = RoomLog(log_path(self._record_dir, room_id, self._started_ms))
-                recording.header(room_id, self._settings, snapshot, now_ms)
-            room = Room(room_id, lease, Director(room_id, self._settings, snapshot, now_ms), recording)
+            first = header(room_id, self._settings, snapshot, now_ms)
+            director = Director(room_id, self._settings, snapshot, now_ms)
+            room = Room(room_id, lease, director, recording, on_topic=self._record_topic)
+            room.log(first)
             self._rooms[room_id] = room
             assert self._tasks is not None
             self._tasks.create_task(self._watch(room), name=f"{SERVICE} clock {room_id}")

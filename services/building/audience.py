@@ -30,5 +30,6 @@ def decider(settings: Settings, ports: Ports, shared: Shared, *, max_rooms: int)
         settings.audience,
         moderator=shared.moderator,
         record_dir=settings.record_dir,
+        record_topic=settings.record_topic,
         max_rooms=max_rooms,
     )

@@ -307,6 +307,9 @@ class Settings(Section):
     data_dir: Path = Field(Path("data"), description="where the bus and the state live on disk")
     room: RoomId = Field("lydia", description="the room that the start page opens")
     record_dir: Path | None = Field(None, description="record every room here, for `lydia replay` (names and words!)")
+    record_topic: bool = Field(
+        False, description="record every room on the bus too, for `lydia record` and `lydia replay` (names and words!)"
+    )
     bus: Literal["redis", "kafka"] = Field("redis", description="what carries the events of `lydia serve`")
     drain_s: float = Field(
         25.0, ge=0, le=600, description="how long a service that is to stop may take to finish what it has begun"

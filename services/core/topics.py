@@ -18,6 +18,8 @@ VOICE = "lydia.voice"
 FRAMES = "lydia.frames"
 PERFORMED = "lydia.performed"
 CONTROL = "lydia.control"
+STEPS = "lydia.steps"
+"""The log of every room, for `lydia record`, where the settings want it."""
 DEAD = ".dead"
 
 CARRIES: dict[str, type[Message]] = {
@@ -29,6 +31,7 @@ CARRIES: dict[str, type[Message]] = {
     FRAMES: events.MotionChunk,
     PERFORMED: events.Performed,
     CONTROL: events.Control,
+    STEPS: events.LogEntry,
 }
 
 

@@ -11,7 +11,7 @@ from google.protobuf.proto import serialize_length_prefixed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.audience.log import BadLog, RoomLog, log_path, read
+from services.audience.log import BadLog, RoomLog, header, log_path, read, step
 from services.audience.replay import replay, run
 from services.core import virtual_time
 from services.core.events import LogEntry, RoomSnapshot
@@ -67,9 +67,9 @@ def test_any_show_replays_to_the_same_bytes(
 def write(folder: Path, room: RoomInHand) -> Path:
     path = log_path(folder, "room", START_MS)
     log = RoomLog(path)
-    log.header("room", room.policy, RoomSnapshot(), START_MS)
+    log.write(header("room", room.policy, RoomSnapshot(), START_MS))
     for happened, now_ms, outputs in room.steps:
-        log.step(happened, outputs, now_ms)
+        log.write(step(happened, outputs, now_ms))
     log.close()
     return path
 
@@ -142,7 +142,7 @@ def test_a_disk_that_takes_nothing_does_not_stop_the_show(tmp_path: Path) -> Non
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     log = RoomLog(log_path(blocked, "room", 1))
-    log.header("room", Policy(), RoomSnapshot(), START_MS)
+    log.write(header("room", Policy(), RoomSnapshot(), START_MS))
     log.close()
 
 
