@@ -16,6 +16,7 @@ from services.core.bus.port import Bus, Record
 from services.core.envelope import unseal
 from services.core.events import Control, LogEntry
 from services.core.settings import Settings
+from services.core.telemetry import Telemetry
 from services.servers import Servers
 
 DECIDED = (topics.TURNS, topics.DECISIONS, topics.CONTROL)
@@ -41,7 +42,7 @@ async def run(settings: Settings, room_id: str, path: Path) -> tuple[str, int]:
     Raises CannotStart, BusUnavailable, OSError.
     """
     async with AsyncExitStack() as stack:
-        bus, _, _ = await Servers(settings, "record").reach(stack)
+        bus, _, _ = await Servers(settings, "record", Telemetry("record").metrics).reach(stack)
         return shown(await record(bus, room_id, path), room_id, path)
 
 
