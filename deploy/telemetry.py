@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from deploy.generated import write
 from services.core.metrics import LABELS, Declared, Metrics
 from services.places import ROOT
 
@@ -58,16 +59,5 @@ def _rows(metrics: Iterator[Declared]) -> Iterator[str]:
         yield f"| `{metric.name}` | {metric.kind} | {labels} | {unit(metric)} | {metric.meaning} |"
 
 
-def main(arguments: list[str]) -> int:
-    """The command. Returns the exit code."""
-    written = page()
-    if "--check" not in arguments:
-        PAGE.write_text(written, encoding="utf-8")
-    elif PAGE.read_text(encoding="utf-8") != written:
-        print(f"{PAGE} is stale. Mend: python -m deploy.telemetry")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write({PAGE: page()}, (), check="--check" in sys.argv, again="python -m deploy.telemetry"))

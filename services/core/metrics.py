@@ -214,6 +214,12 @@ class Metrics:
             ["lane"],
             buckets=ANSWER_S,
         )
+        self.turn_voice_seconds = stage.histogram(
+            "lydia_turn_voice_seconds",
+            "From the choice of a turn to its first voice chunk at the stage",
+            ["lane"],
+            buckets=ANSWER_S,
+        )
         self.stop_seconds = stage.histogram(
             "lydia_stop_seconds",
             "From an interruption's time stamp to the stage's stop",

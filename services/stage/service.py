@@ -21,6 +21,7 @@ from services.core.events import (
     MODE_UNSPECIFIED,
     Control,
     Decision,
+    Lane,
     MotionChunk,
     Performed,
     Presence,
@@ -332,11 +333,14 @@ class Stage:
         headers = opened.headers.get(began.epoch, {})
         with self._telemetry.span("perform first frame", parent=headers, attributes={"lydia.room_id": room_id}):
             turn = opened.turns.get(began.epoch)
-            if turn is not None and turn.WhichOneof("cause") == "audience":
+            if turn is None:
+                return
+            metrics, now_ms = self._telemetry.metrics, self._clock.now_ms()
+            lane = Lane.Name(turn.lane).removeprefix("LANE_").lower()
+            metrics.turn_voice_seconds.labels(lane).observe(max(now_ms - turn.opened_at_ms, 0) / 1000)
+            if turn.WhichOneof("cause") == "audience":
                 received = max(event.received_at_ms for event in turn.audience.events)
-                waited = max(self._clock.now_ms() - received, 0) / 1000
-                lane = {1: "paid", 2: "moderation", 3: "chat", 4: "ambient"}.get(turn.lane, "unknown")
-                self._telemetry.metrics.first_voice_seconds.labels(lane).observe(waited)
+                metrics.first_voice_seconds.labels(lane).observe(max(now_ms - received, 0) / 1000)
 
     async def _publish_performed(self, event: Performed) -> None:
         await self._bus.publish(

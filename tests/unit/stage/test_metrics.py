@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from services.core.events import MODE_APPROVE, Control, Panic, SetMode, Stop, Supersede
+from services.core import topics
+from services.core.envelope import seal
+from services.core.events import LANE_PAID, MODE_APPROVE, Control, Panic, SetMode, Stop, Supersede, Turn
 from services.core.virtual_time import virtual_time
 from services.stage.service import ATTENDED_S
 from tests.unit.stage.test_stage import Theatre
@@ -81,6 +83,22 @@ async def test_a_panic_shows_until_it_is_released_and_is_counted_once() -> None:
         assert value(theatre, "stage_panicked_rooms") == 0
     assert value(theatre, "operator_actions_total", action="panic") == 2
     assert value(theatre, "stage_stopped_epochs_total", cause="panic") == 1
+
+
+@virtual_time
+async def test_the_time_from_choice_to_voice_is_told_by_lane_and_without_the_wait_before() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        await stage.open("a")
+        now_ms = theatre.clock.now_ms()
+        turn = Turn(turn_id="a1", room_id="a", epoch=1, lane=LANE_PAID, opened_at_ms=now_ms)
+        turn.audience.events.add(event_id="e", received_at_ms=now_ms - 30_000)
+        await theatre.bus.publish(seal(topics.TURNS, turn, event_id="a1", room_id="a", source="test", now_ms=now_ms))
+        await asyncio.sleep(0.5)
+        await theatre.say("a", 1, 1)
+        await asyncio.sleep(2)
+    assert 0.5 <= value(theatre, "turn_voice_seconds_sum", lane="paid") < 0.7
+    assert 30.5 <= value(theatre, "first_voice_seconds_sum", lane="paid") < 30.7
 
 
 @virtual_time

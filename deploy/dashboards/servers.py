@@ -1,0 +1,107 @@
+"""Kafka and Redis: what carries the events and keeps the state."""
+
+from __future__ import annotations
+
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words
+
+DASHBOARD = Dashboard(
+    "kafka-redis",
+    Words("Kafka and Redis", "Kafka 与 Redis"),
+    Words("Whoever runs the machines under the show.", "维护底层机器的人。"),
+    (
+        Panel(
+            Words("Reachable, as Lydia's services see it", "可达性（各服务所见）"),
+            "short",
+            (Query("min by (server) (lydia_server_reachable)", "{{server}}"),),
+            Words(
+                "0: LydiaRedisAway, LydiaKafkaAway or LydiaTritonAway.",
+                "为 0：看 LydiaRedisAway、LydiaKafkaAway 或 LydiaTritonAway。",
+            ),
+        ),
+        Panel(
+            Words("Lag by group", "各组积压"),
+            "short",
+            (Query("max by (group, topic) (lydia_bus_lag_records)", "{{group}} · {{topic}}"),),
+            Words(
+                "Voice and frames count until they are performed. A line that only climbs: LydiaBusLag.",
+                "语音和动作播完才算处理完。只升不降：LydiaBusLag。",
+            ),
+        ),
+        Panel(
+            Words("Records handled", "处理的记录"),
+            "reqps",
+            (Query("sum by (topic) (rate(lydia_records_handled_total[$__rate_interval]))", "{{topic}}"),),
+            Words(
+                "One topic stops and those before it go on: its reader hangs.", "某主题停而上游照常：读它的服务卡住了。"
+            ),
+        ),
+        Panel(
+            Words("Handlers that had to try again", "重试"),
+            "reqps",
+            (Query("sum by (service) (rate(lydia_handle_retries_total[$__rate_interval]))", "{{service}}"),),
+            Words("A server is away for moments. Look at the service's log.", "某服务器时断时续，看该服务日志。"),
+            quiet=True,
+        ),
+        Panel(
+            Words("Dead letters", "死信"),
+            "short",
+            (
+                Query(
+                    'sum by (service, topic) (lydia_records_handled_total{outcome="dead_letter"})',
+                    "{{service}} · {{topic}}",
+                ),
+            ),
+            Words("Each is somebody's event. See LydiaDeadLetters.", "每一条都是某人的事件。看 LydiaDeadLetters。"),
+            quiet=True,
+        ),
+        Panel(
+            Words("Kafka: lag by group, as the brokers count", "Kafka：各组积压（broker 统计）"),
+            "short",
+            (
+                Query(
+                    'sum by (consumergroup, topic) (kafka_consumergroup_lag{topic=~"lydia[.].*"})',
+                    "{{consumergroup}} · {{topic}}",
+                ),
+            ),
+            Words("Differs from Lydia's own count: a group nobody is in.", "与 Lydia 自己的统计不同：有组没有成员。"),
+            source="kafka_exporter",
+        ),
+        Panel(
+            Words("Kafka: partitions with too few copies", "Kafka：副本不足的分区"),
+            "short",
+            (Query("sum(kafka_topic_partition_under_replicated_partition)", "under-replicated 副本不足"),),
+            Words("A broker is away. See LydiaKafkaUnderReplicated.", "有 broker 不在。看 LydiaKafkaUnderReplicated。"),
+            source="kafka_exporter",
+        ),
+        Panel(
+            Words("Redis: memory used of what it may use", "Redis：内存占比"),
+            "percentunit",
+            (Query("redis_memory_used_bytes / (redis_memory_max_bytes > 0)", "{{instance}}"),),
+            Words(
+                "Above 0.8: LydiaRedisMemory. When full it takes no change.",
+                "超过 0.8：LydiaRedisMemory；满了就不接受写入。",
+            ),
+            source="redis_exporter",
+        ),
+        Panel(
+            Words("Redis: last write of its log succeeded", "Redis：最近一次写日志成功"),
+            "short",
+            (Query("redis_aof_last_write_status", "{{instance}}"),),
+            Words("0: a full or broken disk. See LydiaRedisNotSaving.", "为 0：磁盘满或坏。看 LydiaRedisNotSaving。"),
+            source="redis_exporter",
+        ),
+        Panel(
+            Words("Disks: free share", "磁盘：剩余比例"),
+            "percentunit",
+            (
+                Query(
+                    "min by (persistentvolumeclaim) (kubelet_volume_stats_available_bytes"
+                    " / kubelet_volume_stats_capacity_bytes)",
+                    "{{persistentvolumeclaim}}",
+                ),
+            ),
+            Words("Below 0.1: LydiaDiskFull.", "低于 0.1：LydiaDiskFull。"),
+            source="kubelet",
+        ),
+    ),
+)
