@@ -52,12 +52,14 @@ SENTENCES = {
     ),
 }
 BILABIALS = frozenset(("p", "b", "m", "pʰ"))
+NASAL_HZ = 800
+"""A murmur through the nose lies below, a mouth that is open sounds above: an m is as loud as its vowels, and shut."""
 VOWELS = frozenset("ɑaeoɤəɚiuyʅɿʊɪɛæɐʌɔɝ")
 
 
 @dataclass(frozen=True, slots=True)
 class Dip:
-    """A bilabial between two vowels: where its label is, and where the sound is softest. Samples."""
+    """A bilabial between two vowels: where its label is, and where the mouth sounds most shut. Samples."""
 
     ipa: str
     start: int
@@ -104,15 +106,23 @@ def pitch(sound: Samples) -> Samples:
 
 
 def dips(sound: Samples, phonemes: Sequence[Phoneme]) -> Iterator[Dip]:
-    """Bilabials between vowels, each with the softest moment between the middles of those vowels."""
+    """Bilabials between vowels, each with the softest moment above NASAL_HZ between the middles of those vowels."""
     width = round(0.01 * SAMPLE_RATE)
-    level = np.convolve(np.square(sound), np.ones(width) / width, mode="same")
+    level = np.convolve(np.square(_through_the_mouth(sound)), np.ones(width) / width, mode="same")
     for before, own, after in zip(phonemes, phonemes[1:], phonemes[2:], strict=False):
         if own.ipa in BILABIALS and before.ipa[:1] in VOWELS and after.ipa[:1] in VOWELS:
             begin = (before.start_sample + before.end_sample) // 2
             end = (after.start_sample + after.end_sample) // 2
             softest = begin + int(level[begin:end].argmin())
             yield Dip(own.ipa, own.start_sample, own.end_sample, softest)
+
+
+def _through_the_mouth(sound: Samples) -> Samples:
+    """What is above NASAL_HZ (Butterworth's slope of order 4, without delay)."""
+    spectrum = np.fft.rfft(sound)
+    above = np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE) / NASAL_HZ
+    heard = np.fft.irfft(spectrum * above**4 / np.sqrt(1 + above**8), len(sound))
+    return heard.astype(np.float32)
 
 
 def longest_pause(sound: Samples) -> float:
