@@ -6,16 +6,17 @@ import numpy as np
 
 from services.core.events import Phoneme
 from services.speech.evaluate import dips
-from services.speech.sound import SAMPLE_RATE
+from services.speech.sound import SAMPLE_RATE, Samples
 
 TENTH = SAMPLE_RATE // 10
 
 
-def voiced(highest_hz: float, power: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def voiced(highest_hz: float, power: float) -> Samples:
     """A tenth of a second of harmonics of 200 Hz."""
     times = np.arange(TENTH) / SAMPLE_RATE
-    sound = sum(np.sin(2 * np.pi * hz * times) for hz in np.arange(200, highest_hz, 200))
-    return (np.sqrt(power) * sound / np.sqrt(np.square(sound).mean())).astype(np.float32)
+    sound = np.sin(2 * np.pi * np.outer(np.arange(200, highest_hz, 200), times)).sum(axis=0)
+    scaled: Samples = (np.sqrt(power) * sound / np.sqrt(np.square(sound).mean())).astype(np.float32)
+    return scaled
 
 
 def test_an_m_that_is_louder_than_the_end_of_the_vowel_after_it_is_found_all_the_same() -> None:
