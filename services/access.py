@@ -16,40 +16,30 @@ READINESS = (topics.AUDIENCE, "audience")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a service does on the bus."""
+    """What a service does on the bus, besides reading what its groups read (`topics.READERS`)."""
 
-    groups: tuple[str, ...] = ()
-    """In which it reads."""
-    reads: tuple[str, ...] = ()
-    """Topics, in a group or without one."""
+    follows: tuple[str, ...] = ()
+    """Topics that it reads without a group."""
     writes: tuple[str, ...] = ()
-
-    @property
-    def buries(self) -> tuple[str, ...]:
-        """Where its records go that cannot be processed."""
-        return tuple(topics.dead(topic) for topic in self.reads)
 
 
 ACCESS: Mapping[Name, Access] = {
     "gateway": Access(
-        reads=(topics.TURNS, topics.PERFORMED),
+        follows=(topics.TURNS, topics.PERFORMED),
         writes=(topics.AUDIENCE, topics.dead(topics.AUDIENCE)),
     ),
-    "audience": Access(
-        groups=("audience",),
-        reads=(topics.AUDIENCE, topics.PERFORMED, topics.CONTROL),
-        writes=(topics.TURNS, topics.DECISIONS, topics.CONTROL, topics.STEPS),
-    ),
-    "chat": Access(
-        groups=("chat", "chat-history"),
-        reads=(topics.TURNS, topics.PERFORMED, topics.CONTROL),
-        writes=(topics.TEXT,),
-    ),
-    "speech": Access(groups=("speech",), reads=(topics.TEXT, topics.CONTROL), writes=(topics.VOICE,)),
-    "motion": Access(groups=("motion",), reads=(topics.VOICE, topics.CONTROL), writes=(topics.FRAMES,)),
+    "audience": Access(writes=(topics.TURNS, topics.DECISIONS, topics.CONTROL, topics.STEPS)),
+    "chat": Access(follows=(topics.CONTROL,), writes=(topics.TEXT,)),
+    "speech": Access(follows=(topics.CONTROL,), writes=(topics.VOICE,)),
+    "motion": Access(follows=(topics.CONTROL,), writes=(topics.FRAMES,)),
     "stage": Access(
-        groups=("stage",),
-        reads=(topics.VOICE, topics.FRAMES, topics.CONTROL, topics.DECISIONS, topics.TURNS, topics.TEXT),
+        follows=(topics.CONTROL, topics.DECISIONS, topics.TURNS, topics.TEXT),
         writes=(topics.PERFORMED, topics.CONTROL),
     ),
 }
+
+
+def reads(name: Name) -> tuple[str, ...]:
+    """The topics that a service reads, in a group or without one."""
+    grouped = (topic for group in topics.groups_of(name).values() for topic in group)
+    return tuple(dict.fromkeys((*grouped, *ACCESS[name].follows)))

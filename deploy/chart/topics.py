@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
-from services.access import ACCESS, NOBODY, READINESS
+from services.access import ACCESS, NOBODY, READINESS, reads
 from services.core import topics
+from services.names import Name
 
 HEAD = "# Written by `python -m deploy.chart` from services/core/topics.py and services/access.py.\n"
 
@@ -27,15 +28,15 @@ def _topic(name: str) -> dict[str, Any]:
     return {"partitions": layout.partitions, "config": layout.config()}
 
 
-def _rights(name: Any) -> list[dict[str, Any]]:
+def _rights(name: Name) -> list[dict[str, Any]]:
     """As `acls` of a KafkaUser."""
-    access = ACCESS[name]
+    buries = tuple(map(topics.dead, reads(name)))
     topic, group = READINESS
     rights: dict[tuple[str, str], set[str]] = {}
     for kind, named, what in (
-        *(("topic", each, "Read") for each in access.reads),
-        *(("topic", each, "Write") for each in (*access.writes, *access.buries)),
-        *(("group", each, "Read") for each in (*access.groups, NOBODY)),
+        *(("topic", each, "Read") for each in reads(name)),
+        *(("topic", each, "Write") for each in (*ACCESS[name].writes, *buries)),
+        *(("group", each, "Read") for each in (*topics.groups_of(name), NOBODY)),
         ("topic", topic, "Describe"),
         ("group", group, "Describe"),
     ):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from services.access import ACCESS
+from services.access import ACCESS, reads
 from services.core import topics
 from services.names import NAMES, Name
 from services.places import ROOT
@@ -15,29 +15,30 @@ TOOLS = {"evaluate.py", "replay.py", "speak.py"}
 """Modules that no running service loads."""
 
 
+def source(name: Name) -> str:
+    files = sorted((ROOT / "services" / name).glob("*.py"))
+    return "\n".join(path.read_text() for path in files if path.name not in TOOLS)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_service_may_do_what_its_code_does_and_no_more(name: Name) -> None:
-    source = "\n".join(
-        path.read_text() for path in sorted((ROOT / "services" / name).glob("*.py")) if path.name not in TOOLS
-    )
+    code = source(name)
     constants = {word: text for word, text in vars(topics).items() if isinstance(text, str) and text in topics.CARRIES}
-    used = {constants[word] for word in re.findall(r"\btopics\.([A-Z]+)\b", source) if word in constants}
-    if "TurnWorker(" in source:
-        used.add(topics.CONTROL)
-    access = ACCESS[name]
-    allowed = {*access.reads, *(topic for topic in access.writes if not topic.endswith(topics.DEAD))}
-    assert used == allowed
-    published = {getattr(topics, word) for word in re.findall(r"seal\(\s*topics\.([A-Z]+)\b", source)}
-    assert published <= set(access.writes)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_service_reads_in_the_groups_that_its_code_names(name: Name) -> None:
-    source = "\n".join(
-        path.read_text() for path in sorted((ROOT / "services" / name).glob("*.py")) if path.name not in TOOLS
+    used = {constants[word] for word in re.findall(r"\btopics\.([A-Z]+)\b", code) if word in constants}
+    used.update(
+        topic for group in re.findall(r'topics\.READERS\["([a-z-]+)"\]', code) for topic in topics.READERS[group]
     )
+    if "TurnWorker(" in code:
+        used.add(topics.CONTROL)
+    writes = {topic for topic in ACCESS[name].writes if not topic.endswith(topics.DEAD)}
+    assert used == {*reads(name), *writes}
+    assert {constants[word] for word in re.findall(r"seal\(\s*topics\.([A-Z]+)\b", code)} <= writes
+
+
+def test_the_groups_are_those_that_the_code_names() -> None:
     named = {
-        *re.findall(r'Worker\([^)]*service="([a-z-]+)"', source),
-        *re.findall(r'^GROUP = "(.+)"', source, re.MULTILINE),
+        group
+        for name in NAMES
+        for group in re.findall(r'(?:Worker\([^)]*service=|^GROUP = )"([a-z-]+)"', source(name), re.MULTILINE)
     }
-    assert set(ACCESS[name].groups) == named - {"gateway"}, "the gateway follows, and is in no group"
+    assert named - {"gateway"} == topics.READERS.keys(), "the gateway follows, and is in no group"
