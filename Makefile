@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster chart demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures meanings bench load voices doctor lock clean
+.PHONY: help run cluster chart demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures meanings bench load plan voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -80,6 +80,9 @@ bench: setup ## measure latency, interruptions and losses on this machine
 
 load: setup ## play a lively audience to her and report what became of every event (load.html)
 	@$(BIN)/python -m loadtests.load $(LOAD)
+
+plan: $(VENV)/.runtime ## say what ROOMS=1000 need and cost, from what was measured; PLAN="--simulate" tries it too
+	@$(BIN)/python -m loadtests.capacity $(ROOMS) $(PLAN)
 
 voices: setup $(VENV)/.judge ## measure how well her voices are understood (takes half an hour)
 	@$(BIN)/python -m services.speech.evaluate

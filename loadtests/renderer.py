@@ -42,6 +42,8 @@ class Renderer:
     late_frames: int = 0
     """Voice or frames of an epoch that had been stopped before."""
     voice_samples: int = 0
+    bytes: int = 0
+    """Of everything that arrived."""
     gaps: int = 0
     """Voice that did not follow on within its turn."""
     longest_gap_s: float = 0.0
@@ -53,6 +55,11 @@ class Renderer:
     def heard_at(self, sample: int) -> float:
         """When a media sample is heard by a renderer with no buffer of its own."""
         return (self._offset or 0.0) + sample / RATE
+
+    @property
+    def voice_s(self) -> float:
+        """Seconds of sound that arrived."""
+        return self.voice_samples / RATE
 
     async def wait(self, timeout: float) -> None:
         """Until something arrives, or the time-out."""
@@ -66,6 +73,7 @@ class Renderer:
     def take(self, data: bytes) -> None:
         """One message from the stage."""
         now = time.perf_counter()
+        self.bytes += len(data)
         frame = StageFrame.FromString(data)
         # The message that was under way for the shortest time tells the stage's clock best.
         offset = now - frame.now_sample / RATE

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from loadtests.process import Process
-from loadtests.renderer import RATE, Renderer, watching
+from loadtests.renderer import Renderer, watching
 
 STORIES = (
     "从前有一座山，山上有一座天文台，台里住着一个喜欢数星星的姑娘，她每天晚上都数到天亮。",
@@ -35,13 +35,13 @@ async def rooms(process: Process, client: httpx.AsyncClient, count: int, seconds
         await asyncio.sleep(LOADING_S)
         heard = [await stack.enter_async_context(watching(process.address, f"story{k}")) for k in range(count)]
         async with asyncio.TaskGroup() as tasks:
-            telling = [tasks.create_task(_tell(client, room, k), name=f"story {k}") for k, room in enumerate(heard)]
+            telling = [tasks.create_task(tell(client, room, k), name=f"story {k}") for k, room in enumerate(heard)]
             for _ in range(round(seconds)):
                 await asyncio.sleep(1)
                 progress.advance(bar)
             for task in telling:
                 task.cancel()
-        spoken = sum(room.voice_samples for room in heard) / RATE
+        spoken = sum(room.voice_s for room in heard)
         gaps = sum(room.gaps for room in heard)
         longest = max(room.longest_gap_s for room in heard)
     metrics = (await client.get("/metrics")).text
@@ -63,7 +63,7 @@ async def rooms(process: Process, client: httpx.AsyncClient, count: int, seconds
     return table
 
 
-async def _tell(client: httpx.AsyncClient, room: Renderer, number: int) -> None:
+async def tell(client: httpx.AsyncClient, room: Renderer, number: int) -> None:
     """One story after the other, as an operator would have her say it. The rooms do not begin together."""
     await asyncio.sleep(APART_S * number)
     text = " ".join(STORIES[(number + k) % len(STORIES)] for k in range(PER_TURN))

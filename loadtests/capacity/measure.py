@@ -1,0 +1,304 @@
+"""`python -m loadtests.capacity.measure`: what a quiet room, a speaking room and an audience event cost, measured.
+
+For each voice, `lydia up` runs with more and more rooms while its processor time, memory, records and latencies are
+read. Processor time is what the plan uses: it hardly depends on what else the machine does. Latencies do, so the share
+of the machine that went elsewhere is kept beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from loadtests.bench import CROWD, TYPED, machine, percentile
+from loadtests.capacity import target
+from loadtests.capacity.measured import CLUSTER, FILE, UP, Measured, Step, line, load, save
+from loadtests.capacity.processes import machine_cpu_s
+from loadtests.capacity.target import Target
+from loadtests.renderer import Renderer, watching
+from loadtests.rooms import APART_S, LOADING_S, tell
+
+VOICES: dict[str, dict[str, str]] = {
+    "fast": {"LYDIA_SPEECH__OWN_VOICE": "fast"},
+    "lydia": {"LYDIA_SPEECH__OWN_VOICE": "lydia"},
+    "finest": {"LYDIA_SPEECH__OWN_VOICE": "lydia", "LYDIA_SPEECH__FINEST": "true"},
+}
+SETTLE_S = 3.0
+"""After a change, before reading begins."""
+GREETING_S = 40.0
+PROBES = 4
+PROBE_EVERY_S = 2.0
+CROWDS_PER_S = (20, 100)
+CROWD_CYCLE = (*["text"] * 5, *["like"] * 10, "enter")
+"""What a crowd does, about as the simulator's: two likes for a comment, few who enter."""
+ANSWER_S = 5.0
+"""How long a probe's answer may take to come."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One step: what is to be there."""
+
+    quiet: int = 0
+    speaking: int = 0
+    crowd_per_s: int = 0
+
+    @property
+    def probes(self) -> int:
+        """Rooms for typed messages; their answers would make quiet steps speak."""
+        return PROBES if self.speaking and not self.crowd_per_s else 0
+
+
+def wanted(where: str, voice: str, rooms: Sequence[int]) -> list[Wanted]:
+    """Nothing, quiet rooms, speaking rooms, and a crowd in one of them."""
+    if voice == "finest":  # needs about a core for each
+        return [Wanted(), *(Wanted(speaking=count) for count in rooms if count <= 2)]
+    quiet = [Wanted(quiet=8), Wanted(quiet=32)] if where == UP else [Wanted(quiet=16)]
+    return [
+        Wanted(),
+        *quiet,
+        *(Wanted(speaking=count) for count in rooms),
+        *(Wanted(speaking=1, crowd_per_s=rate) for rate in CROWDS_PER_S),
+    ]
+
+
+async def measure(where: str, voice: str, rooms: Sequence[int], seconds: float, progress: Progress) -> list[Step]:
+    """All steps of one voice, in one run."""
+    steps = wanted(where, voice, rooms)
+    bar = progress.add_task(f"{where}, {voice}: starts", total=len(steps))
+    with tempfile.TemporaryDirectory(prefix="lydia-capacity-") as folder:
+        run = target.up if where == UP else target.cluster
+        async with run(Path(folder), VOICES[voice]) as running, running.client() as client:
+            await asyncio.sleep(LOADING_S)
+            found = []
+            for number, step in enumerate(steps):
+                told = f"{where}, {voice}: {step.quiet} quiet, {step.speaking} speaking"
+                progress.update(bar, description=told + (", a crowd" if step.crowd_per_s else ""))
+                found.append(await _step(running, client, (where, voice), step, f"s{number}", seconds))
+                progress.advance(bar)
+    return found
+
+
+async def _step(
+    running: Target, client: httpx.AsyncClient, what: tuple[str, str], step: Wanted, name: str, seconds: float
+) -> Step:
+    async with AsyncExitStack() as stack:
+        speaking, quiet, probes = [
+            [await stack.enter_async_context(watching(running.address, f"{name}-{kind}{k}")) for k in range(count)]
+            for kind, count in (("speaking", step.speaking), ("quiet", step.quiet), ("probe", step.probes))
+        ]
+        everybody = [*speaking, *quiet, *probes]
+        async with asyncio.TaskGroup() as tasks:
+            await _silent([*quiet, *probes])  # she says good evening where a room opens
+            telling = [
+                tasks.create_task(tell(client, room, number), name=f"story {number}")
+                for number, room in enumerate(speaking)
+            ]
+            await asyncio.sleep(SETTLE_S + APART_S * step.speaking)
+            before = await _read(running, client, everybody)
+            latencies, events = await asyncio.gather(
+                _typed(client, probes, seconds), _crowd(client, f"{name}-speaking0", step.crowd_per_s, seconds)
+            )
+            after = await _read(running, client, everybody)
+            rungs = Counter(
+                str(status["speech_rung"])
+                for status in (await client.get("/rooms")).json()
+                if status["room_id"].startswith(f"{name}-speaking")
+            )
+            for task in telling:
+                task.cancel()
+    passed = after.at_s - before.at_s
+    cpu = {part: round(after.cpu_s[part] - before.cpu_s[part], 3) for part in after.cpu_s}
+    others = after.machine_s - before.machine_s - sum(cpu.values()) - (after.harness_s - before.harness_s)
+    return Step(
+        where=what[0],
+        voice=what[1],
+        quiet=step.quiet + step.probes,
+        speaking=step.speaking,
+        seconds=round(passed, 2),
+        cpu_s=cpu,
+        voice_s=round(after.voice_s - before.voice_s, 2),
+        events=events,
+        records={topic: after.records[topic] - before.records.get(topic, 0) for topic in sorted(after.records)},
+        stream_mb=round(after.stream_mb - before.stream_mb, 3),
+        resident_mb={part: round(megabytes) for part, megabytes in after.resident_mb.items()},
+        latencies_ms=[round(latency, 1) for latency in latencies],
+        holes=after.holes - before.holes,
+        rungs=dict(rungs),
+        busy_with_others=round(max(others, 0.0) / (passed * (os.cpu_count() or 1)), 3),
+    )
+
+
+async def _silent(rooms: Sequence[Renderer]) -> None:
+    """Until nobody has spoken in any of them for a while; not longer than a greeting can take."""
+    until = time.perf_counter() + GREETING_S
+    while time.perf_counter() < until:
+        if all(not room.speaking and time.perf_counter() - room.quiet_since > SETTLE_S for room in rooms):
+            return
+        await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    at_s: float
+    cpu_s: dict[str, float]
+    resident_mb: dict[str, float]
+    records: dict[str, int]
+    voice_s: float
+    stream_mb: float
+    holes: int
+    harness_s: float
+    machine_s: float
+
+
+async def _read(running: Target, client: httpx.AsyncClient, rooms: Sequence[Renderer]) -> _Reading:
+    records = await running.records(client)
+    cpu, memory = running.used()
+    return _Reading(
+        at_s=time.perf_counter(),
+        cpu_s=cpu,
+        resident_mb=memory,
+        records=records,
+        voice_s=sum(room.voice_s for room in rooms),
+        stream_mb=sum(room.bytes for room in rooms) / 1e6,
+        holes=sum(room.gaps for room in rooms),
+        harness_s=time.process_time(),
+        machine_s=machine_cpu_s(),
+    )
+
+
+async def _typed(client: httpx.AsyncClient, probes: Sequence[Renderer], seconds: float) -> list[float]:
+    """Sends a message every two seconds, to one of the probes' rooms after the other; returns latencies.
+
+    An answer that does not come counts as the time that was waited for it.
+    """
+    begin = time.perf_counter()
+    latencies: list[float] = []
+    chance = random.Random(2112)
+    number = 0
+    while (at := number * PROBE_EVERY_S) < seconds - PROBE_EVERY_S and probes:
+        await asyncio.sleep(max(begin + at - time.perf_counter(), 0))
+        room = probes[number % len(probes)]
+        number += 1
+        if room.speaking:
+            continue
+        scheduled = time.perf_counter()
+        viewer = {"id": f"v{chance.getrandbits(30)}", "name": "小星"}
+        body = {"viewer": viewer, "text": TYPED[number % len(TYPED)]}
+        answer = await client.post(f"/rooms/{room.room_id}/messages", json=body)
+        event_id = str(answer.raise_for_status().json()["event_id"])
+        while event_id not in room.first_voice and time.perf_counter() < scheduled + ANSWER_S:
+            await room.wait(0.25)
+        latencies.append((room.first_voice.get(event_id, scheduled + ANSWER_S) - scheduled) * 1000)
+    await asyncio.sleep(max(begin + seconds - time.perf_counter(), 0))
+    return latencies
+
+
+async def _crowd(client: httpx.AsyncClient, room_id: str, per_s: int, seconds: float) -> int:
+    """Sends what hardly anybody answers, as fast as it is taken; returns how many events."""
+    begin, chance = time.perf_counter(), random.Random(2112)
+    sent = 0
+    async with asyncio.TaskGroup() as tasks:
+        room_for = asyncio.Semaphore(50)
+
+        async def send(body: dict[str, object]) -> None:
+            async with room_for:
+                (await client.post(f"/rooms/{room_id}/messages", json=body)).raise_for_status()
+
+        while per_s and time.perf_counter() < begin + seconds:
+            await asyncio.sleep(max(begin + sent / per_s - time.perf_counter(), 0))
+            async with room_for:  # the machine may take fewer
+                pass
+            number = int(500 * chance.random() ** 2)  # a few viewers do most
+            body: dict[str, object] = {"viewer": {"id": f"c{number}", "name": f"观众{number}"}}
+            match CROWD_CYCLE[sent * 7 % len(CROWD_CYCLE)]:
+                case "text":
+                    body["text"] = chance.choice(CROWD)
+                case "like":
+                    body["like"] = {"count": chance.randint(1, 9)}
+                case _:
+                    body["enter"] = {}
+            tasks.create_task(send(body), name="crowd")
+            sent += 1
+    return sent
+
+
+def shown(measured: Measured) -> list[Table]:
+    """The steps and the lines through them."""
+    steps = Table(title=f"measured on {measured.date}, {measured.machine}", title_justify="left")
+    for name in (
+        "", "quiet", "speaking", "events", "cores", "sound", "p50 ms", "p95 ms", "holes", "MB", "rungs", "others",
+    ):  # fmt: skip
+        steps.add_column(name, justify="left" if name in ("", "rungs") else "right")
+    for step in measured.steps:
+        latencies = [
+            f"{percentile(step.latencies_ms, share):.0f}" if step.latencies_ms else "" for share in (0.5, 0.95)
+        ]
+        rungs = ", ".join(f"{rung} ×{count}" for rung, count in step.rungs.items())
+        steps.add_row(
+            f"{step.where}, {step.voice}", str(step.quiet), str(step.speaking), str(step.events),
+            f"{sum(step.cpu_s.values()) / step.seconds:.2f}", f"{step.voice_s:.0f} s", *latencies, str(step.holes),
+            f"{sum(step.resident_mb.values()):.0f}", rungs, f"{step.busy_with_others:.0%}",
+        )  # fmt: skip
+    lines = Table(title="the lines through them, in thousandths of a core", title_justify="left")
+    for name in ("", "no room", "a room", "a second of sound", "an event, ms", "off by at most"):
+        lines.add_column(name, justify="right" if name else "left")
+    for where, voice in dict.fromkeys((step.where, step.voice) for step in measured.steps):
+        chosen = measured.of(where, voice)
+        for part in (None, *chosen[0].cpu_s):
+            found = line(chosen, part)
+            values = (found.start, found.room, found.voice, found.event)
+            name = f"{where}, {voice}" if part is None else f"  {part}"
+            lines.add_row(name, *(f"{1000 * value:.1f}" for value in values), f"{found.worst:.0%}")
+    return [steps, lines]
+
+
+async def main(given: argparse.Namespace, console: Console) -> None:
+    """Measures, prints and keeps."""
+    if not console.is_terminal:
+        console.width = 150
+    steps: list[Step] = []
+    with Progress(console=console) as progress:
+        for where in given.where:
+            for voice in given.voices:
+                if where == CLUSTER and voice == "finest":
+                    continue  # nobody has it behind Triton
+                steps += await measure(where, voice, given.rooms, given.seconds, progress)
+    date = datetime.now(UTC).strftime("%Y-%m-%d")
+    kept = load(given.out).steps if given.add and given.out.exists() else []
+    done = {(step.where, step.voice) for step in steps}
+    steps = [step for step in kept if (step.where, step.voice) not in done] + steps
+    measured = Measured(machine(), date, given.remark, steps)
+    save(measured, given.out)
+    for table in shown(measured):
+        console.print(table)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    places = [UP, CLUSTER]
+    parser.add_argument("--where", nargs="+", choices=places, default=places, help="default: up and cluster")
+    parser.add_argument("--voices", nargs="+", choices=VOICES, default=list(VOICES), help="default: all")
+    parser.add_argument("--rooms", nargs="+", type=int, default=[1, 2, 4, 8], help="that speak (default 1 2 4 8)")
+    parser.add_argument("--seconds", type=float, default=15, help="of each step (default 15)")
+    parser.add_argument("--remark", default="", help="kept with the figures: what else the machine did")
+    parser.add_argument("--add", action="store_true", help="keep what the file has of other voices")
+    parser.add_argument("--out", type=Path, default=FILE, help="default: the file beside this program")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(parser.parse_args(), Console()))
