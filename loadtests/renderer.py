@@ -42,7 +42,7 @@ class Renderer:
     late_frames: int = 0
     """Voice or frames of an epoch that had been stopped before."""
     voice_samples: int = 0
-    bytes: int = 0
+    arrived_bytes: int = 0
     """Of everything that arrived."""
     gaps: int = 0
     """Voice that did not follow on within its turn."""
@@ -73,7 +73,7 @@ class Renderer:
     def take(self, data: bytes) -> None:
         """One message from the stage."""
         now = time.perf_counter()
-        self.bytes += len(data)
+        self.arrived_bytes += len(data)
         frame = StageFrame.FromString(data)
         # The message that was under way for the shortest time tells the stage's clock best.
         offset = now - frame.now_sample / RATE

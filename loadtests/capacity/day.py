@@ -99,7 +99,8 @@ def day(capacity: Capacity, demand: Demand, assumed: Assumptions, seed: int, *, 
         return float(ceil((replicas * request).sum() / node))
 
     def wanted(on: float) -> Floats:
-        return np.maximum(np.ceil(planned * on / capacity.rooms), least)
+        replicas: Floats = np.maximum(np.ceil(planned * on / capacity.rooms), least)
+        return replicas
 
     replicas, nodes = _Stock(wanted(rooms[0])), _Stock(np.array([nodes_for(wanted(rooms[0]))]))
     soon, later = (max(ceil(assumed[name] / step), 1) for name in ("pod_start_s", "node_start_s"))

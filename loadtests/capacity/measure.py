@@ -98,6 +98,7 @@ async def measure(where: str, voice: str, rooms: Sequence[int], seconds: float, 
 async def _step(
     running: Target, client: httpx.AsyncClient, what: tuple[str, str], step: Wanted, name: str, seconds: float
 ) -> Step:
+    begun = await running.records(client)
     async with AsyncExitStack() as stack:
         speaking, quiet, probes = [
             [await stack.enter_async_context(watching(running.address, f"{name}-{kind}{k}")) for k in range(count)]
@@ -111,11 +112,11 @@ async def _step(
                 for number, room in enumerate(speaking)
             ]
             await asyncio.sleep(SETTLE_S + APART_S * step.speaking)
-            before = await _read(running, client, everybody)
+            before = _read(running, everybody)
             latencies, events = await asyncio.gather(
                 _typed(client, probes, seconds), _crowd(client, f"{name}-speaking0", step.crowd_per_s, seconds)
             )
-            after = await _read(running, client, everybody)
+            after = _read(running, everybody)
             rungs = Counter(
                 str(status["speech_rung"])
                 for status in (await client.get("/rooms")).json()
@@ -123,6 +124,13 @@ async def _step(
             )
             for task in telling:
                 task.cancel()
+        # Nobody speaks on into the next step.
+        for room in everybody:
+            stop = await client.post(f"/rooms/{room.room_id}/control", json={"action": "panic"})
+            stop.raise_for_status()
+        await _finished(running, client)
+        sound = sum(room.voice_s for room in everybody)
+        records = await running.records(client)
     passed = after.at_s - before.at_s
     cpu = {part: round(after.cpu_s[part] - before.cpu_s[part], 3) for part in after.cpu_s}
     others = after.machine_s - before.machine_s - sum(cpu.values()) - (after.harness_s - before.harness_s)
@@ -135,7 +143,8 @@ async def _step(
         cpu_s=cpu,
         voice_s=round(after.voice_s - before.voice_s, 2),
         events=events,
-        records={topic: after.records[topic] - before.records.get(topic, 0) for topic in sorted(after.records)},
+        records={topic: records[topic] - begun.get(topic, 0) for topic in sorted(records)},
+        sound_s=round(sound, 2),
         stream_mb=round(after.stream_mb - before.stream_mb, 3),
         resident_mb={part: round(megabytes) for part, megabytes in after.resident_mb.items()},
         latencies_ms=[round(latency, 1) for latency in latencies],
@@ -143,6 +152,16 @@ async def _step(
         rungs=dict(rungs),
         busy_with_others=round(max(others, 0.0) / (passed * (os.cpu_count() or 1)), 3),
     )
+
+
+async def _finished(running: Target, client: httpx.AsyncClient) -> None:
+    """Until no more records are finished: what was stopped is counted too."""
+    found: dict[str, int] = {}
+    for _ in range(20):
+        await asyncio.sleep(1)
+        earlier, found = found, await running.records(client)
+        if found == earlier:
+            return
 
 
 async def _silent(rooms: Sequence[Renderer]) -> None:
@@ -159,7 +178,6 @@ class _Reading:
     at_s: float
     cpu_s: dict[str, float]
     resident_mb: dict[str, float]
-    records: dict[str, int]
     voice_s: float
     stream_mb: float
     holes: int
@@ -167,16 +185,14 @@ class _Reading:
     machine_s: float
 
 
-async def _read(running: Target, client: httpx.AsyncClient, rooms: Sequence[Renderer]) -> _Reading:
-    records = await running.records(client)
+def _read(running: Target, rooms: Sequence[Renderer]) -> _Reading:
     cpu, memory = running.used()
     return _Reading(
         at_s=time.perf_counter(),
         cpu_s=cpu,
         resident_mb=memory,
-        records=records,
         voice_s=sum(room.voice_s for room in rooms),
-        stream_mb=sum(room.bytes for room in rooms) / 1e6,
+        stream_mb=sum(room.arrived_bytes for room in rooms) / 1e6,
         holes=sum(room.gaps for room in rooms),
         harness_s=time.process_time(),
         machine_s=machine_cpu_s(),

@@ -33,7 +33,9 @@ class Step:
     events: int
     """Audience events of a crowd: texts, likes and entrances, hardly one of them answered."""
     records: dict[str, int]
-    """Topic → records."""
+    """Topic → records, from the opening of the rooms until everything was finished."""
+    sound_s: float
+    """Of sound that arrived in that time."""
     stream_mb: float
     """Arrived at the renderers, one in each room."""
     resident_mb: dict[str, float]
@@ -125,9 +127,9 @@ def _not_negative(table: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def records_per_s(steps: list[Step]) -> dict[str, float]:
-    """Topic → records for a second of sound, over the speaking steps without a crowd."""
-    chosen = [step for step in steps if step.speaking and not step.events]
-    sound = sum(step.voice_s for step in chosen)
+    """Topic → records for a second of sound, over the steps without a crowd."""
+    chosen = [step for step in steps if step.sound_s and not step.events]
+    sound = sum(step.sound_s for step in chosen)
     topics = sorted({topic for step in chosen for topic in step.records})
     return {topic: sum(step.records.get(topic, 0) for step in chosen) / sound for topic in topics}
 
