@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections import Counter
 
-from deploy.chart import schema, topics
+from deploy.chart import readme, schema, topics
 from deploy.chart.policies import breaches
 from deploy.chart.render import CHART, ENVIRONMENTS, Refused, lint, render
 from deploy.chart.validation import NoDefinitions, Schemas
@@ -26,7 +26,11 @@ def main() -> int:
 
 def stale() -> dict[str, str]:
     """Generated files that are not as they would be written now: path below the project → text."""
-    wanted = {CHART / "files" / "topics.yaml": topics.text(), CHART / "values.schema.json": schema.text()}
+    wanted = {
+        CHART / "files" / "topics.yaml": topics.text(),
+        CHART / "values.schema.json": schema.text(),
+        readme.README: readme.text(),
+    }
     return {
         str(path.relative_to(ROOT)): text
         for path, text in wanted.items()

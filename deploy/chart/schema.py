@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,17 @@ SET_BY_THE_CHART = frozenset(
 
 def text() -> str:
     """The file."""
-    schema = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    return json.dumps(whole(), indent=1, ensure_ascii=False) + "\n"
+
+
+@cache
+def whole() -> dict[str, Any]:
+    """The schema."""
+    schema: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
     schema["properties"]["settings"] = own_settings()
     schema["properties"]["triton"]["properties"]["models"]["items"] = {"enum": sorted(models())}
     schema["$defs"]["readers"]["maximum"] = topics.layout(topics.AUDIENCE).partitions
-    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    return schema
 
 
 def own_settings() -> dict[str, Any]:
