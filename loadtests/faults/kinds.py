@@ -17,7 +17,7 @@ from deploy.local.slow import SlowWay
 from loadtests.faults.room import ROOM
 from services.audience.batch import pack
 from services.audience.remote import SESSION
-from services.audience.serve_app import REPLICA
+from services.audience.serve_app import REPLICA as WHO
 from services.names import NAMES
 
 AGAIN_S = 1.0
@@ -30,13 +30,17 @@ RETURN_S = 300.0
 LOOK_S = 0.1
 
 
+BRIDGE, REPLICA, HEAD = "kill the bridge", "kill a replica", "kill the Ray head"
+OF_REPLICAS = (BRIDGE, REPLICA, HEAD)
+"""Faults of a cluster in which replicas on Ray Serve decide. In the other one the audience's own process does."""
+
+
 @dataclass(frozen=True)
 class World:
     """What can be broken."""
 
     made: Cluster
     way_to_redis: SlowWay
-    ray_url: str
 
 
 Fault = Callable[[World, int], Awaitable[None]]
@@ -48,10 +52,11 @@ def faults() -> Mapping[str, Fault]:
     return {
         **{f"kill {name}": partial(_kill_service, name) for name in NAMES},
         **{f"kill {name}": partial(_kill_server, name) for name in ("kafka", "redis", "triton")},
-        "kill a replica": _kill_replica,
-        "kill the Ray head": partial(_kill_server, "ray"),
         "stop a process": _stop,
         "slow Redis": _slow,
+        BRIDGE: partial(_kill_service, "audience"),
+        REPLICA: _kill_replica,
+        HEAD: partial(_kill_server, "ray"),
     }
 
 
@@ -90,10 +95,12 @@ async def _replica(world: World) -> str | None:
     """Who has the room, HOST:PID; None while nobody answers."""
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         try:
-            answer = await client.post(f"{world.ray_url}/batch", content=pack([]), headers={SESSION: ROOM})
+            answer = await client.post(
+                f"{world.made.places['replicas']}/batch", content=pack([]), headers={SESSION: ROOM}
+            )
         except httpx.HTTPError:
             return None
-    return answer.headers[REPLICA] if answer.status_code == httpx.codes.OK else None
+    return answer.headers[WHO] if answer.status_code == httpx.codes.OK else None
 
 
 async def _stop(world: World, number: int) -> None:

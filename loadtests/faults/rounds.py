@@ -7,14 +7,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from deploy.local.cluster import cluster
 from deploy.local.kafka import KafkaServer
 from deploy.local.process import ServerFailed, free_port
 from deploy.local.slow import slow_way
-from loadtests.faults.kinds import World, faults
+from loadtests.faults.kinds import OF_REPLICAS, World, faults
 from loadtests.faults.room import People, Watcher, watching
 from loadtests.kill import thanks
 from services.core.bus.kafka import open_kafka
@@ -69,63 +69,79 @@ async def run(
 ) -> None:
     """Every fault of `names` so many times. `done` hears of each round once its gifts are counted.
 
-    A cluster in which something did not come back is thrown away, and the next fault gets a new one.
+    A cluster in which something did not come back is thrown away, and the next fault gets a new one. A fault before
+    which she does not even speak is left out.
     """
-    left = list(names)
     attempt = 0
-    while left:
-        try:
-            await _show(folder / f"cluster{attempt}", left, times, seed, voice, tell, done)
-        except _Broken as broken:
-            tell(f"{broken}; a new cluster is started")
-        attempt += 1
+    for replicas in (False, True):
+        left = [name for name in names if (name in OF_REPLICAS) == replicas]
+        while left:
+            attempt += 1
+            show = _Show(folder / f"cluster{attempt}", times, seed, voice, tell, done, replicas=replicas)
+            try:
+                await show.run(left)
+            except _Broken as broken:
+                tell(f"{broken}; a new cluster is started")
 
 
 class _Broken(Exception):
     """The cluster is of no use any more."""
 
 
-async def _show(
-    folder: Path, left: list[str], times: int, seed: int, voice: str, tell: Tell, done: Callable[[Round], None]
-) -> None:
-    """One cluster, and faults in it as long as it stays whole. Takes those from `left` that are counted."""
-    async with AsyncExitStack() as stack:
-        way = await stack.enter_async_context(slow_way())
-        made = await stack.enter_async_context(
-            cluster(
-                folder,
-                port=free_port(),
-                without=("prometheus", "spans"),
-                replicas=True,
-                settings=SETTINGS | {"LYDIA_SPEECH__OWN_VOICE": voice, "LYDIA_DATA_DIR": str(folder / "data")},
-                way_to_redis=way,
-                say=tell,
+@dataclass
+class _Show:
+    """One cluster, and faults in it as long as it stays whole."""
+
+    folder: Path
+    times: int
+    seed: int
+    voice: str
+    tell: Tell
+    done: Callable[[Round], None]
+    _: KW_ONLY
+    replicas: bool
+
+    async def run(self, left: list[str]) -> None:
+        """Takes those from `left` that are counted, or cannot be begun. Raises _Broken, ServerFailed."""
+        settings = SETTINGS | {"LYDIA_SPEECH__OWN_VOICE": self.voice, "LYDIA_DATA_DIR": str(self.folder / "data")}
+        async with AsyncExitStack() as stack:
+            way = await stack.enter_async_context(slow_way())
+            made = await stack.enter_async_context(
+                cluster(
+                    self.folder,
+                    port=free_port(),
+                    without=("prometheus", "spans"),
+                    replicas=self.replicas,
+                    settings=settings,
+                    way_to_redis=way,
+                    say=self.tell,
+                )
             )
-        )
-        broker = made.servers["kafka"]
-        assert isinstance(broker, KafkaServer), "it is ours to kill"
-        bus = await stack.enter_async_context(open_kafka(Kafka(bootstrap_servers=broker.servers)))
-        address = made.url.removeprefix("http://")
-        watcher = await stack.enter_async_context(watching(address))
-        world = World(made, way, made.places["replicas"])
-        people = People(address, random.Random(seed))
-        while left:
-            name = left[0]
-            giving = asyncio.create_task(people.run(), name="people")
-            try:
-                rounds = [
-                    await _round(world, watcher, people, name, number, seed, tell) for number in range(1, times + 1)
-                ]
-            finally:
-                people.enough.set()
-                await giving
-            tell(f"{name}: counting the thanks")
-            counted = await _counted(bus, people, rounds)
-            left.pop(0)
-            for each in counted:
-                done(each)
-            if any(each.again_s is None or each.lost for each in counted):
-                raise _Broken(f"{name}: not everything came back")
+            broker = made.servers["kafka"]
+            assert isinstance(broker, KafkaServer), "it is ours to kill"
+            bus = await stack.enter_async_context(open_kafka(Kafka(bootstrap_servers=broker.servers)))
+            address = made.url.removeprefix("http://")
+            watcher = await stack.enter_async_context(watching(address))
+            people = People(address, random.Random(self.seed))
+            while left:
+                name = left.pop(0)
+                rounds = await self._rounds(World(made, way), watcher, people, name)
+                self.tell(f"{name}: counting the thanks")
+                for each in (counted := await _counted(bus, people, rounds)):
+                    self.done(each)
+                if any(each.again_s is None or each.lost for each in counted):
+                    raise _Broken(f"{name}: not everything came back")
+
+    async def _rounds(self, world: World, watcher: Watcher, people: People, name: str) -> list[Round]:
+        giving = asyncio.create_task(people.run(), name="people")
+        try:
+            return [
+                await _round(world, watcher, people, name, number, self.seed, self.tell)
+                for number in range(1, self.times + 1)
+            ]
+        finally:
+            people.enough.set()
+            await giving
 
 
 async def _round(

@@ -22,6 +22,7 @@ from deploy.local.process import running
 from deploy.local.prometheus import Prometheus
 from deploy.local.ray import RayServe, ray_serve
 from deploy.local.redis import RedisServer
+from deploy.local.slow import SlowWay, slow_way
 from deploy.local.spans import Seen, Spans, collecting
 from services.audience import keys
 from services.audience.batch import pack
@@ -68,6 +69,8 @@ class Theatre:
     spans: Spans
     http: httpx.AsyncClient
     clock: SystemClock
+    way: SlowWay
+    """From the replicas to Redis."""
     numbers: int = 0
 
     @asynccontextmanager
@@ -128,14 +131,19 @@ async def playing(folder: Path) -> AsyncIterator[Theatre]:
     async with AsyncExitStack() as stack:
         spans = await stack.enter_async_context(collecting())
         redis = await stack.enter_async_context(running(RedisServer(folder)))
-        environment = SETTINGS | {"LYDIA_REDIS__URL": redis.url, "LYDIA_TELEMETRY__OTLP_ENDPOINT": spans.endpoint}
+        way = await stack.enter_async_context(slow_way())
+        way.target = redis.port
+        environment = SETTINGS | {
+            "LYDIA_REDIS__URL": f"redis://127.0.0.1:{way.port}",
+            "LYDIA_TELEMETRY__OTLP_ENDPOINT": spans.endpoint,
+        }
         ray = await stack.enter_async_context(ray_serve(folder, environment=environment))
         bus = await stack.enter_async_context(RedisBus(redis.url, lease_s=0.5))
         state = await stack.enter_async_context(RedisState(redis.url))
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         stage = FakeStage(bus, clock, segment_s=0.05)
         performing = asyncio.create_task(stage.run())
-        yield Theatre(ray, bus, state, stage, spans, http, clock)
+        yield Theatre(ray, bus, state, stage, spans, http, clock, way)
         performing.cancel()
         await asyncio.gather(performing, return_exceptions=True)
 
@@ -252,27 +260,28 @@ async def test_a_replica_killed_in_the_middle_loses_nothing_and_repeats_nothing(
 
 async def test_a_burst_brings_a_replica_more_and_quiet_takes_it_away_again(theatre: Theatre) -> None:
     await until(lambda: are(theatre, 2))
-    rooms = [f"burst{i}" for i in range(40)]
-    ids: list[str] = []
+    rooms = [f"burst{i}" for i in range(8)]
+
+    async def call(room: str) -> None:
+        while True:
+            await theatre.replica_of(room)
+
     async with theatre.bridge():
-
-        async def burst() -> None:
-            while True:
-                await asyncio.gather(
-                    *(theatre.publish(AudienceEvent(room_id=room, chat=Chat(text=f"第{len(ids)}次"))) for room in rooms)
-                )
-                ids.extend([await theatre.gift(room) for room in rooms[:3]])
-                await asyncio.sleep(0.2)
-
-        bursting = asyncio.create_task(burst())
+        # Each call takes long, so that few are a burst, on a fast machine as on a slow one.
+        theatre.way.delay_s = 0.1
+        calls = [asyncio.create_task(call(room)) for room in rooms]
         try:
+            ids = [await theatre.gift(room) for room in rooms]
             await until(lambda: are(theatre, 3))
         finally:
-            bursting.cancel()
-            await asyncio.gather(bursting, return_exceptions=True)
+            theatre.way.delay_s = 0.0
+            for each in calls:
+                each.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        ids += [await theatre.gift(room) for room in rooms]
         await theatre.all_heard_once(ids)
         await until(lambda: are(theatre, 2))
-        last = [await theatre.gift(room) for room in rooms[:6]]
+        last = [await theatre.gift(room) for room in rooms]
         await theatre.all_heard_once(last)
 
 
