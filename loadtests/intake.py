@@ -11,6 +11,7 @@ import asyncio
 import json
 import multiprocessing
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -352,6 +353,9 @@ async def main(given: argparse.Namespace) -> int:
     def tell(text: str) -> None:
         progress.print(text, markup=False, soft_wrap=True)
 
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)  # or a Lydia would be left behind
     where, results, failures = machine(), {}, []
     console.print(where)
     for name in given.targets:

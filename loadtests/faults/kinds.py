@@ -16,8 +16,8 @@ from deploy.local.process import LocalServer
 from deploy.local.slow import SlowWay
 from loadtests.faults.room import ROOM
 from services.audience.batch import pack
+from services.audience.remote import REPLICA as WHO
 from services.audience.remote import SESSION
-from services.audience.serve_app import REPLICA as WHO
 from services.names import NAMES
 
 AGAIN_S = 1.0

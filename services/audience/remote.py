@@ -15,6 +15,8 @@ from services.core.bus.port import Record
 
 SESSION = "x-session-id"
 """The header by which Ray Serve chooses the replica: the same room, the same replica while it is there."""
+REPLICA = "x-replica"
+"""The header of an answer that says who gave it."""
 
 
 class RemoteRooms:

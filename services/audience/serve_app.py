@@ -28,7 +28,7 @@ from starlette.responses import Response
 
 from services.audience.batch import Garbled, unpack
 from services.audience.ray_metrics import RayMetrics
-from services.audience.remote import SESSION
+from services.audience.remote import REPLICA, SESSION
 from services.audience.service import Audience
 from services.building import audience as building
 from services.building.part import Ports, Shared
@@ -43,8 +43,6 @@ ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
 FALLBACKS = 1
 """Replicas asked after the room's own. Where that one has died, it is the one whose the room is from then on."""
 HEALTH_S = 2.0
-REPLICA = "x-replica"
-"""The header of an answer that says who gave it."""
 ME = f"{socket.gethostname()}:{os.getpid()}"
 
 

@@ -27,8 +27,7 @@ from deploy.local.spans import Seen, Spans, collecting
 from services.audience import keys
 from services.audience.batch import pack
 from services.audience.bridge import Bridge
-from services.audience.remote import SESSION, RemoteRooms
-from services.audience.serve_app import REPLICA
+from services.audience.remote import REPLICA, SESSION, RemoteRooms
 from services.core import topics
 from services.core.bus.redis_streams import RedisBus
 from services.core.clock import SystemClock
