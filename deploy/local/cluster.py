@@ -30,6 +30,8 @@ from services.places import ROOT, VOICE
 from services.speech.natural.files import HASHES
 from services.speech.service import NATURAL
 
+RULES = ROOT / "charts" / "lydia" / "files" / "rules"
+"""The alerts, as a cluster of Kubernetes has them."""
 OPTIONAL = ("kafka", "triton", "prometheus", "spans")
 """What a cluster can be without: Redis carries the events too, services have their models in their own processes."""
 REPLICA_CPUS = "0.1"
@@ -174,7 +176,7 @@ async def cluster(
             scraped["ray"] = {"ray": ray.metrics}
         prometheus_port = None
         if "prometheus" not in without:
-            prometheus = Prometheus(folder / "prometheus", scraped)
+            prometheus = Prometheus(folder / "prometheus", scraped, rules=sorted(RULES.glob("*.yaml")))
             await begin("prometheus", prometheus)
             prometheus_port = prometheus.port
             made.places["metrics"] = prometheus.url

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -14,10 +14,19 @@ from deploy.local.process import LocalServer, ServerFailed, free_port
 SCRAPE_S = 2
 
 
-class Prometheus(LocalServer):
-    """Reads `targets`: job → instance → where it answers (HOST:PORT). Keeps a day of it in `folder`."""
+LYDIAS = {"source_labels": ["__name__"], "regex": "ray_(lydia_.+)", "target_label": "__name__"}
+"""Replicas hand their metrics to Ray, which puts its own prefix before Lydia's names."""
 
-    def __init__(self, folder: Path, targets: Mapping[str, Mapping[str, str]], *, port: int = 0) -> None:
+
+class Prometheus(LocalServer):
+    """Reads `targets`: job → instance → where it answers (HOST:PORT). Keeps a day of it in `folder`.
+
+    `rules` are rule files. Nobody is told of alerts: they are to be seen at `url`/alerts.
+    """
+
+    def __init__(
+        self, folder: Path, targets: Mapping[str, Mapping[str, str]], *, port: int = 0, rules: Sequence[Path] = ()
+    ) -> None:
         binary = shutil.which("prometheus")
         if binary is None:
             raise ServerFailed("Prometheus is missing. Mend: run deploy/prometheus.sh")
@@ -26,9 +35,11 @@ class Prometheus(LocalServer):
         self._folder = folder
         self._configuration = {
             "global": {"scrape_interval": f"{SCRAPE_S}s", "scrape_timeout": f"{SCRAPE_S}s"},
+            "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {
                     "job_name": job,
+                    "metric_relabel_configs": [LYDIAS],
                     "static_configs": [
                         {"targets": [address], "labels": {"instance": instance}}
                         for instance, address in instances.items()

@@ -230,7 +230,7 @@ async def test_prometheus_reads_what_ray_serve_and_each_replica_count(theatre: T
             return len(found.raise_for_status().json()["data"]["result"])
 
         async def both_replicas() -> bool:
-            return await counted('sum by (replica) (ray_lydia_turns_total{lane="paid"}) > 0') >= 2
+            return await counted('sum by (replica) (lydia_turns_total{lane="paid"}) > 0') >= 2
 
         async def the_deployment() -> bool:
             return await counted('ray_serve_deployment_request_counter_total{deployment="rooms"} > 0') > 0

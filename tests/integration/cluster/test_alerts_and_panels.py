@@ -1,0 +1,102 @@
+"""A short, healthy show on the real cluster: every panel of our metrics and Triton's has data, and no alert fires.
+
+The name puts it before the tests that break things: afterwards alerts would fire, and rightly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from deploy.alerts.rules import ALERTS
+from deploy.dashboards.ask import Prometheus, Series
+from deploy.dashboards.every import DASHBOARDS
+from deploy.local.cluster import Cluster
+from deploy.local.prometheus import SCRAPE_S
+from loadtests.renderer import watching
+from tests.integration.cluster.test_cluster import address, client, seen, write
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+ROOM = "panels"
+HERE = ("lydia", "triton")
+"""Whose metrics are scraped in this cluster."""
+INTERVAL_S = 30
+ASKED = 20
+"""How often a panel without data is asked again: what is sampled every ten seconds comes late."""
+
+
+@asynccontextmanager
+async def on_duty(made: Cluster) -> AsyncIterator[None]:
+    """An operator's console is open, and a page that reports as pages do."""
+
+    async def ask() -> None:
+        async with (
+            client(made) as http,
+            connect(f"ws://{address(made)}/rooms/{ROOM}/stream", max_queue=1000) as page,
+        ):
+            while True:
+                (await http.get(f"/rooms/{ROOM}/queue")).raise_for_status()
+                await page.send(json.dumps({"played": {"drift_ms": 4.0}, "label_shown": True}))
+                await asyncio.sleep(1)
+
+    console = asyncio.create_task(ask(), name="console and page")
+    try:
+        yield
+    finally:
+        console.cancel()
+        await asyncio.gather(console, return_exceptions=True)
+
+
+async def show(made: Cluster) -> None:
+    """A question and a gift, answered aloud."""
+    async with watching(address(made), ROOM) as renderer, client(made) as http:
+        gift = {"viewer": {"id": "u2", "name": "Bo"}, "gift": {"name": "玫瑰", "count": 1, "value_fen": 100}}
+        given = await http.post(f"/rooms/{ROOM}/messages", json=gift)
+        assert given.status_code == 202, given.text
+        event_ids = [given.json()["event_id"], await write(made, ROOM, "你喜欢吃什么？")]
+        for event_id in event_ids:
+            await seen(renderer, lambda event_id=event_id: event_id in renderer.first_voice)  # type: ignore[misc]
+        await seen(renderer, lambda: not renderer.speaking)
+
+
+async def test_panels_have_data_and_alerts_are_silent_while_all_is_well(made: Cluster) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http, on_duty(made):
+        prometheus = Prometheus(http, made.places["metrics"], interval_s=INTERVAL_S)
+        await show(made)
+        wanted = {
+            (board.name, panel.title.en, query.expr)
+            for board in DASHBOARDS
+            for panel in board.panels
+            if panel.source in HERE and not panel.quiet
+            for query in panel.queries
+        }
+        empty = set(wanted)
+
+        for _ in range(ASKED):
+            for panel in sorted(empty):
+                if await prometheus.now(panel[2]):
+                    empty.discard(panel)
+            if not empty:
+                break
+            await asyncio.sleep(SCRAPE_S)
+        assert sorted(empty) == [], "these have no data after a show"
+        assert len(wanted) > 50
+        quiet = [panel for board in DASHBOARDS for panel in board.panels if panel.source in HERE and panel.quiet]
+        for query in (query for panel in quiet for query in panel.queries):
+            await prometheus.now(query.expr)  # may be empty, and must be a query
+        noisy: dict[str, list[Series]] = {}
+        for _ in range(ASKED):  # a machine that has much to do may miss a moment, which is no alert
+            noisy = {alert.name: found for alert in ALERTS if (found := await prometheus.now(alert.expr))}
+            if not noisy:
+                break
+            await asyncio.sleep(SCRAPE_S)
+        assert noisy == {}
+        assert await prometheus.broken_rules() == []
+        assert await prometheus.firing() == []
