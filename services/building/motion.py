@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import logging
+
 from services.building.part import Part, Ports, Shared
-from services.core.inference import Inference, InProcess, Placed
+from services.core.inference import Inference, InProcess, Model, Placed
 from services.core.settings import Settings
 from services.motion.model.rules import Rules
-from services.motion.service import RULES, Motion
+from services.motion.service import NETWORK, RULES, Motion
+
+log = logging.getLogger(__name__)
 
 RULES_HERE = "motion.rules-here"
 """The same rules in this process, for when no model server answers: they cost next to nothing."""
 
 
-def build(_settings: Settings, ports: Ports, _shared: Shared) -> Part:
-    """Moves her by rules."""
+def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
+    """Moves her by rules, and by ear where nobody knows the phonemes."""
+    # Her own voices all tell their phonemes: only a foreign one needs an ear, and the time to load it.
+    foreign = bool(settings.speech.base_url)
     inference: Inference
     if ports.models is None:
-        rungs: tuple[str, ...] = (RULES,)
-        inference = InProcess({RULES: Rules()})
+        here: dict[str, Model] = {RULES: Rules()}
+        if foreign and (network := _network()) is not None:
+            here[NETWORK] = network
+        rungs = tuple(rung for rung in (NETWORK, RULES) if rung in here)
+        inference = InProcess(here)
     else:
-        rungs = (RULES, RULES_HERE)
-        inference = Placed(InProcess({RULES_HERE: Rules()}), ports.models, {RULES})
-    motion = Motion(ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs)
-    return Part({"motion": motion}, rung=rungs[0], drain=motion.drain)
+        there = (NETWORK, RULES) if foreign else (RULES,)
+        rungs = (*there, RULES_HERE)
+        inference = Placed(InProcess({RULES_HERE: Rules()}), ports.models, there)
+    motion = Motion(ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, by_ear=(NETWORK,))
+    return Part({"motion": motion}, rung=RULES, drain=motion.drain)
+
+
+def _network() -> Model | None:
+    """The network, or nothing when it does not load: then the rules move her by ear."""
+    from services.motion.model.network.rung import ByEar, Net
+
+    try:
+        return ByEar(Net())
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        log.warning("the rules move her by ear, for the network does not load: %s", error)
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 
 from services.core import topics
@@ -21,7 +21,7 @@ from services.core.turns import TurnWorker
 
 log = logging.getLogger(__name__)
 
-RULES = "motion.rules"
+NETWORK, RULES = "motion.network", "motion.rules"
 CHUNK_S = 1.0
 """How long a rung may take for one chunk. Later than that, the voice is on the stage without it."""
 
@@ -39,12 +39,17 @@ class Motion:
         clock: Clock,
         telemetry: Telemetry,
         rungs: Sequence[str] = (RULES,),
+        *,
+        by_ear: Collection[str] = (),
     ) -> None:
-        """`rungs`: names of models, best first."""
+        """`rungs`: names of models, best first. Those `by_ear` are asked only about a voice whose phonemes nobody
+        knows: the others do better when they are told.
+        """
         self._bus = bus
         self._inference = inference
         self._clock = clock
         self._telemetry = telemetry
+        self._by_ear = frozenset(by_ear)
         self._ladder = Ladder(rungs, clock, telemetry.metrics, service="motion")
         self._worker = TurnWorker(bus, state, telemetry, service="motion")
 
@@ -67,6 +72,8 @@ class Motion:
     async def _frames(self, chunk: VoiceChunk, request_id: str) -> MotionChunk:
         """The best rung's frames. Raises ModelFailed when no rung has any."""
         for rung in self._ladder.usable():
+            if rung in self._by_ear and chunk.phonemes:
+                continue
             try:
                 with self._telemetry.span(f"infer {rung}"):
                     frames = await self._ask(rung, chunk, request_id)

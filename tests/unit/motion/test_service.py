@@ -48,12 +48,20 @@ class Stuck:
 
 
 class Room:
-    def __init__(self, **rungs: Model) -> None:
+    def __init__(self, *, by_ear: tuple[str, ...] = (), **rungs: Model) -> None:
         self.clock = LoopClock()
         self.bus, self.state = MemoryBus(), MemoryState(self.clock)
         self.telemetry = Telemetry("test")
         models = {f"motion.{name}": model for name, model in rungs.items()} or {"motion.rules": Rules()}
-        self.motion = Motion(self.bus, self.state, InProcess(models), self.clock, self.telemetry, rungs=tuple(models))
+        self.motion = Motion(
+            self.bus,
+            self.state,
+            InProcess(models),
+            self.clock,
+            self.telemetry,
+            rungs=tuple(models),
+            by_ear=[f"motion.{name}" for name in by_ear],
+        )
 
     async def publish(self, chunk: VoiceChunk) -> None:
         name = f"{chunk.turn_id} {chunk.sequence}"
@@ -171,3 +179,48 @@ async def test_a_chunk_that_no_rung_moves_is_buried_and_the_turn_goes_on() -> No
     buried = [record async for record in room.bus.read(topics.dead(topics.VOICE))]
     assert len(buried) == 1
     assert "ModelFailed" in buried[0].headers["lydia_reason"]
+
+
+class Named:
+    """A rung that always answers."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def ready(self) -> bool:
+        return True
+
+    async def stream(self, request: VoiceChunk) -> AsyncIterator[MotionChunk]:
+        yield MotionChunk(turn_id=request.turn_id, sequence=request.sequence, rung=self._name)
+
+
+async def rungs_used(room: Room, chunks: list[VoiceChunk]) -> list[str]:
+    task = asyncio.create_task(room.motion.run())
+    for chunk in chunks:
+        await room.publish(chunk)
+    await asyncio.sleep(1)
+    task.cancel()
+    return [frames.rung for _, frames in await room.frames()]
+
+
+@virtual_time
+async def test_a_voice_whose_phonemes_nobody_knows_is_moved_by_ear() -> None:
+    room = Room(by_ear=("ear",), ear=Named("ear"), rules=Named("rules"))
+    chunks = voice([sentence()], known=False)
+    assert await rungs_used(room, chunks) == ["ear"] * len(chunks)
+    assert room.count("lydia_rung_used_total", "motion.ear") == 1
+
+
+@virtual_time
+async def test_a_voice_that_tells_its_phonemes_is_moved_by_rules() -> None:
+    room = Room(by_ear=("ear",), ear=Named("ear"), rules=Named("rules"))
+    chunks = voice([sentence()])
+    assert await rungs_used(room, chunks) == ["rules"] * len(chunks)
+
+
+@virtual_time
+async def test_the_rules_take_over_from_an_ear_that_fails_and_it_is_counted() -> None:
+    room = Room(by_ear=("broken",), broken=Broken(), rules=Rules())
+    chunks = voice([sentence()], known=False)
+    assert await rungs_used(room, chunks) == ["broken"] + ["rules"] * (len(chunks) - 1)
+    assert room.count("lydia_rung_failed_total", "motion.broken") == 1

@@ -42,13 +42,13 @@ def voice(epoch: int, sequence: int, start: int, length: int, *, segment: int = 
     )
 
 
-def frames(epoch: int, sequence: int) -> MotionChunk:
-    return MotionChunk(turn_id=f"turn{epoch}", epoch=epoch, sequence=sequence, frame_count=1)
+def frames(epoch: int, sequence: int, start: int) -> MotionChunk:
+    return MotionChunk(turn_id=f"turn{epoch}", epoch=epoch, sequence=sequence, start_sample=start, frame_count=1)
 
 
 def give(timeline: Timeline, chunk: VoiceChunk, now: int) -> None:
     assert timeline.voice(chunk, now)
-    assert timeline.motion(frames(chunk.epoch, chunk.sequence))
+    assert timeline.motion(frames(chunk.epoch, chunk.sequence, chunk.start_sample))
 
 
 def play(timeline: Timeline, since: int, until: int) -> list[tuple[int, Effect]]:
@@ -135,7 +135,7 @@ def test_a_superseding_turn_replaces_the_old_one_only_when_its_first_chunk_is_th
     assert only(Sound, play(timeline, RATE, 2 * RATE))
     assert timeline.voice(voice(2, 0, 0, 2_400), 2 * RATE)
     assert not only(Silence, play(timeline, 2 * RATE, 2 * RATE + 10))
-    assert timeline.motion(frames(2, 0))
+    assert timeline.motion(frames(2, 0, 0))
     seen = play(timeline, 2 * RATE + 20, 3 * RATE)
     kinds = [type(effect) for _, effect in seen]
     assert kinds.index(Silence) < kinds.index(Began) < kinds.index(Sound)
@@ -152,7 +152,7 @@ def test_voice_is_performed_without_its_frames_when_they_do_not_come() -> None:
     timeline = Timeline(lead=LEAD, ahead=AHEAD)
     timeline.voice(voice(1, 0, 0, 24_000, last=True), 0)
     play(timeline, 0, GRACE)
-    assert timeline.motion(frames(1, 0))
+    assert timeline.motion(frames(1, 0, 0))
     assert only(Pose, play(timeline, GRACE + 1, GRACE + 10))
 
 
@@ -184,7 +184,7 @@ def test_chunks_may_come_twice_and_in_any_order() -> None:
     random.Random(1).shuffle(shuffled)
     for chunk in shuffled:
         timeline.voice(chunk, 0)
-        timeline.motion(frames(1, chunk.sequence))
+        timeline.motion(frames(1, chunk.sequence, chunk.start_sample))
     seen = play(timeline, 0, 5 * RATE)
     assert b"".join(s.pcm for s in only(Sound, seen)) == b"".join(c.pcm_s16le for c in chunks)
     assert only(Report, seen)[-1].heard_segments == 10
@@ -208,7 +208,7 @@ def test_a_thousand_random_interruptions_leave_nothing_of_an_old_epoch() -> None
     for _ in range(1_000):
         for k in range(chance.randrange(1, 4)):
             timeline.voice(voice(epoch, k, 4_800 * k, 4_800), now)
-            timeline.motion(frames(epoch, k))
+            timeline.motion(frames(epoch, k, 4_800 * k))
         for _, effect in play(timeline, now, now + chance.randrange(RATE)):
             assert not isinstance(effect, Sound) or effect.epoch > dead
         now += RATE
@@ -218,3 +218,19 @@ def test_a_thousand_random_interruptions_leave_nothing_of_an_old_epoch() -> None
             dead = epoch
         epoch += 1
     assert STARVED > 0
+
+
+def test_frames_of_a_rung_that_listens_ahead_have_their_own_place() -> None:
+    """They may begin before their chunk's voice; those that come after it was placed do so too."""
+    timeline = Timeline(lead=LEAD, ahead=AHEAD)
+    late = 5 * FRAME
+    for sequence, start in ((0, 0), (1, 2_400)):
+        assert timeline.voice(voice(1, sequence, start, 2_400, last=sequence == 1), 0)
+    assert timeline.motion(MotionChunk(turn_id="turn1", epoch=1, sequence=0, frame_count=1))
+    seen = timeline.advance(0)
+    (began,) = (effect.start for effect in seen if isinstance(effect, Began))
+    seen += timeline.advance(GRACE)
+    answer = MotionChunk(turn_id="turn1", epoch=1, sequence=1, frame_count=11, start_sample=2_400 - late)
+    assert timeline.motion(answer)
+    seen += timeline.advance(GRACE + 1)
+    assert [pose.start for pose in seen if isinstance(pose, Pose)] == [began, began + 2_400 - late]

@@ -32,9 +32,9 @@ SHAPES = (4.0, 2.0, 2.0, 2.0, 3.0, 3.0, 2.0)
 """What errors of jaw, lips and tongue weigh."""
 MUSTS = (2.0, 2.0, 1.0)
 """What errors of shut lips, of lip and teeth that touch and of teeth that nearly meet weigh."""
-MISSED = 3.0
+MISSED = 5.0
 """How much more it weighs when one of these is not seen than when it is seen without need."""
-SQUARES, MOVES, ROWS = 20.0, 60.0, 4.0
+SQUARES, MOVES, ROWS = 20.0, 200.0, 4.0
 """What squared errors, errors of motion from frame to frame and errors of the finished rows weigh."""
 
 
