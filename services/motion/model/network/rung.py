@@ -49,6 +49,8 @@ EMOTIONS = len(MOODS)
 PLACE = {emotion: place for place, emotion in enumerate(MOODS)}
 MAX_TURNS = 256
 """Turns remembered at once; the one longest untouched is forgotten."""
+COMES_S = 0.1
+"""From rest into what is heard first."""
 STANDS_OUT = 0.35
 """How far she nods where the hands beat too."""
 
@@ -127,6 +129,8 @@ class _Turn:
     start: int
     """The sample of the listener's first one."""
     heard_until: int
+    from_rest: bool
+    """Nothing of the turn was performed before `start`."""
     shown: int = 0
     """Frames given out since `start`."""
     segment: int | None = None
@@ -170,9 +174,9 @@ class ByEar:
             return answered
         turn = self._turns.get(chunk.turn_id)
         if chunk.sequence == 0 or turn is None:
-            turn = _Turn(Performance(chunk.turn_id), Listener(self._net), chunk.start_sample, chunk.start_sample)
+            turn = self._begin(chunk, Performance(chunk.turn_id))
         elif turn.heard_until != chunk.start_sample:
-            turn = _Turn(turn.performance, Listener(self._net), chunk.start_sample, chunk.start_sample)
+            turn = self._begin(chunk, turn.performance)
         self._turns[chunk.turn_id] = turn
         answer = self._answers[chunk.turn_id] = _frames(turn, chunk)
         for remembered in (self._turns, self._answers):
@@ -186,6 +190,10 @@ class ByEar:
     def forget(self, turn_id: str) -> None:
         """A turn's next chunk begins it anew, whichever it is."""
         self._turns.pop(turn_id, None)
+
+    def _begin(self, chunk: VoiceChunk, performance: Performance) -> _Turn:
+        start = chunk.start_sample
+        return _Turn(performance, Listener(self._net), start, start, from_rest=chunk.sequence == 0)
 
 
 def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
@@ -209,6 +217,8 @@ def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
     first = turn.start + turn.shown * FRAME_SAMPLES
     turn.shown += len(rows)
     t = (first + FRAME_SAMPLES * np.arange(len(rows))) / SAMPLE_RATE
+    if turn.from_rest:
+        rows *= ease((t - turn.start / SAMPLE_RATE) / COMES_S)[:, None]
     if len(rows):
         _beats(turn.performance, controls[:, NOD_AMOUNT], t)
         rows += turn.performance.rows(t)

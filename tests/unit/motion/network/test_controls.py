@@ -6,7 +6,7 @@ import numpy as np
 
 from services.motion import lips
 from services.motion.frames import FRAME_RATE
-from services.motion.model.network.controls import GAIN, NOD_AMOUNT, SIZE, controls, nods
+from services.motion.model.network.controls import GAIN, SIZE, controls, nods
 from services.speech.sound import silence
 from tests.unit.motion.network.speech import babble
 from tests.unit.motion.voices import frame, phonemes

@@ -1,4 +1,4 @@
-"""The rung `motion.network`: the same frames however a voice is cut, at most 100 ms late, none missing, at rest again."""
+"""The rung `motion.network`: the same frames however a voice is cut, at most 100 ms late, none missing."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def test_a_turn_begins_and_ends_at_rest(net: Net) -> None:
     frames = performed(net, cut(babble(2), emotion=EMOTION_JOY, gesture=GESTURE_WAVE))
     assert np.abs(frames.face[-1]).max() == 0
     assert np.abs(frames.joints[-1, :, :3]).max() == 0
-    assert np.abs(frames.joints[0, :, :3]).max() < 0.01
+    assert np.abs(frames.face[0]).max() == 0
+    assert np.abs(frames.joints[0, :, :3]).max() < 0.001
     assert np.abs(np.diff(frames.joints, axis=0)).max() < 0.08
     assert frames.face[:, : face.SHAPES].min() >= 0
     assert frames.face[:, : face.SHAPES].max() <= 1
@@ -104,8 +105,8 @@ def test_a_turn_begins_and_ends_at_rest(net: Net) -> None:
 
 def test_silence_leaves_the_mouth_shut_and_still(net: Net) -> None:
     frames = performed(net, cut(np.zeros(3 * SAMPLE_RATE, np.float32)))
-    assert frames.face[:, face.MOUTH].std(0).max() < 0.01
-    assert frames.face[:, face.JAW_OPEN].max() < 0.1
+    assert frames.face[30:180, face.MOUTH].std(0).max() < 0.01
+    assert face.aperture(frames.face).max() < 0.1
 
 
 def test_a_mood_shows_in_face_and_posture(net: Net) -> None:
