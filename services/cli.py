@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
     _motion_arguments(networks.add_parser("motion", help="what moves her face to a voice that it only hears"))
+    _chat_arguments(networks.add_parser("chat", help="what finds her words"))
     planning = commands.add_parser("plan-training", help="say how long a training takes and what it needs")
     _planning_arguments(planning)
     commands.add_parser("doctor", help="say what is wrong on this machine, and how to mend it")
@@ -268,11 +269,21 @@ def _motion_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _chat_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.chat.model.command import add_arguments
+
+    add_arguments(parser)
+
+
 def _train(given: argparse.Namespace) -> int:
     if given.network == "motion":
         from services.motion.model.network.command import run as train_motion
 
         return train_motion(given)
+    if given.network == "chat":
+        from services.chat.model import command
+
+        return command.run(given)
     from services.speech.model.vocoder.command import run
 
     return run(given)

@@ -157,6 +157,12 @@ class OpenAI(Section):
     total_s: float = Field(20.0, gt=0, le=120, description="how long one answer may take in all")
 
 
+class Chat(OpenAI):
+    """Her words: an OpenAI-compatible server where one is set, her own network where it is on, else her persona."""
+
+    network: bool = Field(False, description="answer chat with her own network before the hand-written persona")
+
+
 class Speech(OpenAI):
     """An OpenAI-compatible server for her voice. Unset: one of her own voices speaks."""
 
@@ -318,7 +324,7 @@ class Settings(Section):
     auth: Auth = Auth()
     douyin: Douyin = Douyin()
     audience: Audience = Audience()
-    chat: OpenAI = OpenAI()
+    chat: Chat = Chat()
     speech: Speech = Speech()
     stage: Stage = Stage()
     triton: Triton = Triton()

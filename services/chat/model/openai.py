@@ -8,32 +8,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import httpx
 
-from services.chat.clauses import Splitter
 from services.chat.persona import Persona
-from services.core import events
-from services.core.events import (
-    EMOTION_NEUTRAL,
-    GESTURE_NONE,
-    ChatRequest,
-    Emotion,
-    Gesture,
-    HistoryLine,
-    TextSegment,
-)
+from services.chat.tags import EMOTIONS, GESTURES
+from services.chat.written import segments
+from services.core.events import ChatRequest, HistoryLine, TextSegment
 from services.core.inference import ModelFailed
 from services.core.settings import OpenAI as Settings
 
 RUNG = "openai"
 MOST_TOKENS = 160
 MOST_LINE_BYTES = 64_000
-_TAG = re.compile(r"\[(\w{1,20})\]\s*")
-_OPEN_TAG = re.compile(r"\[\w{0,20}$")
-_MARKDOWN = re.compile(r"[*_`#>]+")
 _FENCE = re.compile(r"[<>]")
 _THINK, _THOUGHT = "<think>", "</think>"
 
@@ -60,8 +49,8 @@ class OpenAIChat:
     def __init__(self, settings: Settings, persona: Persona, client: httpx.AsyncClient) -> None:
         self._settings = settings
         self._system = RULES.format(
-            emotions=", ".join(name.removeprefix("EMOTION_").lower() for name in Emotion.keys()[1:]),
-            gestures=", ".join(name.removeprefix("GESTURE_").lower() for name in Gesture.keys()[1:]),
+            emotions=", ".join(EMOTIONS),
+            gestures=", ".join(GESTURES),
             canon=persona.canon,
         )
         key = settings.api_key
@@ -76,13 +65,13 @@ class OpenAIChat:
         # What counts is what can be spoken: a server that only thinks, or only keeps the line open, has said nothing.
         begin = asyncio.get_running_loop().time()
         patience = min(self._settings.first_s, self._settings.total_s)
-        async with aclosing(self._segments(request)) as segments:
+        async with aclosing(segments(self._spoken(request), request, rung=RUNG)) as answer:
             while True:
                 try:
                     # The time runs only while the server is waited for, never while somebody uses a segment: there the
                     # cancellation would hit the wrong task.
                     async with asyncio.timeout_at(begin + patience):
-                        segment = await anext(segments, None)
+                        segment = await anext(answer, None)
                 except FAILURES as error:
                     raise ModelFailed(f"the server for chat failed: {type(error).__name__}") from None
                 if segment is None:
@@ -90,38 +79,12 @@ class OpenAIChat:
                 patience = self._settings.total_s
                 yield segment
 
-    async def _segments(self, request: ChatRequest) -> AsyncGenerator[TextSegment]:
-        turn, sequence = request.turn, 0
-        splitter, thoughts, tags = Splitter(), _Thoughts(), _Tags()
-        ready: list[str] = []
+    async def _spoken(self, request: ChatRequest) -> AsyncIterator[str]:
+        """What the server writes, without what it only thinks."""
+        thoughts = _Thoughts()
         async for piece in self._pieces(request):
-            ready += splitter.push(tags.without(thoughts.without(piece)))
-            while len(ready) > 1 or (ready and sequence == 0):
-                # One is kept back, so that the last one can be marked; the very first goes out at once.
-                yield self._segment(request, sequence, ready.pop(0), tags, last=False)
-                sequence += 1
-        ready += splitter.push(tags.without(thoughts.rest()) + tags.rest())
-        ready += splitter.finish()
-        if not ready and sequence == 0:
-            raise ModelFailed(f"the server for chat said nothing to turn {turn.turn_id}")
-        for place, text in enumerate(ready or [""]):
-            yield self._segment(request, sequence + place, text, tags, last=place >= len(ready) - 1)
-
-    def _segment(self, request: ChatRequest, sequence: int, text: str, tags: _Tags, *, last: bool) -> TextSegment:
-        turn = request.turn
-        return TextSegment(
-            room_id=turn.room_id,
-            turn_id=turn.turn_id,
-            epoch=turn.epoch,
-            sequence=sequence,
-            text=_MARKDOWN.sub("", text),
-            emotion=tags.emotion,
-            intensity=0.6,
-            gesture=tags.take_gesture(),
-            last=last,
-            lane=turn.lane,
-            rung=RUNG,
-        )
+            yield thoughts.without(piece)
+        yield thoughts.rest()
 
     async def _pieces(self, request: ChatRequest) -> AsyncIterator[str]:
         """Text as the server writes it."""
@@ -201,38 +164,6 @@ class _Thoughts:
     def rest(self) -> str:
         """What was kept back and is no mark after all."""
         return "" if self._thinking else self._kept
-
-
-class _Tags:
-    """Takes the control tags out of the text, also when they come in parts."""
-
-    def __init__(self) -> None:
-        self.emotion: Emotion = EMOTION_NEUTRAL
-        self._gesture: Gesture = GESTURE_NONE
-        self._kept = ""
-
-    def without(self, piece: str) -> str:
-        """The text without tags; what may still become a tag is kept back."""
-        text = _TAG.sub(self._note, self._kept + piece)
-        begun = _OPEN_TAG.search(text)
-        self._kept = text[begun.start() :] if begun else ""
-        return text[: begun.start()] if begun else text
-
-    def rest(self) -> str:
-        """What was kept back and is no tag after all."""
-        kept, self._kept = self._kept, ""
-        return kept.lstrip("[")
-
-    def take_gesture(self) -> Gesture:
-        """The gesture for the next segment, once."""
-        gesture, self._gesture = self._gesture, GESTURE_NONE
-        return gesture
-
-    def _note(self, found: re.Match[str]) -> str:
-        name = found[1].upper()
-        self.emotion = getattr(events, f"EMOTION_{name}", self.emotion)
-        self._gesture = getattr(events, f"GESTURE_{name}", self._gesture)
-        return ""
 
 
 def _asked(request: ChatRequest) -> str:

@@ -1,0 +1,54 @@
+"""The prompt: persona facts that retrieval found, what this viewer said before, and what is asked now.
+
+    <|begin|> <|fact|>self.age 十九岁 <|viewer|>… <|lydia|>[joy]… <|end|> <|viewer|>你多大 <|lydia|>
+
+Her answer follows, up to <|end|>. What she said before stands there as it was heard, without tags. Her words write
+`{viewer}` for the viewer's name, which is filled in when spoken: names are exact, and no stranger's name goes through
+the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from services.chat.model.tokenizer import BEGIN, END, FACT, LYDIA, VIEWER, Tokenizer
+from services.chat.persona import Language
+from services.chat.tags import Tags
+from services.core.yaml_files import read_yaml
+
+FACTS = Path(__file__).with_name("facts.yaml")
+MOST_ASKED, MOST_PAST, MOST_SAID = 64, 40, 48
+"""Tokens of what is asked, of what was asked before, of what she answered then; the first ones are kept."""
+PAST_TURNS = 2
+
+
+class Facts:
+    """What retrieval may put into a prompt."""
+
+    def __init__(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        self._facts = facts
+
+    @classmethod
+    def read(cls, path: Path = FACTS) -> Facts:
+        """The facts of the file."""
+        return cls(read_yaml(path))
+
+    def text(self, intent: str, tongue: Language) -> str:
+        """The name of what was found, with its fact where there is a short one."""
+        fact = self._facts.get(intent)
+        return f"{intent} {fact[tongue]}" if fact else intent
+
+
+def prompt(
+    tokenizer: Tokenizer, asked: str, *, facts: Sequence[str] = (), past: Sequence[tuple[str, str]] = ()
+) -> list[int]:
+    """Tokens up to where her answer begins. `past`: what was asked and what she answered, oldest first."""
+    begin, end, fact, viewer, lydia = map(tokenizer.mark, (BEGIN, END, FACT, VIEWER, LYDIA))
+    tokens = [begin]
+    for text in facts:
+        tokens += [fact, *tokenizer.encode(text)]
+    for before, said in past[-PAST_TURNS:]:
+        tokens += [viewer, *tokenizer.encode(before)[:MOST_PAST]]
+        tokens += [lydia, *tokenizer.encode_marked(Tags().without(said))[:MOST_SAID], end]
+    return [*tokens, viewer, *tokenizer.encode(asked)[:MOST_ASKED], lydia]

@@ -1,0 +1,51 @@
+"""Text segments from what a model writes piece by piece: its tags become emotions and gestures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from services.chat.clauses import Splitter
+from services.chat.tags import Tags
+from services.core.events import ChatRequest, TextSegment
+from services.core.inference import ModelFailed
+
+INTENSITY = 0.6
+"""Models say what she feels, not how much of it."""
+_MARKDOWN = re.compile(r"[*_`#>]+")
+
+
+async def segments(pieces: AsyncIterator[str], request: ChatRequest, *, rung: str) -> AsyncGenerator[TextSegment]:
+    """Segments, each as soon as its end is certain. Raises ModelFailed when nothing was written."""
+    sequence = 0
+    splitter, tags = Splitter(), Tags()
+    ready: list[str] = []
+    async for piece in pieces:
+        ready += splitter.push(tags.without(piece))
+        while len(ready) > 1 or (ready and sequence == 0):
+            # One is kept back, so that the last one can be marked; the very first goes out at once.
+            yield _segment(request, sequence, ready.pop(0), tags, rung, last=False)
+            sequence += 1
+    ready += splitter.push(tags.rest())
+    ready += splitter.finish()
+    if not ready and sequence == 0:
+        raise ModelFailed(f"nothing was written to turn {request.turn.turn_id}")
+    for place, text in enumerate(ready or [""]):
+        yield _segment(request, sequence + place, text, tags, rung, last=place >= len(ready) - 1)
+
+
+def _segment(request: ChatRequest, sequence: int, text: str, tags: Tags, rung: str, *, last: bool) -> TextSegment:
+    turn = request.turn
+    return TextSegment(
+        room_id=turn.room_id,
+        turn_id=turn.turn_id,
+        epoch=turn.epoch,
+        sequence=sequence,
+        text=_MARKDOWN.sub("", text),
+        emotion=tags.emotion,
+        intensity=INTENSITY,
+        gesture=tags.take_gesture(),
+        last=last,
+        lane=turn.lane,
+        rung=rung,
+    )
