@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NAMES = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
+NAMES: Mapping[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
 NAME = "model.safetensors"
 
 

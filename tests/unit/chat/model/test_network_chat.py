@@ -18,6 +18,7 @@ from services.chat.model.tokenizer import Tokenizer
 from services.chat.model.writer import MOST_TOKENS, Writer
 from services.chat.retrieval import Match, Retrieval
 from services.core.events import ChatRequest, HistoryLine, SilenceCause, TextSegment, Turn
+from services.core.inference import ModelFailed
 from services.core.moderation import Moderator
 from tests.unit.chat.fakes import PERSONA, asked, gave
 
@@ -122,6 +123,11 @@ async def test_who_closes_the_answer_stops_the_writing(tokenizer: Tokenizer) -> 
     written = script.written
     await asyncio.sleep(0.05)
     assert script.written == written < 10
+
+
+async def test_a_network_that_finds_no_words_fails_so_that_the_next_rung_answers(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ModelFailed):
+        await say(rung(Script("[joy]", tokenizer=tokenizer)), asked("你好"))
 
 
 async def test_gifts_silences_and_cries_for_help_are_the_personas(tokenizer: Tokenizer) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from services.chat.clauses import weight
 from services.chat.model import dialogues, grammar
@@ -18,7 +20,7 @@ from services.chat.model.tokenizer import Tokenizer
 from services.chat.model.weights import read, write
 from services.chat.retrieval import example_texts, normal
 from services.chat.tags import Tags
-from services.core.events import TextSegment
+from services.core.events import EMOTION_JOY, GESTURE_NONE, TextSegment
 from services.core.moderation import Moderator
 from services.core.yaml_files import read_yaml
 from tests.unit.chat.fakes import PERSONA
@@ -55,7 +57,9 @@ def test_every_answer_of_the_persona_to_a_question_of_fact_is_judged_right_and_f
     for fact in read_yaml(FACTS):
         for line in PERSONA.intents[fact].answers:
             for text in (line.zh, line.en):
-                verdict = judge.judge(fact, [TextSegment(text=text, emotion=line.emotion, gesture=1, last=True)])
+                verdict = judge.judge(
+                    fact, [TextSegment(text=text, emotion=line.emotion, gesture=GESTURE_NONE, last=True)]
+                )
                 assert verdict.right and not verdict.contradicts and verdict.well_formed, (fact, text)
 
 
@@ -65,7 +69,7 @@ def test_every_answer_of_the_persona_to_a_question_of_fact_is_judged_right_and_f
      ("self.home", "我住在上海市。"), ("self.birthday", "我的生日是五月。")],
 )  # fmt: skip
 def test_contradictions_of_her_facts_are_seen(fact: str, answer: str) -> None:
-    verdict = Judge().judge(fact, [TextSegment(text=answer, emotion=1, gesture=1, last=True)])
+    verdict = Judge().judge(fact, [TextSegment(text=answer, emotion=EMOTION_JOY, gesture=GESTURE_NONE, last=True)])
     assert verdict.contradicts and not verdict.right
 
 
@@ -110,7 +114,7 @@ def test_only_her_words_are_learnt(tokenizer: Tokenizer) -> None:
 
 
 def test_weights_come_back_as_they_were_written(tmp_path: Path) -> None:
-    tensors = {"b": np.arange(6, dtype=np.float16).reshape(2, 3), "a": np.ones(3, np.float32)}
+    tensors: dict[str, NDArray[Any]] = {"b": np.arange(6, dtype=np.float16).reshape(2, 3), "a": np.ones(3, np.float32)}
     write(tmp_path / "model.safetensors", tensors)
     found = read(tmp_path / "model.safetensors")
     assert found.keys() == tensors.keys()
