@@ -11,15 +11,14 @@ FROM ${BASE} AS built
 ARG SOURCE_DATE_EPOCH=0
 # Byte code has sets in it, whose order follows the seed.
 ENV PYTHONHASHSEED=0
-COPY build/images/packages /image/opt/lydia/packages
 COPY LICENSE NOTICE /image/opt/lydia/app/
 COPY deploy/images/bin /image/usr/local/bin
 COPY services /image/opt/lydia/app/services
 RUN python3 -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and 'the base image needs Python 3.11')" \
  && mkdir -p /image/etc /image/var/lib/lydia \
  && { command -v python >/dev/null || ln -s "$(command -v python3)" /image/usr/local/bin/python; } \
- # Nobody can write beside the modules later, so they are compiled now.
- && python3 -m compileall -q -j 0 -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
+ # Nobody can write beside the modules later, so they are compiled now; what is installed is already.
+ && python3 -m compileall -q -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
  && cp /etc/passwd /etc/group /image/etc/ \
  && echo "lydia:x:10001:10001:Lydia:/tmp:/usr/sbin/nologin" >> /image/etc/passwd \
  && echo "lydia:x:10001:" >> /image/etc/group \
@@ -35,7 +34,7 @@ LABEL org.opencontainers.image.title="Lydia" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=built /image/etc /etc
 COPY --from=built /image/usr/local/bin /usr/local/bin
-COPY --from=built /image/opt/lydia/packages /opt/lydia/packages
+COPY build/images/packages /opt/lydia/packages
 COPY --from=built /image/opt/lydia/app /opt/lydia/app
 COPY --from=built --chown=10001:10001 /image/var/lib/lydia /var/lib/lydia
 ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \

@@ -34,13 +34,16 @@ ARG KIND=cpu
 # Byte code has sets in it, whose order follows the seed.
 ENV PYTHONHASHSEED=0
 WORKDIR /image/opt/lydia/app
-COPY build/images/models /image/opt/lydia/packages
+COPY build/images/models /opt/lydia/packages
 COPY LICENSE NOTICE ./
 COPY services services
-RUN PYTHONPATH=/image/opt/lydia/app:/image/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
+RUN PYTHONPATH=/image/opt/lydia/app:/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
     python3 -m services.core.inference.triton_repository /image/models --kind "${KIND}" \
- # Nobody can write beside the modules later, so they are compiled now.
- && python3 -m compileall -q -j 0 -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
+ # Nobody can write beside the modules later, so they are compiled now; what is installed is already, unless this is
+ # another Python than the one that laid it out.
+ && { [ -d /opt/lydia/packages/yaml/__pycache__ ] \
+      || python3 -m compileall -q --invalidation-mode unchecked-hash /opt/lydia/packages || true; } \
+ && python3 -m compileall -q -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
  && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${SERVER}
@@ -51,7 +54,7 @@ LABEL org.opencontainers.image.title="Lydia's models on Triton" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=built /image/opt/lydia/packages /opt/lydia/packages
+COPY --from=built /opt/lydia/packages /opt/lydia/packages
 COPY --from=built /image/opt/lydia/app /opt/lydia/app
 COPY --from=built /image/models /models
 ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \

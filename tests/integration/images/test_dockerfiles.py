@@ -32,9 +32,10 @@ def wrong(text: str) -> list[str]:
     shipped = last_stage(text)
     users = [line.split()[1] for line in shipped if line.startswith("USER ")]
     found = [] if users and re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1]) else ["it runs as root, or as a mere name"]
-    found += [f"it runs a command in what is shipped: {line}" for line in shipped if line.startswith("RUN ")]
     found += [
-        f"it ships what no stage has built: {line}" for line in shipped if re.match(r"(ADD|COPY (?!--from=))", line)
+        f"it does more than copy files in what is shipped: {line}"
+        for line in shipped
+        if line.startswith(("RUN ", "ADD "))
     ]
     return found
 
@@ -71,7 +72,7 @@ def test_hadolint_finds_what_was_broken_on_purpose(tmp_path: Path, line: str, in
         ("USER 10001:10001\n", ""),
         ("USER 10001:10001\n", "USER lydia\n"),
         ("USER 10001:10001\n", "USER 10001:10001\nRUN pip install curl\n"),
-        ("COPY --from=built /image/opt/lydia/app", "COPY services"),
+        ("COPY --from=built /image/etc /etc", "ADD etc.tar /"),
     ],
 )
 def test_the_check_of_what_is_shipped_finds_what_was_broken_on_purpose(line: str, instead: str) -> None:
