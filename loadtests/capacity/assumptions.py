@@ -29,7 +29,6 @@ ALL = (
     Assumption("turn_s", 8.0, "s", "30 characters at four a second"),
     Assumption("room_events_per_s", 0.0, "events/s", "taken of one room beside what is paid; 0: all, as today"),
     Assumption("celebrity_comments", 900.0, "comments/s", "middle of the profile `cap`: all that pushes can carry"),
-    Assumption("celebrity_taken", 100.0, "events/s", "what the gateway should keep to in such a room; not built"),
     Assumption("renderers", 1.0, "for each room", "one page or Unreal sends the picture to the platform"),
     # Kubernetes
     Assumption("zones", 3.0, "", "deploy/environments/production"),
@@ -88,8 +87,9 @@ class Assumptions:
 
     def __init__(self, given: Iterable[str] = ()) -> None:
         """`given` are KEY=VALUE. Raises Unknown."""
+        self.given = list(given)
         self.all = {one.key: one for one in ALL}
-        for text in given:
+        for text in self.given:
             key, _, value = text.partition("=")
             if key not in self.all:
                 raise Unknown(f"{key}: no such assumption. There are: {', '.join(sorted(self.all))}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loadtests.capacity.assumptions import Assumptions
-from loadtests.capacity.measured import CLUSTER, Line, Measured, line, records_per_s, resident_mb, stream_mb_per_s
+from loadtests.capacity.measured import CLUSTER, Line, Measured, line, records_per_s, resident_mb, stream_mb
 from services.core import topics
 
 SERVICES = ("gateway", "audience", "chat", "speech", "motion", "stage")
@@ -39,9 +39,10 @@ class Demand:
     parts: dict[str, Part]
     records_per_voice_s: dict[str, float]
     """Topic → records for a second of sound."""
-    quiet_mb_per_s: float
-    """To one renderer."""
-    speaking_mb_per_s: float
+    mb_per_s: float
+    """To one renderer, whether she speaks or not."""
+    mb_per_voice_s: float
+    """Beside that."""
 
     def records_per_s(self, assumed: Assumptions) -> dict[str, float]:
         """Topic → records of one room."""
@@ -55,9 +56,7 @@ class Demand:
 
     def stream_mb_per_s(self, assumed: Assumptions) -> float:
         """To the renderers of one room, in the mean."""
-        share = assumed["speaking_share"]
-        mean = share * self.speaking_mb_per_s + (1 - share) * self.quiet_mb_per_s
-        return mean * assumed["renderers"]
+        return (self.mb_per_s + self.mb_per_voice_s * assumed["speaking_share"]) * assumed["renderers"]
 
 
 def demand(measured: Measured, voice: str) -> Demand:
@@ -67,6 +66,4 @@ def demand(measured: Measured, voice: str) -> Demand:
     for name in steps[0].cpu_s:
         first, more = resident_mb(steps, name)
         parts[name] = Part(name, line(steps, name), first, more)
-    return Demand(
-        parts, records_per_s(steps), stream_mb_per_s(steps, speaking=False), stream_mb_per_s(steps, speaking=True)
-    )
+    return Demand(parts, records_per_s(steps), *stream_mb(steps))

@@ -41,10 +41,10 @@ VOICES: dict[str, dict[str, str]] = {
 }
 SETTLE_S = 3.0
 """After a change, before reading begins."""
-GREETING_S = 40.0
+FINISHED_S = 5
+"""How long to wait for the last records of a step."""
 PROBES = 4
 PROBE_EVERY_S = 2.0
-CROWDS_PER_S = (20, 100)
 CROWD_CYCLE = (*["text"] * 5, *["like"] * 10, "enter")
 """What a crowd does, about as the simulator's: two likes for a comment, few who enter."""
 ANSWER_S = 5.0
@@ -65,22 +65,17 @@ class Wanted:
         return PROBES if self.speaking and not self.crowd_per_s else 0
 
 
-def wanted(where: str, voice: str, rooms: Sequence[int]) -> list[Wanted]:
+def wanted(given: argparse.Namespace, voice: str) -> list[Wanted]:
     """Nothing, quiet rooms, speaking rooms, and a crowd in one of them."""
     if voice == "finest":  # needs about a core for each
-        return [Wanted(), *(Wanted(speaking=count) for count in rooms if count <= 2)]
-    quiet = [Wanted(quiet=8), Wanted(quiet=32)] if where == UP else [Wanted(quiet=16)]
-    return [
-        Wanted(),
-        *quiet,
-        *(Wanted(speaking=count) for count in rooms),
-        *(Wanted(speaking=1, crowd_per_s=rate) for rate in CROWDS_PER_S),
-    ]
+        return [Wanted(), *(Wanted(speaking=count) for count in given.rooms if count <= 2)]
+    speaking = [Wanted(speaking=count) for count in given.rooms]
+    crowds = [Wanted(speaking=1, crowd_per_s=rate) for rate in given.crowds]
+    return [Wanted(), *(Wanted(quiet=count) for count in given.quiet), *speaking, *crowds]
 
 
-async def measure(where: str, voice: str, rooms: Sequence[int], seconds: float, progress: Progress) -> list[Step]:
+async def measure(where: str, voice: str, steps: Sequence[Wanted], seconds: float, progress: Progress) -> list[Step]:
     """All steps of one voice, in one run."""
-    steps = wanted(where, voice, rooms)
     bar = progress.add_task(f"{where}, {voice}: starts", total=len(steps))
     with tempfile.TemporaryDirectory(prefix="lydia-capacity-") as folder:
         run = target.up if where == UP else target.cluster
@@ -106,7 +101,8 @@ async def _step(
         ]
         everybody = [*speaking, *quiet, *probes]
         async with asyncio.TaskGroup() as tasks:
-            await _silent([*quiet, *probes])  # she says good evening where a room opens
+            await asyncio.sleep(1)
+            await _silence(client, everybody)  # she says good evening where a room opens
             telling = [
                 tasks.create_task(tell(client, room, number), name=f"story {number}")
                 for number, room in enumerate(speaking)
@@ -124,10 +120,7 @@ async def _step(
             )
             for task in telling:
                 task.cancel()
-        # Nobody speaks on into the next step.
-        for room in everybody:
-            stop = await client.post(f"/rooms/{room.room_id}/control", json={"action": "panic"})
-            stop.raise_for_status()
+        await _silence(client, everybody)  # nobody speaks on into the next step
         await _finished(running, client)
         sound = sum(room.voice_s for room in everybody)
         records = await running.records(client)
@@ -157,20 +150,17 @@ async def _step(
 async def _finished(running: Target, client: httpx.AsyncClient) -> None:
     """Until no more records are finished: what was stopped is counted too."""
     found: dict[str, int] = {}
-    for _ in range(20):
+    for _ in range(FINISHED_S):
         await asyncio.sleep(1)
         earlier, found = found, await running.records(client)
         if found == earlier:
             return
 
 
-async def _silent(rooms: Sequence[Renderer]) -> None:
-    """Until nobody has spoken in any of them for a while; not longer than a greeting can take."""
-    until = time.perf_counter() + GREETING_S
-    while time.perf_counter() < until:
-        if all(not room.speaking and time.perf_counter() - room.quiet_since > SETTLE_S for room in rooms):
-            return
-        await asyncio.sleep(0.2)
+async def _silence(client: httpx.AsyncClient, rooms: Sequence[Renderer]) -> None:
+    for room in rooms:
+        stopped = await client.post(f"/rooms/{room.room_id}/control", json={"action": "stop"})
+        stopped.raise_for_status()
 
 
 @dataclass(frozen=True)
@@ -295,7 +285,7 @@ async def main(given: argparse.Namespace, console: Console) -> None:
             for voice in given.voices:
                 if where == CLUSTER and voice == "finest":
                     continue  # nobody has it behind Triton
-                steps += await measure(where, voice, given.rooms, given.seconds, progress)
+                steps += await measure(where, voice, wanted(given, voice), given.seconds, progress)
     date = datetime.now(UTC).strftime("%Y-%m-%d")
     kept = load(given.out).steps if given.add and given.out.exists() else []
     done = {(step.where, step.voice) for step in steps}
@@ -312,6 +302,8 @@ if __name__ == "__main__":
     parser.add_argument("--where", nargs="+", choices=places, default=places, help="default: up and cluster")
     parser.add_argument("--voices", nargs="+", choices=VOICES, default=list(VOICES), help="default: all")
     parser.add_argument("--rooms", nargs="+", type=int, default=[1, 2, 4, 8], help="that speak (default 1 2 4 8)")
+    parser.add_argument("--quiet", nargs="*", type=int, default=[8, 32], help="quiet rooms (default 8 32)")
+    parser.add_argument("--crowds", nargs="*", type=int, default=[20, 100], help="events a second (default 20 100)")
     parser.add_argument("--seconds", type=float, default=15, help="of each step (default 15)")
     parser.add_argument("--remark", default="", help="kept with the figures: what else the machine did")
     parser.add_argument("--add", action="store_true", help="keep what the file has of other voices")

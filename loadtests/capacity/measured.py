@@ -134,12 +134,12 @@ def records_per_s(steps: list[Step]) -> dict[str, float]:
     return {topic: sum(step.records.get(topic, 0) for step in chosen) / sound for topic in topics}
 
 
-def stream_mb_per_s(steps: list[Step], *, speaking: bool) -> float:
-    """Megabytes a second for one renderer of a room in which she speaks, or does not."""
-    chosen = [step for step in steps if not step.events and (step.speaking if speaking else step.quiet)]
-    chosen = [step for step in chosen if not (step.speaking and step.quiet)]
-    room_s = sum(step.seconds * (step.speaking or step.quiet) for step in chosen)
-    return sum(step.stream_mb for step in chosen) / room_s if room_s else 0.0
+def stream_mb(steps: list[Step]) -> tuple[float, float]:
+    """Megabytes to one renderer: for each second, and for each second of sound beside that."""
+    chosen = [step for step in steps if step.stream_mb]
+    table = np.array([[step.seconds * (step.quiet + step.speaking), step.voice_s] for step in chosen])
+    each, sound = _not_negative(table, np.array([step.stream_mb for step in chosen]))
+    return float(each), float(sound)
 
 
 def resident_mb(steps: list[Step], part: str | None = None) -> tuple[float, float]:

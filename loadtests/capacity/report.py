@@ -22,6 +22,12 @@ PAGE = HERE / "page.md"
 """The page's words, with places for figures."""
 ROOMS = (1, 10, 100, 1_000, 10_000, 100_000)
 VOICE = "lydia"
+FEWER = 20
+"""Events a second: she could answer one in eight seconds."""
+TODAY = 1_000
+FLAT = 0.15
+WORDS = ("rooms on air", "thousandths of a core", "minute", "key", "unit", "because")
+"""Headings of columns that hold words."""
 TRIAL_COLUMNS = (
     "rooms", "USD/room·h, a day", "worst use", "minute", "paid events", "p50 s", "p99 s", "longest s", "late", "shed",
 )  # fmt: skip
@@ -75,43 +81,49 @@ def trial_rows(tried: Tried) -> list[list[str]]:
 
 
 def write(measured: Measured, assumed: Assumptions, seed: int, console: Console) -> None:
-    """Plans and tries every number of rooms, and writes both files."""
-    found = demand(measured, VOICE)
-    planned = [plan(count, found, assumed) for count in ROOMS]
+    """Plans and tries, and writes both files: with a limit for every number of rooms, and once as the code is."""
+    found, limited = demand(measured, VOICE), _limited(assumed)
+    asked = [(assumed, plan(TODAY, found, assumed)), *((limited, plan(count, found, limited)) for count in ROOMS)]
     with Progress(console=console) as progress:
-        bar = progress.add_task("simulating", total=sum(steps(capacity) for capacity in planned))
-        tried = [attempt(capacity, found, assumed, seed, lambda: progress.advance(bar)) for capacity in planned]
+        bar = progress.add_task("simulating", total=sum(steps(capacity) for _, capacity in asked))
+        today, *tried = [attempt(one, found, by, seed, lambda: progress.advance(bar)) for by, one in asked]
+    planned = [plan(count, found, assumed) for count in ROOMS]
     (HERE / "measured.svg").write_text(picture(measured, planned, tried))
-    (HERE / "README.md").write_text(_page(measured, found, assumed, tried, seed))
+    (HERE / "README.md").write_text(_page(measured, assumed, today, tried, seed))
+
+
+def _limited(assumed: Assumptions) -> Assumptions:
+    """A gateway that takes only so much of a room; then large rooms can be spread evenly, too."""
+    return Assumptions([*assumed.given, f"room_events_per_s={FEWER}", "evenly=0.99999"])
 
 
 def tables(measured: Measured, assumed: Assumptions) -> str:
     """The capacities: what a test compares the page with."""
     found = demand(measured, VOICE)
-    own, large = ([plan(count, found, assumed, gpu=gpu) for count in ROOMS] for gpu in (False, True))
     heading = ["rooms on air", *(f"{count:,}" for count in ROOMS)]
-    return "\n".join(
-        [
-            BEGIN,
-            "",
-            "Lydia's own networks, on processors alone:",
-            "",
-            *_markdown(heading, plan_rows(own)),
-            "",
-            "Large models on GPUs in their place (`--gpu`; the GPUs' speeds are assumed, see below):",
-            "",
-            *_markdown(heading, plan_rows(large)),
-            "",
-            END,
-        ]
-    )
+    said = {
+        "As the code is, with Lydia's own networks, on processors alone:": (assumed, False),
+        "The same with large models on GPUs in their place (`--gpu`; the GPUs' speeds are assumed, see below):": (
+            assumed,
+            True,
+        ),
+        f"Lydia's own networks, and a gateway that takes no more than {FEWER} events a second of one room beside all "
+        f"that is paid (`--assume room_events_per_s={FEWER} --assume evenly=0.99999`; **not built**):": (
+            _limited(assumed),
+            False,
+        ),
+    }
+    lines = [BEGIN]
+    for words, (by, gpu) in said.items():
+        rows = plan_rows([plan(count, found, by, gpu=gpu) for count in ROOMS])
+        lines += ["", words, "", *_markdown(heading, rows)]
+    return _lines([*lines, "", END])
 
 
-def _page(measured: Measured, found: Demand, assumed: Assumptions, tried: Sequence[Tried], seed: int) -> str:
-    trials = [row for one in tried for row in trial_rows(one)]
+def _page(measured: Measured, assumed: Assumptions, today: Tried, tried: Sequence[Tried], seed: int) -> str:
+    found = demand(measured, VOICE)
     costs = {one.capacity.rooms: one.day.room_hour for one in tried}
-    largest = costs[ROOMS[-1]]
-    flat = [rooms for rooms, cost in costs.items() if abs(cost / largest - 1) <= 0.15]
+    flat = [rooms for rooms, cost in costs.items() if abs(cost / costs[ROOMS[-1]] - 1) <= FLAT]
     late = {name: sum(m.late for one in tried for m in one.minutes if m.name == name) for name in _scene_names(tried)}
     assumptions = [[f"`{one.key}`", f"{one.value:g}", one.unit, one.because] for one in assumed.lines]
     return PAGE.read_text().format(
@@ -121,13 +133,17 @@ def _page(measured: Measured, found: Demand, assumed: Assumptions, tried: Sequen
         lines=_lines_text(measured),
         tables=tables(measured, assumed),
         up=_up_text(measured, assumed),
-        money=_money(tried[-1].capacity),
+        events=_events_text(found, assumed),
+        money=_money(plan(ROOMS[-1], found, assumed)),
         seed=seed,
         day_steps=len(tried[0].day.rooms),
         limit=objective_s(assumed),
         session_s=assumed["session_s"],
         rejoin_s=assumed["rejoin_s"],
-        trials=_lines(_markdown(TRIAL_COLUMNS, trials)),
+        fewer=FEWER,
+        today=_lines(_markdown(TRIAL_COLUMNS, trial_rows(today))),
+        trials=_lines(_markdown(TRIAL_COLUMNS, [row for one in tried for row in trial_rows(one)])),
+        flat=f"{FLAT:.0%}",
         largest=ROOMS[-1],
         flat_from=min(flat),
         late="; ".join(f"{name}: {count:,}" for name, count in late.items()),
@@ -172,6 +188,17 @@ def _up_text(measured: Measured, assumed: Assumptions) -> str:
     )
 
 
+def _events_text(found: Demand, assumed: Assumptions) -> str:
+    """How much of it all is the reading of what the audience does."""
+    whole = plan(10_000, found, assumed)
+    read = sum(pod.demand for pod in whole.pods if pod.name in ("gateway", "audience")) * whole.cells
+    busy = found.parts["audience"].room_cores(assumed, assumed.kinds[-1].events_per_s)
+    return (
+        f"gateway and audience use {read / whole.cores_used:.0%} of the cores, and one busy room keeps "
+        f"{busy:.2f} of a core of an audience replica busy"
+    )
+
+
 def _money(capacity: Capacity) -> str:
     return ", ".join(f"{name} {cost / capacity.cost_hour:.0%}" for name, cost in capacity.cost.items() if cost)
 
@@ -188,6 +215,6 @@ def _lines(lines: Iterable[str]) -> str:
 def _markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         f"| {' | '.join(heading)} |",
-        f"|---|{'---:|' * (len(heading) - 1)}",
+        f"|{'|'.join('---' if name in WORDS else '---:' for name in heading)}|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]

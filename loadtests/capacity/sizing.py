@@ -15,7 +15,7 @@ from services.core.topics import CARRIES
 BROKER_CORES, TRITON_CORES, REDIS_COPIES = 4, 4, 2
 BROKER_GB, LEAST_CORES = 6.0, 0.1
 LARGEST_CELLS = 10_000
-SAMPLES = 20_000
+SAMPLES = 10_000
 """Of a replica's rooms."""
 
 
@@ -87,7 +87,7 @@ def plan(rooms: int, demand: Demand, assumed: Assumptions, *, gpu: bool = False)
         cells = max(cells + 1, ceil(cells * max(largest, watched)))
     partitions = _partitions(pods)
     gpus = max(ceil(rooms * room_gpus(assumed) / assumed["gpu_busy"]), int(assumed["zones"])) if gpu else 0
-    nodes = cells * _nodes(pods, assumed)
+    nodes = _nodes(pods, cells, assumed)
     stream = rooms * demand.stream_mb_per_s(assumed)
     written_gb = stream * 3600 / 1000
     cost = {
@@ -207,9 +207,10 @@ def room_gpus(assumed: Assumptions) -> float:
     return assumed["speaking_share"] * (words + 1 / assumed["gpu_voice_s"] + 1 / assumed["gpu_motion_rooms"])
 
 
-def _nodes(pods: Sequence[Sized], assumed: Assumptions) -> int:
-    """As many in every zone."""
-    cores = sum(pod.replicas * pod.cores for pod in pods) / (assumed["node_cores"] * assumed["node_usable"])
-    memory = sum(pod.replicas * pod.memory_gb for pod in pods) / (assumed["node_memory_gb"] * assumed["node_usable"])
+def _nodes(pods: Sequence[Sized], cells: int, assumed: Assumptions) -> int:
+    """As many in every zone. Cells share them."""
+    usable_share = assumed["node_usable"] / cells
+    cores = sum(pod.replicas * pod.cores for pod in pods) / (assumed["node_cores"] * usable_share)
+    memory = sum(pod.replicas * pod.memory_gb for pod in pods) / (assumed["node_memory_gb"] * usable_share)
     zones = int(assumed["zones"])
     return max(ceil(max(cores, memory) / zones), 1) * zones

@@ -54,8 +54,6 @@ class Scene:
     zone_fails: bool = False
     celebrity_per_s: float = 0.0
     """Comments a second in one further room."""
-    taken_per_s: float = float("inf")
-    """Events a second that the gateway takes of one room; the rest of what is not paid is shed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,7 @@ def simulate(scene: Scene, demand: Demand, assumed: Assumptions, seed: int) -> O
     arrivals, rooms = poisson(chance, comments * assumed["events_per_comment"], scene.seconds)
     paid = chance.random(len(rooms)) < assumed["paid_per_comment"] / assumed["events_per_comment"]
     events = len(rooms)
-    kept = _taken(scene, arrivals, rooms, paid, star)
+    kept = _taken(arrivals, rooms, paid, assumed["room_events_per_s"] or float("inf"))
     arrivals, rooms, paid = arrivals[kept], rooms[kept], paid[kept]
 
     cost = {name: part.line for name, part in demand.parts.items()}
@@ -183,17 +181,15 @@ def simulate(scene: Scene, demand: Demand, assumed: Assumptions, seed: int) -> O
     )
 
 
-def _taken(scene: Scene, arrivals: Floats, rooms: Ints, paid: Bools, star: int) -> Bools:
-    """Which events the gateway takes: all that are paid, and of the celebrity's others as many as it may."""
-    kept = np.ones(len(rooms), dtype=bool)
-    if not np.isfinite(scene.taken_per_s):
-        return kept
-    others = np.flatnonzero((rooms == star) & ~paid)
-    order = others[np.argsort(arrivals[others], kind="stable")]
-    second = arrivals[order].astype(np.int64)
-    fresh = np.flatnonzero(np.diff(second, prepend=-1))
+def _taken(arrivals: Floats, rooms: Ints, paid: Bools, most: float) -> Bools:
+    """Which events the gateway takes: all that are paid, and of a room's others `most` in each second."""
+    others = np.flatnonzero(~paid)
+    second = rooms[others] * 1_000_000 + arrivals[others].astype(np.int64)
+    order = np.lexsort((arrivals[others], second))
+    fresh = np.flatnonzero(np.diff(second[order], prepend=-1))
     rank = np.arange(len(order)) - np.repeat(fresh, np.diff(np.append(fresh, len(order))))
-    kept[order[rank >= scene.taken_per_s]] = False
+    kept = np.ones(len(rooms), dtype=bool)
+    kept[others[order[rank >= most]]] = False
     return kept
 
 

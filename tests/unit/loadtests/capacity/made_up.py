@@ -20,6 +20,6 @@ LINES = {
 DEMAND = Demand(
     {name: Part(name, Line(*values, worst=0.0), 150, 0.5) for name, values in LINES.items()},
     {"lydia.voice": 1.2, "lydia.frames": 1.2, "lydia.text": 0.5},
-    quiet_mb_per_s=0.01,
-    speaking_mb_per_s=0.1,
+    mb_per_s=0.01,
+    mb_per_voice_s=0.1,
 )
