@@ -23,6 +23,7 @@ from deploy.local.redis import RedisServer
 from deploy.local.slow import SlowWay
 from deploy.local.spans import Spans, collecting
 from deploy.local.triton import triton
+from services.building.chat import NETWORK
 from services.core.inference.triton_repository import lay_out, models
 from services.core.settings import PREFIX, load
 from services.names import NAMES, Name
@@ -195,8 +196,9 @@ async def cluster(
 
 def _unused(given: Mapping[str, str]) -> set[str]:
     """Models that nobody would ask for, or that could not load."""
-    speaks = load(os.environ | dict(given)).speech.own_voice != "fast" and (VOICE / HASHES).is_file()
-    return set() if speaks else {NATURAL}
+    settings = load(os.environ | dict(given))
+    speaks = settings.speech.own_voice != "fast" and (VOICE / HASHES).is_file()
+    return (set() if speaks else {NATURAL}) | (set() if settings.chat.network else {NETWORK})
 
 
 async def _stop(server: LocalServer, say: Callable[[str], None]) -> None:
