@@ -40,7 +40,8 @@ class KafkaServer(LocalServer):
     """A broker that listens on loopback and keeps its data in `folder`, also over restarts.
 
     Ports that are 0 are chosen now and stay. With `users` (name → password) a second listener, `sasl_servers`, asks for
-    one of them (SASL PLAIN). Topics are not made by themselves.
+    one of them (SASL PLAIN). `limited` are further ones, who may do only what access lists allow; everybody else may do
+    everything. Topics are not made by themselves.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class KafkaServer(LocalServer):
         port: int = 0,
         sasl_port: int = 0,
         users: Mapping[str, str] | None = None,
+        limited: Mapping[str, str] | None = None,
         heap_mb: int = 512,
         start_timeout_s: float = 120.0,
     ) -> None:
@@ -57,7 +59,7 @@ class KafkaServer(LocalServer):
         self.sasl_port = sasl_port or free_port()
         self._controller_port = free_port()
         self._folder = folder.absolute()
-        self._users = dict(users or {})
+        self._users, self._limited = dict(users or {}), dict(limited or {})
         super().__init__(
             "Kafka",
             (
@@ -114,16 +116,19 @@ class KafkaServer(LocalServer):
         listeners = {"PLAINTEXT": self.port}
         protocols = {"CONTROLLER": "PLAINTEXT", "PLAINTEXT": "PLAINTEXT"}
         settings: dict[str, str | int] = {}
-        if self._users:
+        if known := self._users | self._limited:
             listeners["SASL"] = self.sasl_port
             protocols["SASL"] = "SASL_PLAINTEXT"
-            users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
+            users = " ".join(f'user_{name}="{password}"' for name, password in known.items())
             settings = {
                 "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
                 "listener.name.sasl.plain.sasl.jaas.config": (
                     f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
                 ),
             }
+        if self._limited:
+            settings["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+            settings["super.users"] = ";".join(f"User:{name}" for name in ("ANONYMOUS", *self._users))
         settings |= {
             "process.roles": "broker,controller",
             "node.id": 1,

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from deploy.local.kafka import ADDRESS_VARIABLE, KafkaServer
 from deploy.local.process import running
+from services.names import NAMES
 
 PASSWORD = "correct-horse"
 
@@ -17,7 +18,9 @@ PASSWORD = "correct-horse"
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
     """A broker that may be killed and suspended, by tests that run in the session's event loop."""
-    async with running(KafkaServer(tmp_path_factory.mktemp("kafka"), users={"lydia": PASSWORD})) as server:
+    folder = tmp_path_factory.mktemp("kafka")
+    limited = dict.fromkeys(NAMES, PASSWORD)
+    async with running(KafkaServer(folder, users={"lydia": PASSWORD}, limited=limited)) as server:
         yield server
 
 
