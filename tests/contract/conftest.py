@@ -19,7 +19,7 @@ PASSWORD = "correct-horse"
 async def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
     """A broker that may be killed and suspended, by tests that run in the session's event loop."""
     folder = tmp_path_factory.mktemp("kafka")
-    limited = dict.fromkeys(NAMES, PASSWORD)
+    limited: dict[str, str] = {name: PASSWORD for name in NAMES}
     async with running(KafkaServer(folder, users={"lydia": PASSWORD}, limited=limited)) as server:
         yield server
 
