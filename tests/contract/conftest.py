@@ -19,8 +19,10 @@ PASSWORD = "correct-horse"
 async def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
     """A broker that may be killed and suspended, by tests that run in the session's event loop."""
     folder = tmp_path_factory.mktemp("kafka")
-    limited: dict[str, str] = {name: PASSWORD for name in NAMES}
-    async with running(KafkaServer(folder, users={"lydia": PASSWORD}, limited=limited)) as server:
+    services: tuple[str, ...] = NAMES
+    async with running(
+        KafkaServer(folder, users={"lydia": PASSWORD}, limited=dict.fromkeys(services, PASSWORD))
+    ) as server:
         yield server
 
 
