@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster chart demo setup images test test-python test-web check format proto proto-baseline picture pictures meanings bench load plan voices doctor lock clean
+.PHONY: help run cluster chart demo setup images test test-python test-web check format proto proto-baseline picture pictures dashboards meanings bench load plan voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -79,6 +79,11 @@ load: setup ## play a lively audience to her and report what became of every eve
 
 plan: $(VENV)/.runtime ## say what ROOMS=1000 need and cost, from what was measured; PLAN="--simulate" tries it too
 	@$(BIN)/python -m loadtests.capacity $(ROOMS) $(PLAN)
+
+dashboards: setup $(VENV)/.cluster $(VENV)/.triton ## play to a cluster on this machine and draw every dashboard (deploy/dashboards/pictures)
+	@deploy/java.sh
+	@deploy/prometheus.sh
+	@$(BIN)/python -m deploy.dashboards.pictures $(DASHBOARDS)
 
 voices: setup $(VENV)/.judge ## measure how well her voices are understood (takes half an hour)
 	@$(BIN)/python -m services.speech.evaluate

@@ -16,7 +16,9 @@ DASHBOARD = Dashboard(
                 Query("sum(lydia_gateway_rooms)", "rooms 房间"),
                 Query("sum(lydia_audience_rooms)", "decided for 有人决策"),
             ),
-            Words("Near stage.max_rooms × stages: add stages.", "接近上限：加舞台副本。"),
+            Words(
+                "Near stage.max_rooms: raise it, or open a further release.", "接近 stage.max_rooms：调高或再装一套。"
+            ),
         ),
         Panel(
             Words("Events taken in", "接收的事件"),
