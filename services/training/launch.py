@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from services.training.parallel import joined
 from services.training.task import Options
 
 Program = Callable[[argparse.Namespace], int]
@@ -55,6 +54,8 @@ def launch(program: Program, given: argparse.Namespace, command: Sequence[str]) 
     `command`: Python's arguments that lead to this call again in a new process, for torchrun.
     """
     if "WORLD_SIZE" in os.environ or given.launcher == "here":
+        from services.training.parallel import joined
+
         with joined():
             return program(given)
     return _torchrun(given, command) if given.launcher == "torchrun" else _ray(program, given)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor, nn
+
+if TYPE_CHECKING:  # every command line reads the options
+    from torch import Tensor, nn
 
 Precision = Literal["fp32", "bf16", "fp16"]
 

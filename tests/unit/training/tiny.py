@@ -1,4 +1,4 @@
-"""A small task: a network of two layers of a transformer's shape learns to add up what came before."""
+"""A small task: a network of a transformer's shape learns which word follows each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -59,11 +58,11 @@ class Batch:
     """[batch, LENGTH] each."""
 
     words: Tensor
-    sums: Tensor
+    following: Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Adding:
+class Counting:
     """The task. `poison`: a step whose loss has infinite gradients."""
 
     options: Options
@@ -75,18 +74,18 @@ class Adding:
         return Net(self.drop)
 
     def batch(self, step: int, micro: int, rank: int, ranks: int) -> Any:
-        """Random words and their running sums; whether the step is poisoned."""
+        """Random words and those that follow them; whether the step is poisoned."""
         words = drawn(self.options.seed, step, micro).integers(WORDS, size=(self.options.batch, LENGTH))
-        sums = np.cumsum(words, axis=1) % WORDS
+        following = (words + 1) % WORDS
         own = share(self.options.batch, rank, ranks)
-        return Batch(torch.from_numpy(words[own]), torch.from_numpy(sums[own])), step in self.poison
+        return Batch(torch.from_numpy(words[own]), torch.from_numpy(following[own])), step in self.poison
 
     def loss(self, network: nn.Module, batch: Any) -> Mapping[str, Tensor]:
         """Cross-entropy, and how much was right."""
         (given, poisoned) = batch
         logits = network(given.words)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), given.sums.flatten())
-        right = (logits.argmax(-1) == given.sums).float().mean()
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), given.following.flatten())
+        right = (logits.argmax(-1) == given.following).float().mean()
         return {"loss": loss * (float("inf") if poisoned else 1.0), "right": right}
 
     def parallel_plan(self) -> Mapping[str, Any]:
