@@ -1,7 +1,7 @@
 {{/* What all pods have in common. */}}
 
 {{- define "lydia.podSecurity" -}}
-{{/* of a pod; (dict "user" 10001) */}}
+{{- /* of a pod; (dict "user" 10001) */ -}}
 runAsNonRoot: true
 runAsUser: {{ .user }}
 runAsGroup: {{ .user }}

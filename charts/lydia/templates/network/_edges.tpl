@@ -20,7 +20,7 @@
 {{- end }}
 
 {{- define "lydia.ports" -}}
-{{/* a list of numbers, as a policy's ports */}}
+{{- /* of a policy, from a list of numbers */ -}}
 ports:
 {{- range . }}
   - { protocol: TCP, port: {{ int . }} }
@@ -40,4 +40,10 @@ ports:
 {{- end -}}
 {{- end -}}
 {{- toJson $ports -}}
+{{- end }}
+
+{{/* What selects the collector's pods, which the OpenTelemetry operator names. */}}
+{{- define "lydia.collector" -}}
+app.kubernetes.io/instance: {{ .Release.Namespace }}.{{ include "lydia.fullname" . }}
+app.kubernetes.io/component: opentelemetry-collector
 {{- end }}
