@@ -15,8 +15,10 @@ from deploy.local.kafka import KafkaServer
 from deploy.local.process import ServerFailed, free_port
 from deploy.local.slow import slow_way
 from loadtests.faults.kinds import OF_REPLICAS, World, faults
-from loadtests.faults.room import People, Watcher, watching
+from loadtests.faults.room import ROOM, People, Watcher, watching
 from loadtests.kill import thanks
+from services.audience.record import record, shown
+from services.audience.replay import replay
 from services.core.bus.kafka import open_kafka
 from services.core.bus.port import Bus
 from services.core.settings import Kafka
@@ -31,7 +33,7 @@ THANKED_S = 120.0
 """Gifts count as lost when for so long none of those that are left was thanked."""
 SETTLE_S = 3.0
 """How long one looks afterwards whether a gift is thanked again."""
-SETTINGS = {"LYDIA_RAY__MIN_REPLICAS": "2", "LYDIA_RAY__MAX_REPLICAS": "2"}
+SETTINGS = {"LYDIA_RAY__MIN_REPLICAS": "2", "LYDIA_RAY__MAX_REPLICAS": "2", "LYDIA_RECORD_TOPIC": "true"}
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,17 @@ class _Show:
                     self.done(each)
                 if any(each.again_s is None or each.lost for each in counted):
                     raise _Broken(f"{name}: not everything came back")
+            self.tell(await self._replayed(bus))
+
+    async def _replayed(self, bus: Bus) -> str:
+        """Records the room from its topics and replays it, whatever was broken in it."""
+        path = self.folder / "room.lydialog"
+        recorded = await record(bus, ROOM, path)
+        told, _ = shown(recorded, ROOM, path)
+        if not recorded.entries:
+            return told
+        result = await asyncio.to_thread(replay, path)
+        return f"{told}. Replayed: {result.difference or 'equal, byte for byte'}"
 
     async def _rounds(self, world: World, watcher: Watcher, people: People, name: str) -> list[Round]:
         giving = asyncio.create_task(people.run(), name="people")
