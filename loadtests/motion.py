@@ -87,7 +87,9 @@ def sets(her: Sequence[Said], others: Sequence[Said], fast: Sequence[Said]) -> I
 async def spoken(count: int, fast: EspeakClient) -> tuple[list[Said], list[Said], list[Said]]:
     """`count` sentences of each language: in her voice, in unseen ones, by espeak-ng."""
     natural = NaturalSpeakers(VOICE)
-    her, others, by_espeak = [], [], []
+    her: list[Said] = []
+    others: list[Said] = []
+    by_espeak: list[Said] = []
     for language in LANGUAGES:
         for number, text in enumerate(track(unseen_sentences(language, count), f"voices, {language}")):
             name = UNSEEN[language][number % len(UNSEEN[language])]
