@@ -1,9 +1,10 @@
 {{/* Names, labels, images. */}}
 
+{{/* Short enough for the longest name that is made of it: of a RayService KubeRay takes 41 characters. */}}
 {{- define "lydia.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
-{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 32 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 32 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{/* What selects the pods of a component: (dict "root" $ "component" "chat"). KubeRay gives its pods a name of its own,

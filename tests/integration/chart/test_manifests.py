@@ -186,6 +186,13 @@ def test_the_stage_is_one_and_has_no_second_beside_it(rendered: Rendered) -> Non
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
+def test_a_long_name_is_cut_to_what_servers_take() -> None:
+    manifests = render(ENVIRONMENTS["production"], sets=(f"nameOverride={'a-long-name' * 3}",))
+    assert max(len(each["metadata"]["name"]) for each in manifests) <= 63
+    assert [len(each["metadata"]["name"]) for each in manifests if each["kind"] == "RayService"] == [41]
+    assert breaches(manifests) == []
+
+
 def test_grace_follows_from_the_drain() -> None:
     for drain_s in (10, 90):
         manifests = render(sets=(f"drainSeconds={drain_s}",))
