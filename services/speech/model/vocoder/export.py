@@ -1,13 +1,11 @@
 """The trained network as an ONNX file, with weights in half precision and arithmetic in full.
 
-`python -m services.speech.model.vocoder.export CHECKPOINT` writes it and checks it against the network.
+It is checked by its own measure: a gain may be off by a part of its size, and sizes differ by many orders.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,16 +14,10 @@ from torch import Tensor, nn
 from services.speech.model.vocoder.network import INNER, STYLE, Network
 from services.speech.model.vocoder.vocoder import WEIGHTS
 from services.speech.natural.encoder import session
+from services.training.export import OPSET, NotTheSame, halve
 
-OPSET = 18
 TOLERANCE = 0.06
 """Largest relative difference of a gain between full and half precision of the weights: half a decibel."""
-SMALL = 1_024
-"""Constants of fewer values stay in full precision."""
-
-
-class NotTheSame(Exception):
-    """The exported model does not compute what the network does."""
 
 
 class Filters(nn.Module):
@@ -59,7 +51,7 @@ def export(network: Network, path: Path = WEIGHTS) -> float:
         dynamic_axes={"inner": {2: "frames"}, "f0": {1: "steps"}, "energy": {1: "steps"}},
     )
     unfinished = path.with_suffix(".part")
-    _halve(whole, unfinished)
+    halve(whole, unfinished)
     whole.unlink()
     worst = max(_difference(filters, unfinished, frames=frames) for frames in (5, 24, 101))
     if worst > TOLERANCE:
@@ -86,40 +78,3 @@ def _difference(filters: Filters, path: Path, frames: int) -> float:
     given = session(path).run(None, {name: value.numpy() for name, value in example.items()})
     pulses = np.abs((given[0] + 1j * given[1]) - (wanted[0] + 1j * wanted[1])) / np.hypot(wanted[0], wanted[1])
     return float(max(np.percentile(off, 99.9) for off in (pulses, np.abs(given[2] - wanted[2]) / wanted[2])))
-
-
-def _halve(whole: Path, path: Path) -> None:
-    """Keeps large constants in half precision; the runtime brings them back to full when it loads the model."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model: Any = onnx.load(str(whole))
-    kept, casts = [], []
-    for constant in model.graph.initializer:
-        values = numpy_helper.to_array(constant)
-        if values.dtype != np.float32 or values.size < SMALL:
-            kept.append(constant)
-            continue
-        half = f"{constant.name}.half"
-        kept.append(numpy_helper.from_array(values.astype(np.float16), half))
-        casts.append(helper.make_node("Cast", [half], [constant.name], to=TensorProto.FLOAT))
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
-
-
-def main(checkpoint: Path) -> None:
-    """Exports the averaged network of a checkpoint."""
-    network = Network()
-    network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
-    worst = export(network)
-    size = WEIGHTS.stat().st_size / 1e6
-    sys.stdout.write(f"{WEIGHTS.name}: {size:.1f} MB, one gain in a thousand differs by {worst:.4f}\n")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

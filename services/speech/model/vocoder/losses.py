@@ -46,7 +46,7 @@ def phase_distance(teacher: Tensor, pulses: Tensor) -> Tensor:
 
 def _distance(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor], level: Tensor) -> Tensor:
     by_bin = (a[1] - b[1]).abs().mean(dim=(0, 2))
-    return (by_bin * _weights(len(by_bin))).mean() + 0.5 * (a[0] - b[0]).abs().mean() / level
+    return (by_bin * _weights(len(by_bin)).to(by_bin.device)).mean() + 0.5 * (a[0] - b[0]).abs().mean() / level
 
 
 def _heard(sound: Tensor, length: int) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ def _heard(sound: Tensor, length: int) -> tuple[Tensor, Tensor]:
 
 def _magnitudes(sound: Tensor, length: int) -> Tensor:
     """[batch, bins, windows] scaled so that white noise of power 1 has magnitudes around 1."""
-    window = _window(length)
+    window = _window(length).to(sound.device)
     spectra = torch.stft(sound, length, length // 4, window=window, center=False, return_complex=True)
     return torch.sqrt(spectra.real.square() + spectra.imag.square() + 1e-9) / window.square().sum().sqrt()
 

@@ -127,12 +127,13 @@ def smallest_delay() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 def spectra(sound: Tensor) -> Tensor:
     """[batch, hops, BINS] Spectra of the windows of [batch, samples] sound with EDGE samples more on each side."""
-    return torch.fft.rfft(sound.unfold(-1, WINDOW, HOP) * torch.from_numpy(HANN))
+    return torch.fft.rfft(sound.unfold(-1, WINDOW, HOP) * torch.from_numpy(HANN).to(sound.device))
 
 
 def overlapped(filtered: Tensor) -> Tensor:
     """[batch, samples] The sound of [batch, hops, BINS] spectra, EDGE samples more than the hops on each side."""
-    windows = torch.fft.irfft(filtered, n=WINDOW) * torch.from_numpy(HANN / np.float32(OVERLAP))
+    fade = torch.from_numpy(HANN / np.float32(OVERLAP)).to(filtered.device)
+    windows = torch.fft.irfft(filtered, n=WINDOW) * fade
     batch, hops, _ = windows.shape
     length = HOP * (hops - 1) + WINDOW
     return F.fold(windows.transpose(1, 2), (1, length), (1, WINDOW), stride=(1, HOP)).view(batch, length)

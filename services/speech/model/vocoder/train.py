@@ -1,49 +1,25 @@
-"""Training. `lydia train vocoder` makes the teacher's speech, trains the network on it and exports it.
-
-Every part resumes where it was stopped. Checkpoint, losses and clips lie in one folder.
-"""
+"""What the vocoder learns, as a task for the training spine: the teacher's clips, and how far she is from them."""
 
 from __future__ import annotations
 
-import csv
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import Tensor, nn
 
 from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.excitation import EDGE, FRAME, STEP, Pulses
 from services.speech.model.vocoder.losses import RESOLUTIONS, energy_distance, phase_distance
 from services.speech.model.vocoder.network import STYLE, Network, overlapped, spectra
+from services.training.task import Options, drawn, share
 
-CHECKPOINT, LOSSES = "checkpoint.pt", "losses.csv"
 FRAMES, SKIP = 40, 4
 """Frames of a crop that make sound (1 s), and frames on each side that are only context."""
-WARM_UP = 100
-REPORT, KEEP = 10, 250
-"""Steps between rows of losses, and between checkpoints."""
-AVERAGE = 0.998
-"""Of the running mean of the weights, which is what is exported."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run depends on besides the clips."""
-
-    steps: int = 6_000
-    batch: int = 8
-    rate: float = 1e-3
-    seed: int = 2112
-    phase_weight: float = 0.5
-    decay: float = 0.3
-    """Share of the steps at the end over which the learning rate falls to nothing."""
+PHASE_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +49,11 @@ class Clips:
         lengths = np.array([len(clip.sound) for clip in self._clips], dtype=np.float64)
         self._share = lengths / lengths.sum()
 
-    def batch(self, size: int, random: np.random.Generator) -> Batch:
-        """Crops from random clips, longer clips more often."""
-        rows = [self._crop(int(index), random) for index in random.choice(len(self._clips), size, p=self._share)]
+    def batch(self, size: int, random: np.random.Generator, own: slice) -> Batch:
+        """Crops from random clips, longer clips more often. `own`: which of them are wanted."""
+        indices = [int(index) for index in random.choice(len(self._clips), size, p=self._share)]
+        begins = [int(random.integers(self._frames(index) - FRAMES - 2 * SKIP + 1)) for index in indices]
+        rows = [self._crop(*place) for place in list(zip(indices, begins, strict=True))[own]]
         return Batch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
 
     def mean_log_spectrum(self) -> Tensor:
@@ -84,10 +62,12 @@ class Clips:
         own = spectra(torch.from_numpy(np.concatenate(loud))[None]).abs()
         return torch.log(own / 15 + 1e-5).mean(dim=(0, 1))
 
-    def _crop(self, index: int, random: np.random.Generator) -> list[np.ndarray[Any, Any]]:
+    def _frames(self, index: int) -> int:
+        return self._clips[index].features.inner.shape[1]
+
+    def _crop(self, index: int, begin: int) -> list[np.ndarray[Any, Any]]:
         clip = self._clips[index]
         features, frames = clip.features, FRAMES + 2 * SKIP
-        begin = int(random.integers(features.inner.shape[1] - frames + 1))
         own = slice(begin, begin + frames)
         curves = slice(2 * begin, 2 * (begin + frames))
         heard = slice(FRAME * (begin + SKIP) - EDGE, FRAME * (begin + SKIP + FRAMES) + EDGE)
@@ -104,102 +84,43 @@ class Heard:
     pulses: Tensor
 
 
-def perform(network: Network, batch: Batch, generator: torch.Generator) -> Heard:
+def perform(network: nn.Module, batch: Batch) -> Heard:
     """The network's sound of a batch, without the edges that have no neighbours."""
     pulse, phase, noise = network(batch.inner, batch.f0, batch.energy, batch.style, skip=SKIP)
     filtered = spectra(batch.pulses) * torch.complex(pulse * phase[0], pulse * phase[1])
     voiced = overlapped(filtered)
     sounds = []
     for _ in range(2):
-        white = torch.randn(batch.sound.shape, generator=generator)
+        white = torch.randn_like(batch.sound)
         sounds.append((voiced + overlapped(spectra(white) * noise))[:, 2 * EDGE : -2 * EDGE])
     return Heard(sounds[0], sounds[1], filtered)
 
 
-def rate_at(step: int, options: Options) -> float:
-    """The learning rate: up at once, long level, then down to nothing."""
-    falling = options.steps * options.decay
-    left = min(1.0, (options.steps - step) / max(falling, 1))
-    return options.rate * min(1.0, (step + 1) / WARM_UP) * (0.5 - 0.5 * math.cos(math.pi * left))
+@dataclass(frozen=True, slots=True)
+class Vocoding:
+    """The task."""
 
+    clips: Clips
+    options: Options
 
-def train(clips: Clips, folder: Path, options: Options, *, threads: int, until: int | None = None) -> Network:
-    """Trains from the folder's checkpoint, when there is one, to the end. Returns the averaged network.
+    def network(self) -> Network:
+        """Sounds like the mean of the clips to begin with."""
+        network = Network()
+        network.start_at(self.clips.mean_log_spectrum())
+        return network
 
-    `until`: the step before which to stop, to go on another time.
-    """
-    end = options.steps if until is None else min(until, options.steps)
-    torch.set_num_threads(threads)
-    torch.manual_seed(options.seed)
-    network, average = Network(), Network()
-    network.start_at(clips.mean_log_spectrum())
-    average.load_state_dict(network.state_dict())
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
-    step = _resume(folder / CHECKPOINT, network, average, optimizer)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn()) as progress, (folder / LOSSES).open("a", newline="") as file:
-        task, table = progress.add_task("training", total=options.steps, completed=step), csv.writer(file)
-        if step == 0:
-            table.writerow(("step", "loss", "to_teacher", "own_spread", "phase", "seconds"))
-        begun, recent = time.monotonic(), []
-        while step < end:
-            for group in optimizer.param_groups:
-                group["lr"] = rate_at(step, options)
-            recent.append(_step(network, optimizer, clips, step, options))
-            _average(network, average, step)
-            step += 1
-            progress.update(task, completed=step, description=f"training, loss {recent[-1][0]:.3f}")
-            if step % REPORT == 0:
-                means = (f"{value:.4f}" for value in np.mean(recent, axis=0))
-                table.writerow((step, *means, f"{time.monotonic() - begun:.0f}"))
-                file.flush()
-                recent = []
-            if step % KEEP == 0 or step == end:
-                _keep(folder / CHECKPOINT, network, average, optimizer, step, options)
-    return average
+    def batch(self, step: int, micro: int, rank: int, ranks: int) -> tuple[Batch, list[int]]:
+        """Crops, and two of the four resolutions: as good in the mean, at half the cost."""
+        random = drawn(self.options.seed, step, micro)
+        crops = self.clips.batch(self.options.batch, random, share(self.options.batch, rank, ranks))
+        return crops, [int(length) for length in random.choice(RESOLUTIONS, 2, replace=False)]
 
-
-def _step(
-    network: Network, optimizer: torch.optim.Optimizer, clips: Clips, step: int, options: Options
-) -> tuple[float, float, float, float]:
-    """One step, whose randomness depends on the seed and the step alone."""
-    random = np.random.default_rng((options.seed, step))
-    batch = clips.batch(options.batch, random)
-    generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    heard = perform(network, batch, generator)
-    goal = batch.sound[:, 2 * EDGE : -2 * EDGE]
-    # Two of the four resolutions a step: as good in the mean, at half the cost.
-    chosen = [int(length) for length in random.choice(RESOLUTIONS, 2, replace=False)]
-    loss, near, apart = energy_distance(goal, heard.own, heard.again, chosen)
-    phase = phase_distance(spectra(batch.sound), heard.pulses)
-    optimizer.zero_grad()
-    torch.autograd.backward(loss + options.phase_weight * phase)
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-    optimizer.step()
-    return loss.item(), near.item(), apart.item(), phase.item()
-
-
-def _average(network: Network, average: Network, step: int) -> None:
-    keep = min(AVERAGE, step / (step + 10))
-    with torch.no_grad():
-        for mean, new in zip(average.parameters(), network.parameters(), strict=True):
-            mean.lerp_(new, 1 - keep)
-
-
-def _resume(path: Path, network: Network, average: Network, optimizer: torch.optim.Optimizer) -> int:
-    if not path.exists():
-        return 0
-    kept = torch.load(path, weights_only=True)
-    network.load_state_dict(kept["network"])
-    average.load_state_dict(kept["average"])
-    optimizer.load_state_dict(kept["optimizer"])
-    return int(kept["step"])
-
-
-def _keep(
-    path: Path, network: Network, average: Network, optimizer: torch.optim.Optimizer, step: int, options: Options
-) -> None:
-    unfinished = path.with_suffix(".part")
-    states = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save({**states, "step": step, "options": asdict(options)}, unfinished)
-    unfinished.replace(path)
+    def loss(self, network: nn.Module, batch: tuple[Batch, list[int]]) -> Mapping[str, Tensor]:
+        """The energy distance and its parts, and how far the phases are off."""
+        crops, resolutions = batch
+        heard = perform(network, crops)
+        goal = crops.sound[:, 2 * EDGE : -2 * EDGE]
+        distance, near, apart = energy_distance(goal, heard.own, heard.again, resolutions)
+        phase = phase_distance(spectra(crops.sound), heard.pulses)
+        loss = distance + PHASE_WEIGHT * phase
+        return {"loss": loss, "distance": distance, "to_teacher": near, "own_spread": apart, "phase": phase}
