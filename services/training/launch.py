@@ -63,7 +63,13 @@ def launch(program: Program, given: argparse.Namespace, command: Sequence[str]) 
 
 def _torchrun(given: argparse.Namespace, command: Sequence[str]) -> int:
     own = [f"--nproc-per-node={given.ranks}", f"--max-restarts={given.restarts}", "--standalone"]
-    return subprocess.run([sys.executable, "-m", "torch.distributed.run", *own, *command], check=False).returncode
+    process = subprocess.Popen([sys.executable, "-m", "torch.distributed.run", *own, *command])
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()  # it then ends its ranks, which a killed one would leave behind
+            process.wait()
 
 
 def _ray(program: Program, given: argparse.Namespace) -> int:

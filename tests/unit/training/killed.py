@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
+from loadtests.training.tiny import Counting
 from services.training import checkpoint
 from services.training.loop import fit
 from tests.unit.training.ranks import OPTIONS
-from tests.unit.training.tiny import Counting
 
 publish = checkpoint._publish
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from loadtests.training.tiny import LENGTH, WORDS, Counting
 from services.training import parallel
 from services.training.launch import add_arguments, launch, options_of
 from services.training.loop import fit
 from services.training.task import Options
-from tests.unit.training.tiny import LENGTH, WORDS, Counting
 
 OPTIONS = Options(steps=12, batch=8, rate=3e-3, warm_up=3, keep=6, average=0.9)
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from loadtests.training.tiny import Counting
 from services.training.card import card
 from services.training.export import NotTheSame, export_onnx
 from services.training.loop import fit
 from tests.unit.training.ranks import OPTIONS
-from tests.unit.training.tiny import Counting
 
 
 class Wide(nn.Module):

@@ -14,13 +14,13 @@ import httpx
 import pytest
 import torch
 
+from loadtests.training.tiny import Batch, Counting
 from services.training import checkpoint
 from services.training.loop import fit
 from services.training.parallel import moved
 from services.training.report import rows
 from services.training.task import rate_at
 from tests.unit.training.ranks import OPTIONS
-from tests.unit.training.tiny import Batch, Counting
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from loadtests.training.tiny import Counting
 from services.training import checkpoint
 from services.training.loop import fit
 from services.training.precision import INTERVAL, SMALLEST, START, Diverged, Scaler
 from services.training.report import rows
 from tests.unit.training.ranks import OPTIONS
-from tests.unit.training.tiny import Counting
 
 HALF = replace(OPTIONS, precision="fp16", average=None, steps=20)
 

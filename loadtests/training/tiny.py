@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -13,6 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 from services.training.task import Options, drawn, share
 
 WORDS, WIDTH, LENGTH = 32, 32, 12
+CERTAIN = 0.8
+"""Share of the words that follow as they should; any may follow the others, so that the loss has a floor."""
 
 
 class Block(nn.Module):
@@ -75,8 +78,9 @@ class Counting:
 
     def batch(self, step: int, micro: int, rank: int, ranks: int) -> Any:
         """Random words and those that follow them; whether the step is poisoned."""
-        words = drawn(self.options.seed, step, micro).integers(WORDS, size=(self.options.batch, LENGTH))
-        following = (words + 1) % WORDS
+        random = drawn(self.options.seed, step, micro)
+        words, others = random.integers(WORDS, size=(2, self.options.batch, LENGTH))
+        following = np.where(random.random(words.shape) < CERTAIN, (words + 1) % WORDS, others)
         own = share(self.options.batch, rank, ranks)
         return Batch(torch.from_numpy(words[own]), torch.from_numpy(following[own])), step in self.poison
 
