@@ -63,7 +63,7 @@ class Clips:
         return torch.log(own / 15 + 1e-5).mean(dim=(0, 1))
 
     def _frames(self, index: int) -> int:
-        return self._clips[index].features.inner.shape[1]
+        return int(self._clips[index].features.inner.shape[1])
 
     def _crop(self, index: int, begin: int) -> list[np.ndarray[Any, Any]]:
         clip = self._clips[index]
