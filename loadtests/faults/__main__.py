@@ -17,12 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local.process import ServerFailed
 from loadtests.bench import machine, percentile
 from loadtests.faults.kinds import faults
-from loadtests.faults.rounds import AGAIN_S, Round, run
+from loadtests.faults.rounds import Round, run
 
 SEED = 2112
 
@@ -38,7 +37,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for the cluster's data and logs; by default they are removed")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    console, progress = Console(), Console(stderr=True, highlight=False)
+    progress = Console(stderr=True, highlight=False)
     names = given.only or list(faults())
     begun, rounds = time.monotonic(), list[Round]()
     where = machine()
@@ -59,36 +58,32 @@ def main() -> int:
             tell(f"the cluster does not start: {error}")
             return 2
         finally:
-            console.print(where)
-            console.print(f"seed {given.seed}, {given.times} rounds each, voice {given.voice}")
-            console.print(table(rounds))
+            print(
+                where, f"seed {given.seed}, {given.times} rounds each, voice {given.voice}", "", table(rounds), sep="\n"
+            )
     return 0 if all(each.well for each in rounds) else 1
 
 
-def table(rounds: list[Round]) -> Table:
-    """A line for each fault."""
-    drawn = Table(title=f"Faults in the middle of a show; she is to speak again within {AGAIN_S:g} s")
-    for heading in ("fault", "rounds", "gifts", "thanked", "lost", "twice", "old frames"):
-        drawn.add_column(heading, justify="left" if heading == "fault" else "right")
-    for heading in ("gone, s", "speaks again after, s: p50", "max", "longest silence, s", "well"):
-        drawn.add_column(heading, justify="right")
+def table(rounds: list[Round]) -> str:
+    """A line for each fault, in Markdown."""
+    headings = ("fault", "rounds", "gifts", "thanked", "lost", "twice", "old frames")
+    headings += ("gone, s (p50)", "speaks again after, s (p50)", "(max)", "longest silence, s", "well")
+    lines = ["| " + " | ".join(headings) + " |", "|---" + "|--:" * (len(headings) - 1) + "|"]
     for name in dict.fromkeys(each.fault for each in rounds):
         of = [each for each in rounds if each.fault == name]
         again = [float("inf") if each.again_s is None else each.again_s for each in of]
-        drawn.add_row(
+        counts = zip(*((each.sent, each.thanked, each.lost, each.doubled, each.old) for each in of), strict=True)
+        gone = percentile([each.back_s for each in of], 0.5)
+        seconds = (gone, percentile(again, 0.5), max(again), max(each.silence_s for each in of))
+        cells = (
             name,
-            str(len(of)),
-            *(
-                str(sum(counts))
-                for counts in zip(*((r.sent, r.thanked, r.lost, r.doubled, r.old) for r in of), strict=True)
-            ),
-            f"{percentile([each.back_s for each in of], 0.5):.1f}",
-            f"{percentile(again, 0.5):.1f}",
-            f"{max(again):.1f}",
-            f"{max(each.silence_s for each in of):.1f}",
-            f"{sum(each.well for each in of)}",
+            len(of),
+            *map(sum, counts),
+            *(f"{value:.1f}" for value in seconds),
+            sum(each.well for each in of),
         )
-    return drawn
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from loadtests.faults.__main__ import table
 from loadtests.faults.kinds import OF_REPLICAS, faults
 from loadtests.faults.room import Watcher
 from loadtests.faults.rounds import AGAIN_S, Round
@@ -70,6 +71,16 @@ def test_the_longest_silence_counts_from_the_beginning_and_to_the_end() -> None:
 def test_a_round_is_well_only_when_everything_was_as_promised(changes: dict[str, float | None]) -> None:
     assert WELL.well
     assert not replace(WELL, **changes).well  # type: ignore[arg-type]
+
+
+def test_the_table_has_a_line_for_each_fault_with_the_sum_of_its_rounds() -> None:
+    lines = table(
+        [WELL, replace(WELL, number=2, again_s=None, silence_s=9.0, sent=4), replace(WELL, fault="slow Redis")]
+    )
+    assert lines.splitlines()[2:] == [
+        "| kill chat | 2 | 7 | 6 | 0 | 0 | 0 | 2.0 | inf | inf | 9.0 | 1 |",
+        "| slow Redis | 1 | 3 | 3 | 0 | 0 | 0 | 2.0 | 1.0 | 1.0 | 3.0 | 1 |",
+    ]
 
 
 def test_every_process_has_its_kill() -> None:
