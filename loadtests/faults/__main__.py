@@ -66,8 +66,10 @@ def main() -> int:
 
 def table(rounds: list[Round]) -> str:
     """A line for each fault, in Markdown."""
-    headings = ("fault", "rounds", "gifts", "thanked", "lost", "twice", "old frames")
-    headings += ("gone, s (p50)", "speaks again after, s (p50)", "(max)", "longest silence, s", "well")
+    headings = (
+        *("fault", "rounds", "gifts", "thanked", "lost", "twice", "old frames"),
+        *("gone, s (p50)", "speaks again after, s (p50)", "(max)", "longest silence, s", "well"),
+    )
     lines = ["| " + " | ".join(headings) + " |", "|---" + "|--:" * (len(headings) - 1) + "|"]
     for name in dict.fromkeys(each.fault for each in rounds):
         of = [each for each in rounds if each.fault == name]
