@@ -86,7 +86,7 @@ class Schemas:
 
     @cached_property
     def _custom(self) -> dict[tuple[str, str], Any]:
-        # The Gateway API's own definitions are not among the operators': what the chart uses of them is written down.
+        # Where the folder does not have the Gateway API's own definition, what the chart uses of it is written down.
         route = yaml.safe_load(HTTP_ROUTE.read_text("utf-8"))
         found: dict[tuple[str, str], Any] = {("HTTPRoute", "gateway.networking.k8s.io/v1"): route}
         for path in sorted(self._crds.glob("*.yaml")):

@@ -219,11 +219,12 @@ def test_triton_asks_for_what_it_runs_on(kind: str, sets: str, resource: str, co
 
 
 def test_ray_takes_its_serve_configuration_and_finds_the_application(rendered: Rendered) -> None:
-    schema = pytest.importorskip("ray.serve.schema")
+    from ray.serve.schema import ServeDeploySchema  # takes seconds to load, and only this test needs it
+
     from services.audience import serve_app
 
     text = named(rendered["production"], "RayService", "lydia-audience")["spec"]["serveConfigV2"]
-    [application] = schema.ServeDeploySchema.model_validate(yaml.safe_load(text)).applications
+    [application] = ServeDeploySchema.model_validate(yaml.safe_load(text)).applications
     module, _, builder = application.import_path.partition(":")
     assert (module, builder) == (serve_app.__name__, serve_app.build.__name__)
 
