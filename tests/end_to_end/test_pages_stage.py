@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_the_ai_label_is_large_enough_inside_the_picture_and_on_top(browser: Bro
         for width, height in ((390, 844), (844, 390), (1280, 720), (320, 568)):
             page.set_viewport_size({"width": width, "height": height})
             check_label(page, LABEL, width, height)
+
+
+def test_the_page_tells_the_server_whether_the_label_is_to_be_seen(browser: Browser, stage: FakeStage) -> None:
+    def told() -> bool | None:
+        return json.loads(stage.reports[-1])["label_shown"] if stage.reports else None
+
+    with opened(browser, f"{stage.url}/rooms/lydia") as page:
+        until(lambda: told() is True, "the label is shown")
+        page.locator("#label").evaluate("e => e.style.opacity = '0'")
+        until(lambda: told() is False, "hidden")
+        page.locator("#label").evaluate("e => e.style.opacity = ''")
+        until(lambda: told() is True, "shown again")
+        page.locator("#label").evaluate("e => e.style.left = '-20px'")
+        until(lambda: told() is False, "cut off")
 
 
 def test_the_label_stays_when_the_server_is_gone_or_sends_none(browser: Browser, stage: FakeStage) -> None:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
+from deploy.dashboards.every import DASHBOARDS
 from deploy.local.process import running
 from deploy.local.prometheus import Prometheus
 from deploy.local.ray import RayServe, ray_serve
@@ -205,6 +206,16 @@ async def test_two_replicas_share_the_rooms_and_each_room_stays_with_one(theatre
     assert len(set.union(*seen.values())) == 2, "and the rooms are with both"
 
 
+PANELS = [
+    query.expr.replace("$__rate_interval", "2m")
+    for board in DASHBOARDS
+    for panel in board.panels
+    for query in panel.queries
+    if panel.source == "ray" and "ray_serve_" in query.expr
+]
+"""What dashboards ask of Ray Serve itself."""
+
+
 async def all_answer(theatre: Theatre) -> bool:
     """Whether the rooms are spread over every replica; a new one is known to the proxy a little later."""
     answering = {await theatre.replica_of(f"spread{i}") for i in range(12)}
@@ -235,8 +246,13 @@ async def test_prometheus_reads_what_ray_serve_and_each_replica_count(theatre: T
         async def the_deployment() -> bool:
             return await counted('ray_serve_deployment_request_counter_total{deployment="rooms"} > 0') > 0
 
+        async def each_panel_of_ray() -> bool:
+            await theatre.replica_of("counted0")  # a rate has to see its series grow
+            return all([await counted(query) for query in PANELS])
+
         await until(both_replicas)
         await until(the_deployment)
+        await until(each_panel_of_ray)
 
 
 async def test_a_replica_killed_in_the_middle_loses_nothing_and_repeats_nothing(theatre: Theatre) -> None:

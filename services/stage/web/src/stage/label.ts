@@ -1,5 +1,7 @@
 /** How much of the short side of the picture the label's letters must be high (GB 45438-2025). */
 export const LEAST_SHARE = 0.05;
+/** Chinese letters fill about so much of their font size. */
+const FILLED = 0.9;
 
 /** The AI label as it stands in the page. Sizes in CSS pixels. */
 export interface Standing {
@@ -23,7 +25,7 @@ export function standing(label: HTMLElement): Standing {
   return {
     text: label.textContent,
     visible: label.checkVisibility({ opacityProperty: true, visibilityProperty: true }),
-    letters: Number.parseFloat(getComputedStyle(label).fontSize),
+    letters: FILLED * Number.parseFloat(getComputedStyle(label).fontSize),
     box: label.getBoundingClientRect(),
     window: { width: innerWidth, height: innerHeight },
   };
