@@ -16,7 +16,7 @@ import httpx
 
 from deploy.local.front import Front
 from deploy.local.kafka import kafka_server
-from deploy.local.process import LocalServer, ServerFailed, free_port
+from deploy.local.process import NO_TLS, LocalServer, ServerFailed, free_port
 from deploy.local.prometheus import Prometheus
 from deploy.local.ray import ray_serve
 from deploy.local.redis import RedisServer
@@ -60,7 +60,7 @@ class Cluster:
 
     async def unready(self) -> dict[Name, str]:
         """Services that are not ready, and why."""
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=20) as client:
 
             async def because(port: int) -> str | None:
                 try:
@@ -224,7 +224,7 @@ def service(name: Name, port: int, logs: Path, settings: Mapping[str, str], *, d
     """`lydia serve NAME` on a port of the loopback interface. It counts as started when it answers for its health."""
 
     async def alive() -> bool:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             try:
                 return (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
             except httpx.HTTPError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from deploy.local.process import LocalServer, ServerFailed, free_port
+from deploy.local.process import NO_TLS, LocalServer, ServerFailed, free_port
 
 SCRAPE_S = 2
 
@@ -67,7 +67,7 @@ class Prometheus(LocalServer):
         return await super().start()
 
     async def _ready(self) -> bool:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             try:
                 return (await client.get(f"{self.url}/-/ready")).status_code == 200
             except httpx.HTTPError:

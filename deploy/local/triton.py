@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local.process import LocalServer, ServerFailed, free_port, running
+from deploy.local.process import NO_TLS, LocalServer, ServerFailed, free_port, running
 from services.places import ROOT
 
 START_S = 120.0
@@ -117,7 +117,7 @@ def _tracing(otlp_endpoint: str) -> Iterator[str]:
 
 
 async def _ready(address: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         try:
             return (await client.get(f"http://{address}/v2/health/ready")).status_code == 200
         except httpx.HTTPError:
