@@ -38,6 +38,8 @@ from services.places import FITTED
 
 GOALS = "goal: right ≥ 95 %, contradictions 0, well formed ≥ 99 %, first token ≤ 30 ms on 2 cores"
 
+BUSY = "Times are those of the machine as it was, with whatever else it had to do."
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -65,15 +67,15 @@ async def ask(model: Model, asked: Sequence[Question], judge: Judge, name: str) 
     return answered
 
 
-def first_tokens(writer: Writer, asked: Sequence[Question], facts: Facts) -> list[float]:
-    """Milliseconds from a ready prompt to the first token, for each question."""
+def first_tokens(writer: Writer, asked: Sequence[Question], facts: Facts) -> list[tuple[float, float]]:
+    """Milliseconds from a ready prompt to the first token, and how many a processor worked; for each question."""
     spent = []
     for question in asked:
         told = [facts.text(question.fact, language(question.text))]
         tokens = prompt(writer.tokenizer, normal(question.text), facts=told)
-        begin = time.perf_counter()
+        begin, worked = time.perf_counter(), time.process_time()
         next(writer.words(tokens, random.Random(1)))
-        spent.append((time.perf_counter() - begin) * 1000)
+        spent.append(((time.perf_counter() - begin) * 1000, (time.process_time() - worked) * 1000))
     return spent
 
 
@@ -127,7 +129,7 @@ def decision(network: Sequence[Answered], persona: Sequence[Answered]) -> str:
     )
 
 
-async def measure(folder: Path | None) -> None:
+async def measure(folder: Path | None, remarks: str) -> None:
     """Everything, one after the other."""
     persona, moderator, facts = load(), Moderator.built_in(), Facts.read()
     retrieval = Retrieval(persona, Meaning(), FITTED)
@@ -136,14 +138,15 @@ async def measure(folder: Path | None) -> None:
     asked, judge = questions(), Judge()
     network = await ask(own, asked, judge, "network")
     persona_answers = await ask(hand_written, asked, judge, "persona")
-    first = sorted(first_tokens(writer, asked, facts))
+    first, worked = (sorted(times) for times in zip(*first_tokens(writer, asked, facts), strict=True))
     held_out = perplexity(writer, asked, persona, facts)
     figures = "\n\n".join(
         [
             f"On {len(asked)} questions that training never saw; {GOALS}.",
             table(network, persona_answers),
             f"First token of a ready prompt: {statistics.median(first):.1f} ms (median), "
-            f"{first[int(0.95 * len(first))]:.1f} ms (95 %). Perplexity of her own answers after the held-out "
+            f"{first[int(0.95 * len(first))]:.1f} ms (95 %), of which a processor worked "
+            f"{statistics.median(worked):.1f} ms. {BUSY} Perplexity of her own answers after the held-out "
             f"questions: {held_out:.2f}; of the training text see the curve.",
             decision(network, persona_answers),
             examples(network),
@@ -151,7 +154,7 @@ async def measure(folder: Path | None) -> None:
     )
     print(figures)
     if folder is not None:
-        write_card(folder, figures, writer)
+        write_card(folder, figures, writer, remarks)
 
 
 def examples(answered: Sequence[Answered]) -> str:
@@ -163,7 +166,7 @@ def examples(answered: Sequence[Answered]) -> str:
     return "\n".join(lines)
 
 
-def write_card(folder: Path, figures: str, writer: Writer) -> None:
+def write_card(folder: Path, figures: str, writer: Writer, remarks: str) -> None:
     """The model card."""
     from services.training.card import card
 
@@ -187,7 +190,7 @@ mark or unknown tag can follow: other tokens are not drawn.""",
 The persona's {sum(len(i.examples["zh"]) + len(i.examples["en"]) for i in load().intents.values()):,} wordings of
 questions with her hand-written answers, and {len(talk)} dialogues with {len(dialogues.turns(talk)):,} distinct turns
 written for this project, in Mandarin and English, multiplied by a seeded grammar (slots, openings, endings, slips). No
-recording of anybody's chat is among it. Only her words are learnt, not the viewers'.""",
+recording of anybody's chat is among it. Only her words are learnt, not the viewers'. {remarks}""",
         figures=figures,
         again="""
     pip install -e '.[train]'
@@ -199,7 +202,9 @@ recording of anybody's chat is among it. Only her words are learnt, not the view
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="of the training run, for the card")
-    asyncio.run(measure(parser.parse_args().folder))
+    parser.add_argument("--remarks", default="", help="what else is to be said of the data, in the card")
+    given = parser.parse_args()
+    asyncio.run(measure(given.folder, given.remarks))
 
 
 if __name__ == "__main__":

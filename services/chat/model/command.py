@@ -12,7 +12,7 @@ from services.chat.model.config import SIZES
 if TYPE_CHECKING:
     from services.training.task import Options
 
-STEPS, BATCH, SEED, RATE = 4_200, 16, 2112, 3e-3
+STEPS, BATCH, SEED, RATE = 5_000, 16, 2112, 3e-3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ OWN = Path(__file__).with_name("own")
 """The folder of her network: config.json, tokenizer.json, model.safetensors, decoder.onnx."""
 MOST_TOKENS = 90
 """Of an answer; what is longer ends there."""
-WARMTH, NUCLEUS = 0.5, 0.9
+WARMTH, NUCLEUS = 0.3, 0.9
 """Temperature, and the share of probability from which a token is drawn (top-p, arXiv 1904.09751)."""
 
 

@@ -18,7 +18,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 def test_every_model_has_a_name_of_its_kind_and_a_shell() -> None:
-    assert {"chat.persona", "speech.natural", "speech.espeak", "motion.rules"} <= models().keys()
+    assert {"chat.network", "chat.persona", "speech.natural", "speech.espeak", "motion.rules"} <= models().keys()
     for name, path in models().items():
         assert name.partition(".")[0] == path.parts[-3] in KINDS
         assert path.with_suffix(".py").is_file()
@@ -54,7 +54,7 @@ def test_what_cannot_be_laid_out_is_said(
 ) -> None:
     with pytest.raises(SystemExit):
         run(monkeypatch, str(tmp_path), "motion.rulez")
-    assert "no model motion.rulez; there are: chat.persona" in capsys.readouterr().err
+    assert "no model motion.rulez; there are: chat.network, chat.persona" in capsys.readouterr().err
     lay_out(tmp_path, configurations=[models()["motion.rules"]])
     with pytest.raises(SystemExit):
         run(monkeypatch, str(tmp_path))

@@ -14,7 +14,7 @@ from services.chat.model.tokenizer import MARKS, Tokenizer
 from services.chat.model.writer import OWN
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_comes_back_as_it_was(text: str) -> None:
     tokenizer = Tokenizer.read(OWN / "tokenizer.json")

@@ -131,8 +131,8 @@ def test_a_tiny_training_learns_and_ends_the_same_when_it_was_stopped(tokenizer:
 
     shape = Config(width=32, layers=2, heads=4, kv_heads=2, inner=48, vocabulary=tokenizer.size)
     few = Lessons(PERSONA, TALK[:2], Facts.read())
-    task = ChatTask(few, tokenizer, shape, batch=4, seed=5)
-    options = Options(steps=30, batch=4, rate=1e-2, warm_up=5, seed=5, keep=10)
+    task = ChatTask(few, tokenizer, shape, batch=2, seed=5)
+    options = Options(steps=20, batch=2, rate=1e-2, warm_up=3, seed=5, keep=10)
     whole = fit(task, tmp_path / "whole", options)
     losses = [float(row["loss"]) for row in rows(tmp_path / "whole")]
     assert losses[-1] < losses[0] - 0.3
