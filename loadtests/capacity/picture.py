@@ -29,7 +29,7 @@ def _cores(measured: Measured) -> str:
     series = list(dict.fromkeys((step.where, step.voice) for step in measured.steps))
     chosen = {one: [step for step in measured.of(*one) if not step.events] for one in series}
     most_x = max(step.voice_s / step.seconds for steps in chosen.values() for step in steps) * 1.05 or 1
-    most_y = max(sum(step.cpu_s.values()) / step.seconds for steps in chosen.values() for step in steps) * 1.1
+    most_y = max(sum(step.cpu_s.values()) / step.seconds for steps in chosen.values() for step in steps) * 1.5
     drawn = [_frame("cores used, by seconds of sound made in a second", most_x, most_y)]
     for number, (one, steps) in enumerate(chosen.items()):
         colour, through = COLOURS[number % len(COLOURS)], line(measured.of(*one))
@@ -49,8 +49,8 @@ def _cores(measured: Measured) -> str:
 
 def _cost(planned: Sequence[Capacity], tried: Sequence[Tried]) -> str:
     lines = {
-        "planned for the busiest hour": [(capacity.rooms, capacity.room_hour) for capacity in planned],
-        "over a simulated day": [(one.capacity.rooms, one.day.room_hour) for one in tried],
+        "planned for the busiest hour, as the code is": [(capacity.rooms, capacity.room_hour) for capacity in planned],
+        "over a simulated day, with the limit": [(one.capacity.rooms, one.day.room_hour) for one in tried],
     }
     values = [cost for points in lines.values() for _, cost in points]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
@@ -69,7 +69,7 @@ def _cost(planned: Sequence[Capacity], tried: Sequence[Tried]) -> str:
 
 
 def _x(share: float) -> float:
-    return LEFT + share * (WIDTH - LEFT - 10)
+    return LEFT + share * (WIDTH - LEFT - 28)
 
 
 def _y(share: float) -> float:
