@@ -11,11 +11,12 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,13 +82,11 @@ async def measure(where: str, voice: str, steps: Sequence[Wanted], seconds: floa
         run = target.up if where == UP else target.cluster
         async with run(Path(folder), VOICES[voice]) as running, running.client() as client:
             await asyncio.sleep(LOADING_S)
-            found = []
             for number, step in enumerate(steps):
                 told = f"{where}, {voice}: {step.quiet} quiet, {step.speaking} speaking"
                 progress.update(bar, description=told + (", a crowd" if step.crowd_per_s else ""))
-                found.append(await _step(running, client, (where, voice), step, f"s{number}", seconds))
+                yield await _step(running, client, (where, voice), step, f"s{number}", seconds)
                 progress.advance(bar)
-    return found
 
 
 async def _step(
@@ -276,24 +275,30 @@ def shown(measured: Measured) -> list[Table]:
 
 
 async def main(given: argparse.Namespace, console: Console) -> None:
-    """Measures, prints and keeps."""
+    """Measures, prints, and keeps each step once it is done: who stops it has what there is."""
     if not console.is_terminal:
         console.width = 150
-    steps: list[Step] = []
-    with Progress(console=console) as progress:
-        for where in given.where:
-            for voice in given.voices:
-                if where == CLUSTER and voice == "finest":
-                    continue  # nobody has it behind Triton
-                steps += await measure(where, voice, wanted(given, voice), given.seconds, progress)
-    date = datetime.now(UTC).strftime("%Y-%m-%d")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancelled(asyncio.current_task()))
+    runs = [(where, voice) for where in given.where for voice in given.voices]
+    runs = [run for run in runs if run != (CLUSTER, "finest")]  # nobody has it behind Triton
     kept = load(given.out).steps if given.add and given.out.exists() else []
-    done = {(step.where, step.voice) for step in steps}
-    steps = [step for step in kept if (step.where, step.voice) not in done] + steps
+    steps = [step for step in kept if (step.where, step.voice) not in runs]
+    date = datetime.now(UTC).strftime("%Y-%m-%d")
     measured = Measured(machine(), date, given.remark, steps)
-    save(measured, given.out)
+    with Progress(console=console) as progress:
+        for where, voice in runs:
+            async with aclosing(measure(where, voice, wanted(given, voice), given.seconds, progress)) as found:
+                async for step in found:
+                    steps.append(step)
+                    save(measured, given.out)
     for table in shown(measured):
         console.print(table)
+
+
+def _cancelled(running: asyncio.Task[None] | None) -> Callable[[], object]:
+    """So that SIGTERM, too, ends what was started."""
+    assert running is not None
+    return running.cancel
 
 
 if __name__ == "__main__":
