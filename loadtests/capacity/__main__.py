@@ -26,6 +26,7 @@ from loadtests.capacity.sizing import Capacity, plan
 from loadtests.capacity.window import objective_s
 
 MOST_ROOMS = 1_000_000
+CELLS = 12
 MEASURE = "python -m loadtests.capacity.measure"
 
 
@@ -38,6 +39,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--assume", metavar="KEY=VALUE", action="append", default=[], help="another figure; repeatable")
     parser.add_argument("--assumptions", action="store_true", help="list them")
     parser.add_argument("--simulate", action="store_true", help="try the plan too (a minute for 10,000 rooms)")
+    parser.add_argument("--cells", type=int, default=CELLS, help=f"simulated event by event at most (default {CELLS})")
     parser.add_argument("--seed", type=int, default=2112, help="of the simulation (default 2112)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--report", action="store_true", help="write README.md and measured.svg anew (minutes)")
@@ -66,15 +68,16 @@ def main(given: argparse.Namespace, console: Console) -> int:
         console.print(_assumptions(assumed))
         return 0
     if given.report:
-        report.write(load(given.measured), assumed, given.seed, console)
+        report.write(load(given.measured), assumed, given.seed, given.cells, console)
         return 0
     planned = [plan(count, found, assumed, gpu=given.gpu) for count in rooms]
     tried: list[Tried] = []
     if given.simulate:
         with Progress(console=Console(stderr=True)) as progress:
-            bar = progress.add_task("simulating", total=sum(steps(capacity) for capacity in planned))
+            bar = progress.add_task("simulating", total=sum(steps(one, given.cells) for one in planned))
             tried = [
-                attempt(capacity, found, assumed, given.seed, lambda: progress.advance(bar)) for capacity in planned
+                attempt(capacity, found, assumed, given.seed, given.cells, lambda: progress.advance(bar))
+                for capacity in planned
             ]
     if given.json:
         values = [asdict(capacity) | {"room_hour": capacity.room_hour} for capacity in planned]

@@ -15,7 +15,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +75,9 @@ def wanted(given: argparse.Namespace, voice: str) -> list[Wanted]:
     return [Wanted(), *(Wanted(quiet=count) for count in given.quiet), *speaking, *crowds]
 
 
-async def measure(where: str, voice: str, steps: Sequence[Wanted], seconds: float, progress: Progress) -> list[Step]:
+async def measure(
+    where: str, voice: str, steps: Sequence[Wanted], seconds: float, progress: Progress
+) -> AsyncGenerator[Step, None]:
     """All steps of one voice, in one run."""
     bar = progress.add_task(f"{where}, {voice}: starts", total=len(steps))
     with tempfile.TemporaryDirectory(prefix="lydia-capacity-") as folder:

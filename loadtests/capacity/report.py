@@ -29,7 +29,8 @@ FLAT = 0.15
 WORDS = ("rooms on air", "thousandths of a core", "minute", "key", "unit", "because")
 """Headings of columns that hold words."""
 TRIAL_COLUMNS = (
-    "rooms", "USD/room·h, a day", "worst use", "minute", "paid events", "p50 s", "p99 s", "longest s", "late", "shed",
+    "rooms", "USD/room·h, a day", "worst use", "minute", "rooms in it", "paid events",
+    "p50 s", "p99 s", "longest s", "late", "shed",
 )  # fmt: skip
 BEGIN, END = "<!-- planned: begin -->", "<!-- planned: end -->"
 
@@ -69,6 +70,7 @@ def trial_rows(tried: Tried) -> list[list[str]]:
             [
                 *(day if number == 0 else ["", "", ""]),
                 minute.name,
+                f"{minute.rooms:,}",
                 f"{minute.paid:,}",
                 f"{minute.p50_s:.2f}",
                 f"{minute.p99_s:.2f}",
@@ -80,16 +82,16 @@ def trial_rows(tried: Tried) -> list[list[str]]:
     return rows
 
 
-def write(measured: Measured, assumed: Assumptions, seed: int, console: Console) -> None:
+def write(measured: Measured, assumed: Assumptions, seed: int, cells: int, console: Console) -> None:
     """Plans and tries, and writes both files: with a limit for every number of rooms, and once as the code is."""
     found, limited = demand(measured, VOICE), _limited(assumed)
     asked = [(assumed, plan(TODAY, found, assumed)), *((limited, plan(count, found, limited)) for count in ROOMS)]
     with Progress(console=console) as progress:
-        bar = progress.add_task("simulating", total=sum(steps(capacity) for _, capacity in asked))
-        today, *tried = [attempt(one, found, by, seed, lambda: progress.advance(bar)) for by, one in asked]
+        bar = progress.add_task("simulating", total=sum(steps(one, cells) for _, one in asked))
+        today, *tried = [attempt(one, found, by, seed, cells, lambda: progress.advance(bar)) for by, one in asked]
     planned = [plan(count, found, assumed) for count in ROOMS]
     (HERE / "measured.svg").write_text(picture(measured, planned, tried))
-    (HERE / "README.md").write_text(_page(measured, assumed, today, tried, seed))
+    (HERE / "README.md").write_text(_page(measured, assumed, today, tried, seed, cells))
 
 
 def _limited(assumed: Assumptions) -> Assumptions:
@@ -120,7 +122,7 @@ def tables(measured: Measured, assumed: Assumptions) -> str:
     return _lines([*lines, "", END])
 
 
-def _page(measured: Measured, assumed: Assumptions, today: Tried, tried: Sequence[Tried], seed: int) -> str:
+def _page(measured: Measured, assumed: Assumptions, today: Tried, tried: Sequence[Tried], seed: int, cells: int) -> str:
     found = demand(measured, VOICE)
     costs = {one.capacity.rooms: one.day.room_hour for one in tried}
     flat = [rooms for rooms, cost in costs.items() if abs(cost / costs[ROOMS[-1]] - 1) <= FLAT]
@@ -136,6 +138,7 @@ def _page(measured: Measured, assumed: Assumptions, today: Tried, tried: Sequenc
         events=_events_text(found, assumed),
         money=_money(plan(ROOMS[-1], found, assumed)),
         seed=seed,
+        cells=cells,
         day_steps=len(tried[0].day.rooms),
         limit=objective_s(assumed),
         session_s=assumed["session_s"],

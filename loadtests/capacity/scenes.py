@@ -1,4 +1,4 @@
-"""The scenes that a plan is tried in: a day, and three minutes of its busiest hour, in every cell."""
+"""The scenes that a plan is tried in: a day, and three minutes of its busiest hour, cell by cell."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ ORDINARY, ZONE, CELEBRITY = "ordinary", "a zone fails", "a celebrity comes"
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One scene, over all cells."""
+    """One scene, over the cells that were simulated."""
 
     name: str
+    rooms: int
+    """In those cells."""
     paid: int
     p50_s: float
     p99_s: float
@@ -54,31 +56,31 @@ def scenes(capacity: Capacity, assumed: Assumptions) -> dict[str, Scene]:
     }
 
 
-def steps(capacity: Capacity) -> int:
+def steps(capacity: Capacity, cells: int) -> int:
     """How often `attempt` tells of progress."""
-    return 1 + 2 * capacity.cells + 1
+    return 1 + 2 * min(capacity.cells, cells) + 1
 
 
 def attempt(
-    capacity: Capacity, demand: Demand, assumed: Assumptions, seed: int, progressed: Callable[[], None]
+    capacity: Capacity, demand: Demand, assumed: Assumptions, seed: int, cells: int, progressed: Callable[[], None]
 ) -> Tried:
-    """Simulates everything."""
+    """Simulates a day of everything, and minutes of so many cells at most: they are alike, and none knows another."""
     lived = day(capacity, demand, assumed, seed)
     progressed()
     minutes = []
     for name, scene in scenes(capacity, assumed).items():
         outcomes = []
-        for cell in range(1 if scene.celebrity_per_s else capacity.cells):
+        for cell in range(1 if scene.celebrity_per_s else min(capacity.cells, cells)):
             outcomes.append(simulate(scene, demand, assumed, seed + cell))
             progressed()
-        minutes.append(_minute(name, outcomes, objective_s(assumed)))
+        minutes.append(_minute(name, scene.rooms * len(outcomes), outcomes, objective_s(assumed)))
     return Tried(capacity, lived, minutes)
 
 
-def _minute(name: str, outcomes: list[Outcome], limit_s: float) -> Minute:
+def _minute(name: str, rooms: int, outcomes: list[Outcome], limit_s: float) -> Minute:
     waits = np.concatenate([part for found in outcomes for part in (found.waits, found.beside, found.celebrity)])
     p50, p99, worst = np.quantile(waits, (0.5, 0.99, 1.0)) if len(waits) else (0.0, 0.0, 0.0)
     return Minute(
-        name, len(waits), float(p50), float(p99), float(worst), int((waits > limit_s).sum()),
+        name, rooms, len(waits), float(p50), float(p99), float(worst), int((waits > limit_s).sum()),
         sum(found.events for found in outcomes), sum(found.shed for found in outcomes),
     )  # fmt: skip

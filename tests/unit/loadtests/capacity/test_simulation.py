@@ -96,6 +96,6 @@ def test_the_work_in_a_minute_is_what_the_lines_say() -> None:
 
 def test_every_step_of_an_attempt_is_told() -> None:
     told: list[int] = []
-    tried = attempt(plan(5, DEMAND, ASSUMED), DEMAND, ASSUMED, 1, lambda: told.append(1))
-    assert len(told) == steps(tried.capacity)
+    tried = attempt(plan(5, DEMAND, ASSUMED), DEMAND, ASSUMED, 1, 12, lambda: told.append(1))
+    assert len(told) == steps(tried.capacity, 12)
     assert [one.name for one in tried.minutes] == list(scenes(tried.capacity, ASSUMED))
