@@ -34,7 +34,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.capacity", description=__doc__)
     parser.add_argument("rooms", type=int, nargs="*", help="on air at once (default 1 10 100 … 100000)")
-    parser.add_argument("--voice", default="lydia", help="which of the measured voices speaks (default lydia)")
+    parser.add_argument("--voice", default=report.VOICE, help="which of the measured voices (default fast)")
     parser.add_argument("--gpu", action="store_true", help="large models on GPUs in place of her own on processors")
     parser.add_argument("--assume", metavar="KEY=VALUE", action="append", default=[], help="another figure; repeatable")
     parser.add_argument("--assumptions", action="store_true", help="list them")
@@ -53,7 +53,7 @@ def main(given: argparse.Namespace, console: Console) -> int:
         console.width = 150
     try:
         assumed = Assumptions(given.assume)
-        found = demand(load(given.measured), given.voice)
+        found = demand(load(given.measured), given.voice, assumed["natural_voice"])
         rooms = [_rooms(count) for count in given.rooms or report.ROOMS]
     except FileNotFoundError as missing:
         sys.stderr.write(f"{missing.filename}: nothing was measured yet. Mend: run {MEASURE}\n")
@@ -100,7 +100,7 @@ def _rooms(count: int) -> int:
 
 
 def _plans(planned: list[Capacity], voice: str) -> Table:
-    table = Table(title=f"what rooms need, voice {voice}; pods of all cells", title_justify="left")
+    table = Table(title=f"what rooms need, measured with the voice {voice}; pods of all cells", title_justify="left")
     table.add_column("rooms on air")
     for capacity in planned:
         table.add_column(f"{capacity.rooms:,}", justify="right")

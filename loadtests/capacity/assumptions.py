@@ -29,6 +29,7 @@ ALL = (
     Assumption("turn_s", 8.0, "s", "30 characters at four a second"),
     Assumption("room_events_per_s", 0.0, "events/s", "taken of one room beside what is paid; 0: all, as today"),
     Assumption("celebrity_comments", 900.0, "comments/s", "middle of the profile `cap`: all that pushes can carry"),
+    Assumption("natural_voice", 0.10, "core·s for a s", "of sound, by her own voice: make bench; 0: the fast voice"),
     Assumption("renderers", 1.0, "for each room", "one page or Unreal sends the picture to the platform"),
     # Kubernetes
     Assumption("zones", 3.0, "", "deploy/environments/production"),

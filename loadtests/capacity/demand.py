@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadtests.capacity.assumptions import Assumptions
 from loadtests.capacity.measured import CLUSTER, Line, Measured, line, records_per_s, resident_mb, stream_mb
@@ -59,11 +59,17 @@ class Demand:
         return (self.mb_per_s + self.mb_per_voice_s * assumed["speaking_share"]) * assumed["renderers"]
 
 
-def demand(measured: Measured, voice: str) -> Demand:
-    """Raises KeyError when the voice was not measured on the cluster."""
+def demand(measured: Measured, voice: str, natural: float = 0.0) -> Demand:
+    """From the steps of a voice; `natural` is what another voice needs of Triton beside, for a second of its sound.
+
+    Raises KeyError when the voice was not measured on the cluster.
+    """
     steps = measured.of(CLUSTER, voice)
     parts = {}
     for name in steps[0].cpu_s:
         first, more = resident_mb(steps, name)
-        parts[name] = Part(name, line(steps, name), first, more)
+        through = line(steps, name)
+        if name == "triton":
+            through = replace(through, voice=through.voice + natural)
+        parts[name] = Part(name, through, first, more)
     return Demand(parts, records_per_s(steps), *stream_mb(steps))
