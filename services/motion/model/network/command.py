@@ -12,7 +12,7 @@ from services.places import VOICE
 if TYPE_CHECKING:
     from services.training.task import Options
 
-STEPS, BATCH, SEED = 5_000, 8, 2112
+STEPS, BATCH, SEED = 6_500, 8, 2112
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +48,18 @@ def run(given: argparse.Namespace) -> int:
         sys.stderr.write(f"{problem}\n")
         return 1
     try:
+        from services.motion.model.network.calibrate import calibrate
         from services.motion.model.network.export import export
         from services.motion.model.network.hearing import Hearing
+        from services.motion.model.network.network import Network
         from services.training.loop import fit
     except ImportError as missing:
         sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
         return 1
     task = Hearing(paths, batch=given.batch, seed=given.seed)
     network = fit(task, given.folder / "run", options(given))
+    assert isinstance(network, Network)
+    calibrate(network, paths)
     worst = export(network, WEIGHTS)
     size = WEIGHTS.stat().st_size / 1e6
     sys.stdout.write(

@@ -81,11 +81,14 @@ class Network(nn.Module):
         place = torch.zeros(len(_MOUTH), CHANNELS)
         place[range(len(_MOUTH)), _MOUTH] = 1
         self.register_buffer("place", place, persistent=False)
+        glides = torch.ones(controls.SIZE, dtype=torch.bool)
+        glides[lips.CLOSED : lips.WIDTH] = False
+        self.register_buffer("glides", glides, persistent=False)
         self.register_buffer("nod", torch.from_numpy(controls.NOD_POSE.astype(np.float32)), persistent=False)
 
     def logits(self, heard: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The controls' logits [batch, n, controls.SIZE] of the frames AHEAD before those of `heard`
-        [batch, n, features.WIDTH], and the state [batch, REACH, WIDTH] after them.
+        [batch, n, features.WIDTH], and the layers' part of the state [batch, REACH, WIDTH] after them.
         """
         x = self.listen(heard)
         states = []
@@ -100,9 +103,13 @@ class Network(nn.Module):
         """Rows [batch, n, CHANNELS], controls and the next state. `emotion` [batch, n, EMOTIONS]: how much of each mood
         a frame shows, 0 to 1.
         """
-        logits, state = self.logits(heard, state)
-        heard_controls = torch.sigmoid(logits)
-        return self.rows(heard_controls, emotion), heard_controls, state
+        logits, after = self.logits(heard, state)
+        given = torch.sigmoid(logits)
+        # Jaw, lips and tongue glide: each frame is the mean with the one before. What must happen is not softened.
+        long = torch.cat((state[:, REACH:, : controls.SIZE], given), dim=1)
+        glided = torch.where(self.glides, 0.5 * (long[:, 1:] + long[:, :-1]), given)
+        last = nn.functional.pad(long[:, -1:], (0, WIDTH - controls.SIZE))
+        return self.rows(glided, emotion), glided, torch.cat((after, last), dim=1)
 
     def rows(self, wanted: Tensor, emotion: Tensor) -> Tensor:
         """The rows of controls, in a mood."""
@@ -145,5 +152,5 @@ class Network(nn.Module):
         return torch.cat((rows[..., : face.SHAPES].clamp(0, 1), rows[..., face.SHAPES :]), dim=-1)
 
 
-assert REACH == STATE
+assert REACH + 1 == STATE
 assert AHEAD < REACH

@@ -37,8 +37,8 @@ Moods = Callable[[NDArray[np.int64]], NDArray[Any]]
 WEIGHTS = Path(__file__).parent / "motion.onnx"
 WIDTH = 96
 """Of the network's layers."""
-STATE = 72
-"""Steps that its layers remember together."""
+STATE = 73
+"""Steps that its layers remember together, and one of the shapes that it gave last."""
 AHEAD = 4
 """Steps between hearing a frame's own sound and showing it."""
 LATE = AHEAD + 1
