@@ -36,6 +36,7 @@ from services.core.moderation import Moderator
 from services.core.settings import Triton as Settings
 from services.core.telemetry import Telemetry, otlp
 from services.motion.evaluate import TIMEOUT_S, perform
+from services.motion.model.network.rung import ByEar, Net
 from services.motion.model.rules import Rules
 from services.places import FITTED, VOICE
 from services.speech.espeak.client import espeak_client
@@ -60,7 +61,7 @@ async def collector() -> AsyncIterator[Collector]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def far(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[TritonInference]:
     folder = tmp_path_factory.mktemp("triton")
-    names = ("chat.persona", "speech.espeak", "speech.natural", "motion.rules")
+    names = ("chat.persona", "speech.espeak", "speech.natural", "motion.rules", "motion.network")
     lay_out(folder / "repository", configurations=[models()[name] for name in names])
     _forget_soon(folder / "repository/motion.rules/config.pbtxt")
     environment = {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint}
@@ -152,6 +153,18 @@ async def test_she_moves_the_same_in_rooms_side_by_side(far: TritonInference, vo
 
     for turn, frames in zip(turns, await asyncio.gather(*map(moved, turns)), strict=True):
         own = Rules()
+        assert frames == [own.answer(chunk) for chunk in turn]
+
+
+async def test_she_moves_by_ear_the_same(far: TritonInference, voice: list[VoiceChunk]) -> None:
+    """In rooms side by side, and the network's state goes on from chunk to chunk."""
+    turns = [in_room(voice, room) for room in ("ear", "other ear")]
+
+    async def moved(turn: list[VoiceChunk]) -> list[Message]:
+        return [frames for chunk in turn for frames in await ask(far, "motion.network", chunk)]
+
+    for turn, frames in zip(turns, await asyncio.gather(*map(moved, turns)), strict=True):
+        own = ByEar(Net())
         assert frames == [own.answer(chunk) for chunk in turn]
 
 

@@ -12,7 +12,7 @@ from services.places import VOICE
 if TYPE_CHECKING:
     from services.training.task import Options
 
-STEPS, BATCH, SEED = 6_500, 8, 2112
+STEPS, BATCH, SEED = 5_000, 8, 2112
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from services.motion import face, lips  # noqa: E402
 from services.motion.frames import CHANNELS  # noqa: E402
 from services.motion.model.network import controls, features  # noqa: E402
+from services.motion.model.network.calibrate import MISSED, calibrate  # noqa: E402
 from services.motion.model.network.clips import VARIANTS, Clip, path_of, save  # noqa: E402
 from services.motion.model.network.export import example, export  # noqa: E402
 from services.motion.model.network.hearing import FRAMES, Hearing  # noqa: E402
@@ -98,6 +99,28 @@ def test_a_batch_depends_on_its_step_alone_and_is_shared_out(tmp_path: Path) -> 
     assert not torch.equal(whole.heard, other.heard)
     assert torch.equal(torch.cat([half.wanted for half in halves]), whole.wanted)
     assert whole.emotion.shape == (4, FRAMES, EMOTIONS)
+
+
+def test_what_must_be_seen_is_seen_after_calibration(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    wanted = np.zeros((300, controls.SIZE), np.float32)
+    for begin in range(20, 280, 25):
+        wanted[begin : begin + 5, lips.CLOSED] = 1
+    heard = random.normal(size=(VARIANTS, 300, features.WIDTH)).astype(np.float32)
+    save(path_of(tmp_path, 0), Clip(heard, wanted))
+    torch.manual_seed(4)
+    network = Network().eval()
+    threshold = calibrate(network, [path_of(tmp_path, 0)])[lips.CLOSED]
+
+    def shown(variant: int) -> list[float]:
+        steps = [torch.from_numpy(heard[variant])[None], torch.zeros(1, 300, EMOTIONS), torch.zeros(1, STATE, WIDTH)]
+        with torch.no_grad():
+            closed = network(*steps)[1][0, AHEAD:, lips.CLOSED]
+        return [float(closed[begin : begin + 5].max()) for begin in range(20, 280, 25)]
+
+    tops = [top for variant in range(1, VARIANTS) for top in shown(variant)]
+    assert np.isfinite(threshold)
+    assert np.mean(np.array(tops) < 0.94) <= 1.5 * MISSED
 
 
 def test_there_is_no_training_without_clips() -> None:
