@@ -47,6 +47,8 @@ WRONG = {
     "a way in that is closed": ("ingress.enabled=true", "networkPolicy.entrance"),
     "two ways in": ("ingress.enabled=true,route.enabled=true,networkPolicy.entrance=in", "Choose one"),
     "a model that is missed": ("triton.models={chat.persona,motion.rules,speech.espeak}", "speech.natural"),
+    "a network that is missed": ("settings.chat.network=true", "triton.models lacks chat.network"),
+    "an ear that is missed": ("settings.speech.base_url=http://voice:80/v1", "triton.models lacks motion.network"),
     "an app without its secret": ("settings.douyin.app_id=tt1", "secrets.douyinAppSecret.name"),
 }
 
