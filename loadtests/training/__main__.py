@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,20 +22,28 @@ from services.training import checkpoint
 from services.training.launch import add_arguments, launch, options_of
 from services.training.loop import fit
 from services.training.report import rows
-from services.training.task import Options
+from services.training.task import Options, Precision
 
 USUAL = Options(steps=300, batch=16, rate=3e-3, warm_up=30, keep=100)
 SEEDS = (2112, 2113, 2114)
+HALVES: tuple[Precision, ...] = ("bf16", "fp16")
+RAY = "data parallel, 2 ranks of Ray Train"
 LAST = 5
 """Rows of ten steps, whose mean loss is compared."""
 COMMAND = ["-m", "loadtests.training"]
-RANKS = {"tensor parallel, 2 ranks": ["--tensor", "2"], "FSDP2, 2 ranks": ["--shard"], "data parallel, 2 ranks": []}
+WAYS: dict[str, dict[str, Any]] = {
+    "tensor parallel, 2 ranks": {"tensor": 2},
+    "FSDP2, 2 ranks": {"shard": True},
+    "data parallel, 2 ranks": {},
+}
 
 
 def train(given: argparse.Namespace) -> int:
-    """One run."""
+    """One run, or on several ranks one of each way."""
     options = options_of(given, USUAL)
-    fit(Counting(options, drop=0.1), given.folder, options)
+    runs = {name: replace(options, **way) for name, way in WAYS.items()} if given.ways else {"": options}
+    for name, own in runs.items():
+        fit(Counting(own, drop=0.1), given.folder / name, own)
     return 0
 
 
@@ -46,6 +56,11 @@ def furthest(one: Path, other: Path) -> float:
     """The largest difference between two curves, as a part of the loss."""
     pairs = zip(rows(one), rows(other), strict=True)
     return max(abs(float(a["loss"]) / float(b["loss"]) - 1) for a, b in pairs)
+
+
+def trained(folder: Path, options: Options) -> None:
+    """A run on one rank."""
+    fit(Counting(options, drop=0.1), folder, options)
 
 
 def started(folder: Path, *more: str) -> None:
@@ -62,13 +77,13 @@ def killed_and_resumed(folder: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    started(folder)
+    trained(folder, USUAL)
 
 
 def compare(folder: Path) -> str:
     """Everything, as a table in Markdown."""
     for seed in SEEDS:
-        started(folder / str(seed), "--seed", str(seed))
+        trained(folder / str(seed), replace(USUAL, seed=seed))
     first = folder / str(SEEDS[0])
     ends = [last_loss(folder / str(seed)) for seed in SEEDS]
     noise = statistics.stdev(ends)
@@ -80,12 +95,12 @@ def compare(folder: Path) -> str:
         "|---|---|---|---|---|",
         f"| fp32, one rank | {ends[0]:.4f} | | | |",
     ]
-    ways = {name: ["--launcher", "torchrun", "--ranks", "2", *more] for name, more in RANKS.items()}
-    ways |= {name: ["--precision", name] for name in ("bf16", "fp16")}
-    ways["fp32, Ray Train, 2 ranks"] = ["--launcher", "ray", "--ranks", "2"]
-    for number, (name, more) in enumerate(ways.items()):
-        own = folder / f"way {number}"
-        started(own, *more)
+    for precision in HALVES:
+        trained(folder / precision, replace(USUAL, precision=precision))
+    started(folder, "--ways", "--launcher", "torchrun", "--ranks", "2")
+    started(folder / RAY, "--launcher", "ray", "--ranks", "2")
+    for name in (*HALVES, *WAYS, RAY):
+        own = folder / name
         off = last_loss(own) - ends[0]
         apart = f"{100 * furthest(own, first):.2f} %"
         lines.append(f"| {name} | {ends[0] + off:.4f} | {off:+.4f} | {abs(off) / noise:.2f} | {apart} |")
@@ -105,6 +120,7 @@ def main() -> int:
     """One run into the folder that is named, or the whole comparison."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.training", description="Compare ways of training.")
     parser.add_argument("--folder", type=Path, help="of one run; without it all are made and compared")
+    parser.add_argument("--ways", action="store_true", help="one run of each way to use several ranks")
     add_arguments(parser, USUAL)
     given = parser.parse_args()
     if given.folder is not None:

@@ -168,7 +168,7 @@ def _holders(tensor: Tensor, ranks: int) -> int:
         return ranks
     parts = 1
     for place, size in zip(tensor.placements, tensor.device_mesh.shape, strict=True):
-        parts *= size if place.is_shard() else 1
+        parts *= 1 if place.is_replicate() else size
     return ranks // parts
 
 
