@@ -103,7 +103,7 @@ def _why(panel: Panel) -> str:
         return "nothing: all is well · 无数据即正常"
     if panel.source in ("kafka_exporter", "redis_exporter", "dcgm", "kubelet"):
         return f"from {panel.source}, which runs in a cluster only · 仅集群环境"
-    return "no data · 无数据"
+    return f"no {panel.source} in this run · 本次没有"
 
 
 def _above(most: float) -> float:
