@@ -12,7 +12,7 @@ from services.core.inference import ModelFailed
 from services.motion import face
 from services.motion.frames import FRAME_SAMPLES, SAMPLE_RATE, Frames, of_chunk
 from services.motion.joints import LEFT_SHOULDER
-from services.motion.model.network.rung import LATE, ByEar, Net
+from services.motion.model.network.rung import LATE, STATE, ByEar, Net
 from services.speech.sound import Samples, to_s16le
 from tests.unit.motion.network.speech import babble
 
@@ -105,7 +105,7 @@ def test_a_turn_begins_and_ends_at_rest(net: Net) -> None:
 
 def test_silence_leaves_the_mouth_shut_and_still(net: Net) -> None:
     frames = performed(net, cut(np.zeros(3 * SAMPLE_RATE, np.float32)))
-    assert frames.face[30:180, face.MOUTH].std(0).max() < 0.01
+    assert frames.face[STATE:180, face.MOUTH].std(0).max() < 0.01, "when silence is all that it remembers"
     assert face.aperture(frames.face).max() < 0.1
 
 
