@@ -177,9 +177,10 @@ def _lines_text(measured: Measured) -> str:
         f"{step.where}, {step.voice}, {step.speaking} speaking: p50 {percentile(step.latencies_ms, 0.5):.0f} ms "
         f"({step.busy_with_others:.0%} of the machine busy with others)"
         for step in measured.steps
-        if step.latencies_ms and step.where == UP
+        if step.latencies_ms
     ]
-    return f"{text}\n\nTyped message to first voice meanwhile: {'; '.join(latencies)}."
+    told = f"Typed message to first voice meanwhile: {'; '.join(latencies)}." if latencies else ""
+    return f"{text}\n\n{told}".rstrip()
 
 
 def _up_text(measured: Measured, assumed: Assumptions) -> str:

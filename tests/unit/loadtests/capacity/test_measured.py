@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadtests.capacity import report
 from loadtests.capacity.assumptions import Assumptions
 from loadtests.capacity.demand import SERVICES, demand
 from loadtests.capacity.measured import (
     CLUSTER,
+    FILE,
     UP,
     Measured,
     Step,
@@ -108,6 +110,12 @@ def test_the_simulation_works_as_much_as_the_real_services_did(one: Step) -> Non
     cores = sum(worked[part] for part in parts) / 3600
     measured = sum(one.cpu_s[part] for part in parts) / one.seconds
     assert cores == pytest.approx(measured, rel=WITHIN)
+
+
+def test_the_page_shows_what_the_plan_says_now() -> None:
+    page = (FILE.parent / "README.md").read_text()
+    shown = page[page.index(report.BEGIN) : page.index(report.END) + len(report.END)]
+    assert shown == report.tables(MEASURED, Assumptions()), "run python -m loadtests.capacity --report"
 
 
 def test_what_was_measured_says_where_and_when() -> None:
