@@ -210,9 +210,11 @@ the median chunk. Mouths of one sentence, the rules told its phonemes and the ne
 
 ![mouths of a sentence]({PICTURE.name})""",
         again="""
-    pip install -e '.[train]'
-    lydia train motion             # clips, training, export; every part resumes
-    python -m loadtests.motion     # this page""",
+```
+pip install -e '.[train]'
+lydia train motion             # clips, training, export; every part resumes
+python -m loadtests.motion     # this page
+```""",
     )
 
 
