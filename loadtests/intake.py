@@ -41,10 +41,11 @@ from services.core.bus.kafka import open_kafka
 from services.core.bus.port import Bus
 from services.core.bus.redis_streams import RedisBus
 from services.core.embedded_redis import embedded_redis
-from services.core.events import AudienceEvent, Chat, Gift, Like, Viewer
+from services.core.events import AudienceEvent, Chat, Gift, Like, Performed, Viewer
 from services.core.ids import derived
 from services.core.settings import Kafka
 from services.core.state.redis_state import RedisState
+from services.core.turns import heard_key
 from services.gateway.douyin import sign
 from services.gateway.http import PUSH_PATH
 from services.gateway.platform import event_id
@@ -232,7 +233,8 @@ async def _look(bus: Bus, state: RedisState, sent: Sent, found: Found) -> None:
     waiting: set[str] = set()
     for room_id in ROOMS:
         waiting |= (await state.fields(keys.pending_key(room_id))).keys()
-    times = await thanks(bus)
+    notes = [Performed.FromString(await state.get(heard_key(room_id)) or b"") for room_id in ROOMS]
+    times = await thanks(bus, notes)
     on_topic = Counter([record.headers["ce_id"] async for record in bus.read(topics.AUDIENCE)])
     found.thanked = sum(1 for gift in sent.gifts if times[gift])
     found.waiting = len(sent.gifts & waiting)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,12 +130,15 @@ async def thanked(data_dir: Path) -> Counter[str]:
         return await thanks(bus)
 
 
-async def thanks(bus: Bus) -> Counter[str]:
+async def thanks(bus: Bus, notes: Iterable[Performed] = ()) -> Counter[str]:
     """How often each gift was thanked, from what the bus kept: event id → times.
 
-    Segment k of a thanks turn thanks its k-th viewer, and counts once it was heard to its end.
+    Segment k of a thanks turn thanks its k-th viewer, and counts once it was heard to its end. `notes` are reports that
+    the stage had noted in the state and may not have published when it was stopped.
     """
     heard: Counter[str] = Counter()
+    for note in notes:
+        heard[note.turn_id] = max(heard[note.turn_id], note.heard_segments)
     turns: dict[str, Turn] = {}
     async for record in bus.read(topics.PERFORMED):
         performed = unseal(record, Performed)
