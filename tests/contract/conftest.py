@@ -10,7 +10,6 @@ import pytest_asyncio
 
 from deploy.local.kafka import ADDRESS_VARIABLE, KafkaServer
 from deploy.local.process import running
-from services.names import NAMES
 
 PASSWORD = "correct-horse"
 
@@ -18,11 +17,7 @@ PASSWORD = "correct-horse"
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
     """A broker that may be killed and suspended, by tests that run in the session's event loop."""
-    folder = tmp_path_factory.mktemp("kafka")
-    services: tuple[str, ...] = NAMES
-    async with running(
-        KafkaServer(folder, users={"lydia": PASSWORD}, limited=dict.fromkeys(services, PASSWORD))
-    ) as server:
+    async with running(KafkaServer(tmp_path_factory.mktemp("kafka"), users={"lydia": PASSWORD})) as server:
         yield server
 
 
