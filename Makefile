@@ -8,12 +8,13 @@ WEB := services/stage/web
 BODY := services/stage/avatar/dist
 CHAT := services/chat/dist
 VOICE := services/speech/dist
+RAY_TESTS := tests/integration/audience/test_ray_serve.py
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster chart demo setup images test test-python test-web check format proto proto-baseline picture pictures dashboards meanings bench load plan voices doctor lock clean
+.PHONY: help run cluster chart demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures dashboards meanings bench load plan voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -50,8 +51,13 @@ test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	@deploy/kubernetes.sh
 	@failed=0; \
 	$(BIN)/python -m pytest -q --durations=10 -n 2 --dist loadfile tests/unit tests/contract || failed=1; \
-	$(BIN)/python -m pytest -q --durations=10 tests/integration tests/end_to_end || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS) tests/integration tests/end_to_end || failed=1; \
 	exit $$failed
+
+test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience application on a real Ray cluster, apart because it takes minutes more
+	@deploy/redis.sh
+	@deploy/prometheus.sh
+	@$(BIN)/python -m pytest -v $(RAY_TESTS)
 
 test-web: $(WEB)/dist/.built
 	$(call say,Page tests)

@@ -22,8 +22,23 @@ class SlowWay:
         """The server's port."""
         self.delay_s = 0.0
         """How much later everything arrives that is sent from now on, in either direction."""
+        self._connections: set[asyncio.Task[None]] = set()
+        """The event loop itself keeps no task alive that waits for a connection which nobody else holds."""
 
-    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes a connection."""
+        task = asyncio.create_task(self._forward(reader, writer), name="slow way")
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it. Where the server is away it ends at once."""
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self.target)
@@ -68,11 +83,12 @@ class SlowWay:
 async def slow_way() -> AsyncIterator[SlowWay]:
     """A way that is there while the context lasts; where it leads is told later."""
     way = SlowWay()
-    server = await asyncio.start_server(way.forward, "127.0.0.1", way.port)
+    server = await asyncio.start_server(way.accept, "127.0.0.1", way.port)
     try:
         yield way
     finally:
         server.close()
+        await way.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await server.wait_closed()
