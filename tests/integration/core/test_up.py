@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -172,6 +173,7 @@ async def test_with_the_simulator_too_no_process_outlives_her(tmp_path: Path, na
         env=_environment(tmp_path),
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),  # whom nohup started ignores it
     )
     try:
         assert child.stderr is not None
