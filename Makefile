@@ -50,8 +50,8 @@ test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	@deploy/prometheus.sh
 	@deploy/kubernetes.sh
 	@failed=0; \
-	$(BIN)/python -m pytest -q --durations=10 -n 2 --dist loadfile tests/unit tests/contract || failed=1; \
-	$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS) tests/integration tests/end_to_end || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 -n 2 --dist loadfile tests/unit || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS) tests/contract tests/integration tests/end_to_end || failed=1; \
 	exit $$failed
 
 test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience application on a real Ray cluster, apart because it takes minutes more

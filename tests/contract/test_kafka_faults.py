@@ -133,7 +133,7 @@ async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_
             await listener.count(1)
             kafka_server.suspend()
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_S):
                     with pytest.raises(BusUnavailable):
                         await bus.publish(Record(topic, "a", b"meanwhile"))
                     with pytest.raises(BusUnavailable):
