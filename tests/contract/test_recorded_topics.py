@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from deploy.local.kafka import KafkaServer
+from deploy.local.process import running
 from services.audience.record import record, shown
 from services.audience.replay import replay
 from services.audience.service import Audience
@@ -26,6 +30,13 @@ from tests.unit.audience.house import MODERATOR, House
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOM = "recorded"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A broker of this module's own: other tests write what is no event under the names of Lydia's topics."""
+    async with running(KafkaServer(tmp_path_factory.mktemp("recorded"))) as server:
+        yield server.servers
 
 
 async def test_a_room_recorded_from_kafka_replays_to_the_same_bytes(kafka_servers: str, tmp_path: Path) -> None:
