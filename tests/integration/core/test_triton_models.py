@@ -211,7 +211,7 @@ async def test_a_trace_goes_on_in_the_server_and_in_the_model(far: TritonInferen
     telemetry = Telemetry("test", processors=(otlp(collector.endpoint),))
     with telemetry.span("infer chat.persona") as span:
         await ask(far, "chat.persona", chat_requests()[0])
-    telemetry.close()
+    await asyncio.to_thread(telemetry.close)  # it waits for the collector, which lives in this loop
     trace_id = span.get_span_context().trace_id.to_bytes(16)
 
     async def there() -> bool:
