@@ -22,6 +22,7 @@ from services.core.bus.redis_streams import RedisBus
 from services.core.clock import SystemClock
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Gift, Viewer
+from tests.contract.listening import until
 
 
 def request(method: str, path: str, room: str, body: bytes = b"") -> Request:
@@ -56,3 +57,14 @@ async def test_a_replica_takes_batches_and_refuses_what_is_none(
         taken = await replica.remote(request("POST", "/batch", "50% 房/间", pack([record])))
         assert answer(taken.body) == Taken(1, lives=True)
         assert [turn.key async for turn in bus.read(topics.TURNS)] == ["50% 房/间"]
+
+        await replica.options(method_name="__del__").remote()
+
+        async def ended() -> bool:
+            try:
+                await replica.options(method_name="check_health").remote()
+            except RuntimeError:
+                return True
+            return False
+
+        await until(ended)  # it lives in a thread of this process, and would go on in it
