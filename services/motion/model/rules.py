@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.core.events import MotionChunk, VoiceChunk
-from services.core.inference import ModelFailed
 from services.motion import face, lips
 from services.motion.curves import ease
-from services.motion.frames import FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE, of_rows, to_bytes
-from services.motion.joints import JOINTS
+from services.motion.frames import FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE
+from services.motion.model.turns import TurnByTurn, motion_chunk
 from services.motion.performance import Performance
 from services.motion.voice import Heard, Voice
 
-MAX_TURNS = 256
-"""Turns remembered at once; the one longest untouched is forgotten."""
 LOUD, LOUD_EMPHASIS = 0.85, 0.6
 """Level from which a peak of the sound passes for a stressed syllable, and how much that stands out."""
 
@@ -41,88 +36,33 @@ class _Turn:
     """Of the last frame."""
 
 
-class Rules:
-    """VoiceChunk → one MotionChunk. Chunks of a turn come in order, from its first; a repeated last one is answered the
-    same again, and sequence 0 begins the turn anew.
-    """
+class Rules(TurnByTurn[_Turn]):
+    """Chunks of a turn come in order, from its first; sequence 0 begins the turn anew."""
 
-    def __init__(self) -> None:
-        self._turns: OrderedDict[str, _Turn] = OrderedDict()
-        # The last answer of each turn, kept beyond the turn's end in case it is asked for again.
-        self._answers: OrderedDict[str, MotionChunk] = OrderedDict()
+    def _turn(self, chunk: VoiceChunk, known: _Turn | None) -> _Turn:
+        return _Turn(Performance(chunk.turn_id)) if chunk.sequence == 0 or known is None else known
 
-    async def ready(self) -> bool:
-        return True
-
-    async def stream(self, request: VoiceChunk) -> AsyncIterator[MotionChunk]:
-        """One answer, see `answer`."""
-        yield self.answer(request)
-
-    def answer(self, chunk: VoiceChunk) -> MotionChunk:
-        """The frames of a chunk. Raises ModelFailed for one that is not as the contract has it."""
-        if chunk.sample_rate != SAMPLE_RATE:
-            raise ModelFailed(f"{chunk.sample_rate} samples/s, not {SAMPLE_RATE}")
-        if not chunk.pcm_s16le and not chunk.last:
-            raise ModelFailed("an empty chunk that is not the last")
-        answered = self._answers.get(chunk.turn_id)
-        if answered is not None and answered.sequence == chunk.sequence:
-            return answered
-        if chunk.sequence == 0 or chunk.turn_id not in self._turns:
-            self._turns[chunk.turn_id] = _Turn(Performance(chunk.turn_id))
-        answer = self._answers[chunk.turn_id] = _frames(self._turns[chunk.turn_id], chunk)
-        for remembered in (self._turns, self._answers):
-            remembered.move_to_end(chunk.turn_id)
-            while len(remembered) > MAX_TURNS:
-                remembered.popitem(last=False)
+    def _frames(self, turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
+        pcm = np.frombuffer(chunk.pcm_s16le, "<i2")
+        now, ends = chunk.start_sample / SAMPLE_RATE, (chunk.start_sample + len(pcm)) / SAMPLE_RATE
+        if chunk.segment != turn.segment:
+            turn.segment, turn.lips = chunk.segment, None
+            turn.performance.begin_segment(now, emotion=chunk.emotion, intensity=chunk.intensity, gesture=chunk.gesture)
+        if chunk.phonemes and chunk.phonemes[-1].end_sample > turn.known_until:
+            _learn(turn, chunk, now)
+        settles, rests = turn.performance.settles(ends) if chunk.last else (math.inf, math.inf)
+        count = math.ceil((rests - now) * FRAME_RATE) + 1 if chunk.last else -(-len(pcm) // FRAME_SAMPLES)
+        t = (chunk.start_sample + FRAME_SAMPLES * np.arange(count)) / SAMPLE_RATE
+        heard = turn.voice.hear(np.pad(pcm, (0, count * FRAME_SAMPLES - len(pcm))))
+        if turn.lips is None:
+            _accents(turn, heard, now)
+        rows = turn.performance.rows(t)
+        articulation = turn.voice.lips(heard, turn.articulation) if turn.lips is None else turn.lips(t)
+        turn.articulation = articulation[-1]
+        lips.mouth(rows[:, : face.SIZE], articulation, turn.voice.jaw_gain(heard))
         if chunk.last:
-            self.forget(chunk.turn_id)
-        return answer
-
-    def forget(self, turn_id: str) -> None:
-        """A turn's next chunk begins it anew, whichever it is."""
-        self._turns.pop(turn_id, None)
-
-
-def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
-    pcm = np.frombuffer(chunk.pcm_s16le, "<i2")
-    now, ends = chunk.start_sample / SAMPLE_RATE, (chunk.start_sample + len(pcm)) / SAMPLE_RATE
-    if chunk.segment != turn.segment:
-        turn.segment, turn.lips = chunk.segment, None
-        turn.performance.begin_segment(now, emotion=chunk.emotion, intensity=chunk.intensity, gesture=chunk.gesture)
-    if chunk.phonemes and chunk.phonemes[-1].end_sample > turn.known_until:
-        _learn(turn, chunk, now)
-    settles, rests = turn.performance.settles(ends) if chunk.last else (math.inf, math.inf)
-    count = math.ceil((rests - now) * FRAME_RATE) + 1 if chunk.last else -(-len(pcm) // FRAME_SAMPLES)
-    t = (chunk.start_sample + FRAME_SAMPLES * np.arange(count)) / SAMPLE_RATE
-    heard = turn.voice.hear(np.pad(pcm, (0, count * FRAME_SAMPLES - len(pcm))))
-    if turn.lips is None:
-        _accents(turn, heard, now)
-    rows = turn.performance.rows(t)
-    articulation = turn.voice.lips(heard, turn.articulation) if turn.lips is None else turn.lips(t)
-    turn.articulation = articulation[-1]
-    lips.mouth(rows[:, : face.SIZE], articulation, turn.voice.jaw_gain(heard))
-    if chunk.last:
-        rows *= 1 - ease((t - settles) / (rests - settles))[:, None]
-    shapes = rows[:, : face.SHAPES]
-    np.clip(shapes, 0, 1, out=shapes)
-    face_bytes, joint_bytes = to_bytes(of_rows(rows))
-    return MotionChunk(
-        room_id=chunk.room_id,
-        turn_id=chunk.turn_id,
-        epoch=chunk.epoch,
-        sequence=chunk.sequence,
-        segment=chunk.segment,
-        frame_rate=FRAME_RATE,
-        start_sample=chunk.start_sample,
-        frame_count=count,
-        face_f32le=face_bytes,
-        joints=JOINTS,
-        joints_f32le=joint_bytes,
-        last=chunk.last,
-        rung="rules",
-        emotion=chunk.emotion,
-        gesture=chunk.gesture,
-    )
+            rows *= 1 - ease((t - settles) / (rests - settles))[:, None]
+        return motion_chunk(chunk, rows, start_sample=chunk.start_sample, rung="rules")
 
 
 def _learn(turn: _Turn, chunk: VoiceChunk, now: float) -> None:

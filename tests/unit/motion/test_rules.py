@@ -10,7 +10,8 @@ from services.core.events import MotionChunk, Phoneme, VoiceChunk
 from services.core.inference import ModelFailed
 from services.motion import face, joints
 from services.motion.frames import FRAME_SAMPLES, of_chunk
-from services.motion.model.rules import MAX_TURNS, Rules
+from services.motion.model.rules import Rules
+from services.motion.model.turns import MAX_TURNS
 from tests.unit.motion.voices import frame, hum, performed, phonemes, voice
 
 MOUTH = list(range(14, 41))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from services.motion.frames import SAMPLE_RATE, Frames, of_chunk
 from services.motion.model.rules import Rules
 
 MS = SAMPLE_RATE // 1000
+SIZES = (2_400, 4_800, 9_600, 19_200, 24_000)
+"""Samples of a turn's chunks."""
 
 
 def phonemes(*sounds: tuple[str, int] | tuple[str, int, int], start_ms: int = 0) -> list[Phoneme]:
@@ -35,21 +37,21 @@ def hum(samples: int, hertz: float = 200.0, loud: float = 0.3) -> bytes:
     return (32_767 * tone).astype("<i2").tobytes()
 
 
-def voice(
-    segments: Sequence[Sequence[Phoneme]],
+def cut(
+    sound: Callable[[int, int], bytes],
+    segments: Sequence[tuple[int, int]],
     *,
-    sizes: Sequence[int] = (2400, 4800, 9600, 19_200, 24_000),
+    sizes: Sequence[int] = SIZES,
     turn_id: str = "turn",
     emotion: Emotion = EMOTION_UNSPECIFIED,
     intensity: float = 0.0,
     gestures: Sequence[Gesture] = (),
-    known: bool = True,
-    text: str = "",
 ) -> list[VoiceChunk]:
-    """A turn that hums these phonemes, cut to these sizes (the last one again and again)."""
+    """A turn, cut to these sizes (the last one again and again). `sound`: first sample and how many → PCM; `segments`:
+    samples at which each begins and ends.
+    """
     chunks: list[VoiceChunk] = []
-    for number, segment in enumerate(segments):
-        start, end = segment[0].start_sample, segment[-1].end_sample
+    for number, (start, end) in enumerate(segments):
         at = start
         while at < end:
             size = min(sizes[min(len(chunks), len(sizes) - 1)], end - at)
@@ -62,9 +64,7 @@ def voice(
                     segment=number,
                     sample_rate=SAMPLE_RATE,
                     start_sample=at,
-                    pcm_s16le=hum(size),
-                    phonemes=segment if known else [],
-                    text=text,
+                    pcm_s16le=sound(at, size),
                     emotion=emotion,
                     intensity=intensity,
                     gesture=gestures[number] if number < len(gestures) else GESTURE_UNSPECIFIED,
@@ -74,6 +74,34 @@ def voice(
             )
             at += size
     chunks[-1].last = True
+    return chunks
+
+
+def voice(
+    segments: Sequence[Sequence[Phoneme]],
+    *,
+    sizes: Sequence[int] = SIZES,
+    turn_id: str = "turn",
+    emotion: Emotion = EMOTION_UNSPECIFIED,
+    intensity: float = 0.0,
+    gestures: Sequence[Gesture] = (),
+    known: bool = True,
+    text: str = "",
+) -> list[VoiceChunk]:
+    """A turn that hums these phonemes, cut to these sizes."""
+    chunks = cut(
+        lambda _, size: hum(size),
+        [(segment[0].start_sample, segment[-1].end_sample) for segment in segments],
+        sizes=sizes,
+        turn_id=turn_id,
+        emotion=emotion,
+        intensity=intensity,
+        gestures=gestures,
+    )
+    for chunk in chunks:
+        chunk.text = text
+        if known:
+            chunk.phonemes.extend(segments[chunk.segment])
     return chunks
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,11 @@ from numpy.typing import NDArray
 
 from services.core import events
 from services.core.events import MotionChunk, VoiceChunk
-from services.core.inference import ModelFailed
-from services.motion import face
 from services.motion.curves import ease
-from services.motion.frames import CHANNELS, FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE, of_rows, to_bytes
-from services.motion.joints import JOINTS
+from services.motion.frames import CHANNELS, FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE
 from services.motion.model.network.controls import NOD_AMOUNT
 from services.motion.model.network.features import Ear
+from services.motion.model.turns import TurnByTurn, motion_chunk
 from services.motion.performance import MOOD_COMES_S, MOOD_GOES_S, MOODS, Performance
 from services.speech.natural.encoder import session
 from services.speech.sound import from_s16le
@@ -47,8 +44,6 @@ look-ahead is 90 ms.
 """
 EMOTIONS = len(MOODS)
 PLACE = {emotion: place for place, emotion in enumerate(MOODS)}
-MAX_TURNS = 256
-"""Turns remembered at once; the one longest untouched is forgotten."""
 COMES_S = 0.1
 """From rest into what is heard first."""
 STANDS_OUT = 0.35
@@ -145,105 +140,53 @@ class _Turn:
         return shown
 
 
-class ByEar:
-    """VoiceChunk → one MotionChunk. Chunks of a turn come in order; after some that another rung took, it begins to
-    listen anew. A repeated last one is answered the same again, and sequence 0 begins the turn anew.
+class ByEar(TurnByTurn[_Turn]):
+    """Chunks of a turn come in order; after some that another rung took, it begins to listen anew. Sequence 0 begins
+    the turn anew.
     """
 
     def __init__(self, net: Net) -> None:
+        super().__init__()
         self._net = net
-        self._turns: OrderedDict[str, _Turn] = OrderedDict()
-        # The last answer of each turn, kept beyond the turn's end in case it is asked for again.
-        self._answers: OrderedDict[str, MotionChunk] = OrderedDict()
 
-    async def ready(self) -> bool:
-        return True
-
-    async def stream(self, request: VoiceChunk) -> AsyncIterator[MotionChunk]:
-        """One answer, see `answer`."""
-        yield self.answer(request)
-
-    def answer(self, chunk: VoiceChunk) -> MotionChunk:
-        """The frames of a chunk. Raises ModelFailed for one that is not as the contract has it."""
-        if chunk.sample_rate != SAMPLE_RATE:
-            raise ModelFailed(f"{chunk.sample_rate} samples/s, not {SAMPLE_RATE}")
-        if not chunk.pcm_s16le and not chunk.last:
-            raise ModelFailed("an empty chunk that is not the last")
-        answered = self._answers.get(chunk.turn_id)
-        if answered is not None and answered.sequence == chunk.sequence:
-            return answered
-        turn = self._turns.get(chunk.turn_id)
-        if chunk.sequence == 0 or turn is None:
-            turn = self._begin(chunk, Performance(chunk.turn_id))
-        elif turn.heard_until != chunk.start_sample:
-            turn = self._begin(chunk, turn.performance)
-        self._turns[chunk.turn_id] = turn
-        answer = self._answers[chunk.turn_id] = _frames(turn, chunk)
-        for remembered in (self._turns, self._answers):
-            remembered.move_to_end(chunk.turn_id)
-            while len(remembered) > MAX_TURNS:
-                remembered.popitem(last=False)
-        if chunk.last:
-            self.forget(chunk.turn_id)
-        return answer
-
-    def forget(self, turn_id: str) -> None:
-        """A turn's next chunk begins it anew, whichever it is."""
-        self._turns.pop(turn_id, None)
+    def _turn(self, chunk: VoiceChunk, known: _Turn | None) -> _Turn:
+        if chunk.sequence == 0 or known is None:
+            return self._begin(chunk, Performance(chunk.turn_id))
+        return known if known.heard_until == chunk.start_sample else self._begin(chunk, known.performance)
 
     def _begin(self, chunk: VoiceChunk, performance: Performance) -> _Turn:
         start = chunk.start_sample
         return _Turn(performance, Listener(self._net), start, start, from_rest=chunk.sequence == 0)
 
-
-def _frames(turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
-    sound = from_s16le(chunk.pcm_s16le)
-    now, ends = chunk.start_sample / SAMPLE_RATE, (chunk.start_sample + len(sound)) / SAMPLE_RATE
-    if chunk.segment != turn.segment:
-        turn.segment = chunk.segment
-        _feel(turn, chunk, now)
-        turn.performance.begin_segment(now, emotion=events.EMOTION_UNSPECIFIED, intensity=0, gesture=chunk.gesture)
-    turn.heard_until = chunk.start_sample + len(sound)
-    skip = turn.shown - turn.listener.frames
-    rows, controls = turn.listener.hear(sound, turn.mood)
-    settles, rests = turn.performance.settles(ends) if chunk.last else (math.inf, math.inf)
-    if chunk.last_of_segment or chunk.last:
-        until = rests + 1 / FRAME_RATE if chunk.last else ends
-        count = math.ceil((until - turn.start / SAMPLE_RATE) * FRAME_RATE - 1e-6)
-        rest = turn.listener.to_the_end(count, turn.mood)
-        rows, controls = (np.concatenate(parts) for parts in zip((rows, controls), rest, strict=True))
-    # What was shown at the end of a segment, as if silence followed, stays as it was shown.
-    rows, controls = rows[skip:].astype(np.float64), controls[skip:]
-    first = turn.start + turn.shown * FRAME_SAMPLES
-    turn.shown += len(rows)
-    t = (first + FRAME_SAMPLES * np.arange(len(rows))) / SAMPLE_RATE
-    if turn.from_rest:
-        rows *= ease((t - turn.start / SAMPLE_RATE) / COMES_S)[:, None]
-    if len(rows):
-        _beats(turn.performance, controls[:, NOD_AMOUNT], t)
-        rows += turn.performance.rows(t)
-    if chunk.last:
-        rows *= 1 - ease((t - settles) / (rests - settles))[:, None]
-    shapes = rows[:, : face.SHAPES]
-    np.clip(shapes, 0, 1, out=shapes)
-    face_bytes, joint_bytes = to_bytes(of_rows(rows))
-    return MotionChunk(
-        room_id=chunk.room_id,
-        turn_id=chunk.turn_id,
-        epoch=chunk.epoch,
-        sequence=chunk.sequence,
-        segment=chunk.segment,
-        frame_rate=FRAME_RATE,
-        start_sample=first,
-        frame_count=len(rows),
-        face_f32le=face_bytes,
-        joints=JOINTS,
-        joints_f32le=joint_bytes,
-        last=chunk.last,
-        rung="network",
-        emotion=chunk.emotion,
-        gesture=chunk.gesture,
-    )
+    def _frames(self, turn: _Turn, chunk: VoiceChunk) -> MotionChunk:
+        sound = from_s16le(chunk.pcm_s16le)
+        now, ends = chunk.start_sample / SAMPLE_RATE, (chunk.start_sample + len(sound)) / SAMPLE_RATE
+        if chunk.segment != turn.segment:
+            turn.segment = chunk.segment
+            _feel(turn, chunk, now)
+            turn.performance.begin_segment(now, emotion=events.EMOTION_UNSPECIFIED, intensity=0, gesture=chunk.gesture)
+        turn.heard_until = chunk.start_sample + len(sound)
+        skip = turn.shown - turn.listener.frames
+        rows, controls = turn.listener.hear(sound, turn.mood)
+        settles, rests = turn.performance.settles(ends) if chunk.last else (math.inf, math.inf)
+        if chunk.last_of_segment or chunk.last:
+            until = rests + 1 / FRAME_RATE if chunk.last else ends
+            count = math.ceil((until - turn.start / SAMPLE_RATE) * FRAME_RATE - 1e-6)
+            rest = turn.listener.to_the_end(count, turn.mood)
+            rows, controls = (np.concatenate(parts) for parts in zip((rows, controls), rest, strict=True))
+        # What was shown at the end of a segment, as if silence followed, stays as it was shown.
+        rows, controls = rows[skip:].astype(np.float64), controls[skip:]
+        first = turn.start + turn.shown * FRAME_SAMPLES
+        turn.shown += len(rows)
+        t = (first + FRAME_SAMPLES * np.arange(len(rows))) / SAMPLE_RATE
+        if turn.from_rest:
+            rows *= ease((t - turn.start / SAMPLE_RATE) / COMES_S)[:, None]
+        if len(rows):
+            _beats(turn.performance, controls[:, NOD_AMOUNT], t)
+            rows += turn.performance.rows(t)
+        if chunk.last:
+            rows *= 1 - ease((t - settles) / (rests - settles))[:, None]
+        return motion_chunk(chunk, rows, start_sample=first, rung="network")
 
 
 def _feel(turn: _Turn, chunk: VoiceChunk, now: float) -> None:
