@@ -1,7 +1,8 @@
 """`python -m loadtests.intake [up|cluster]`: what comes of the platform's cap, 100 pushes a second of 50 items each.
 
 Open loop: each push has its time before the run begins, and its answer counts from that time. Every accepted gift is
-looked for afterwards, in the topic, among what waits and in what was thanked; what was shed is counted by its reason.
+looked for afterwards, among what waits, in what was thanked, and in the topic as far as that was not read to its end;
+what was shed is counted by its reason.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ from loadtests.kill import thanks
 from loadtests.load.target import PUSH_SECRETS
 from loadtests.process import lydia
 from services.audience import keys
+from services.audience.service import SERVICE
 from services.core import topics
 from services.core.bus.kafka import open_kafka
 from services.core.bus.port import Bus
@@ -91,11 +93,13 @@ class Found:
     """What the target made of it."""
 
     lost: int = 0
-    """Gifts that are neither waiting nor thanked."""
+    """Gifts that are neither waiting nor thanked, nor still to be read."""
     doubled: int = 0
     """Gifts thanked twice."""
     thanked: int = 0
     waiting: int = 0
+    unread: int = 0
+    """Records that the audience had not come to by the end."""
     decided: dict[str, float] = field(default_factory=dict)
     """Lane, outcome and reason → events."""
     memory_mb: dict[str, list[float]] = field(default_factory=dict)
@@ -235,11 +239,20 @@ async def _look(bus: Bus, state: RedisState, sent: Sent, found: Found) -> None:
         waiting |= (await state.fields(keys.pending_key(room_id))).keys()
     notes = [Performed.FromString(await state.get(heard_key(room_id)) or b"") for room_id in ROOMS]
     times = await thanks(bus, notes)
-    on_topic = Counter([record.headers["ce_id"] async for record in bus.read(topics.AUDIENCE)])
-    found.thanked = sum(1 for gift in sent.gifts if times[gift])
+    found.unread = await bus.lag(topics.AUDIENCE, SERVICE)
+    on_topic = {record.headers["ce_id"] async for record in bus.read(topics.AUDIENCE)}
+    account(sent, found, times, waiting, on_topic if found.unread else ())
+
+
+def account(sent: Sent, found: Found, thanked: Mapping[str, int], waiting: Set[str], unread: Container[str]) -> None:
+    """Counts what became of the gifts. `thanked`: event id → times; `unread`: what the audience may still come to.
+
+    What a gift was read from may be trimmed from its topic while the gift waits for its thanks.
+    """
+    found.thanked = sum(1 for gift in sent.gifts if thanked.get(gift))
     found.waiting = len(sent.gifts & waiting)
-    found.lost = sum(1 for gift in sent.gifts if not times[gift] and (gift not in waiting or not on_topic[gift]))
-    found.doubled = sum(1 for count in times.values() if count > 1)
+    found.lost = sum(1 for gift in sent.gifts if not thanked.get(gift) and gift not in waiting and gift not in unread)
+    found.doubled = sum(1 for count in thanked.values() if count > 1)
 
 
 async def measure(target: Target, seconds: float, seed: int, tell: Callable[[str], None]) -> tuple[Sent, Found]:
@@ -262,23 +275,29 @@ async def measure(target: Target, seconds: float, seed: int, tell: Callable[[str
         while since - until < CALM_S and time.monotonic() - begun < seconds + PATIENCE_S:
             decided = await _decided(client, target.metrics)
             since = time.monotonic()
-            if decided != found.decided:
-                found.decided, until = decided, since
+            if decided is None or decided != found.decided:
+                found.decided, until = decided or found.decided, since
             await asyncio.sleep(1)
     await target.stop()
     await target.look(sent, found)
     return sent, found
 
 
-async def _decided(client: httpx.AsyncClient, addresses: Sequence[str]) -> dict[str, float]:
-    """Without what is chosen by and by: the thanks go on for long."""
+async def _decided(client: httpx.AsyncClient, addresses: Sequence[str]) -> dict[str, float] | None:
+    """Without what is chosen by and by: the thanks go on for long. None when a process is too busy to tell."""
     counts: Counter[str] = Counter()
     for address in addresses:
-        for family in text_string_to_metric_families((await client.get(f"http://{address}/metrics")).text):
+        try:
+            told = (await client.get(f"http://{address}/metrics")).text
+        except httpx.HTTPError:
+            return None
+        for family in text_string_to_metric_families(told):
             for sample in family.samples:
-                if sample.name == "lydia_decisions_total" and sample.labels["outcome"] in ("dropped", "waiting"):
-                    labels = sample.labels
+                labels = sample.labels
+                if sample.name == "lydia_decisions_total" and labels["outcome"] in ("dropped", "waiting"):
                     counts[f"{labels['lane']} {labels['outcome']}: {labels['reason']}"] += int(sample.value)
+                elif sample.name == "lydia_gateway_shed_total":
+                    counts[f"{labels['lane']} shed: {labels['reason']}"] += int(sample.value)
     return dict(counts)
 
 
@@ -303,6 +322,10 @@ def verdict(sent: Sent, found: Found) -> Iterator[str]:
         yield f"{found.lost} gifts were taken and are lost"
     if found.doubled:
         yield f"{found.doubled} gifts were thanked twice"
+    if found.unread:
+        yield f"{found.unread} records were not decided on within {PATIENCE_S:g} s"
+    if refused := sum(sent.refused.values()):
+        yield f"{refused} pushes were refused"
     if (p99 := percentile(sent.latencies_ms, 0.99)) >= P99_MS:
         yield f"p99 of the answers is {p99:.0f} ms"
     for name, samples in found.memory_mb.items():

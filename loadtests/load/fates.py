@@ -43,9 +43,17 @@ class Fate:
 
 
 def accepted(plan: Plan, sent: Iterable[Sent]) -> list[Event]:
-    """Events that the target took and that somebody waits for: an answer, or at least a reason."""
-    ids = {key for one in sent if not one.refusal for key in one.request.event_ids}
-    return [plan.events[key] for key in ids if plan.events[key].lane in ("paid", "chat")]
+    """Events that the target took and that somebody waits for: an answer, or at least a reason.
+
+    Messages of a push of which some were left out may be among those.
+    """
+    taken = [one for one in sent if not one.refusal]
+    ids = {key: one.shed for one in taken for key in one.request.event_ids}
+    return [
+        plan.events[key]
+        for key, shed in ids.items()
+        if plan.events[key].lane in (("paid",) if shed else ("paid", "chat"))
+    ]
 
 
 def is_over(event: Event, seen: Seen) -> bool:
@@ -159,6 +167,8 @@ def _outcome(
         return "waiting", last.reason
     if event.lane in ("ambient", "silent"):  # gathered into a remark that something better cut off, or not worth a word
         return "dropped", last.reason if last else "not decided"
+    if last is None and event.lane != "paid" and any(one.shed for one in taken):
+        return "dropped", "left out by the gateway: too many"
     if last is None and decided <= min(one.answered for one in taken):
         return "waiting", "the audience had not come to it"
     if last is not None and not any(at > last.at for turn_id, at in opened(seen).items() if turn_id in seen.turns):

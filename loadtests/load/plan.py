@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, Literal
 
-from services.audience.lanes import lane_of
 from services.core.events import LANE_AMBIENT, LANE_CHAT, LANE_PAID, AudienceEvent, Chat, Viewer
+from services.core.lanes import lane_of
 from services.gateway.platform import event_id
 from services.gateway.simulator.audience import PROFILES, audience
 from services.gateway.simulator.push import PUSHES_PER_S

@@ -31,6 +31,8 @@ class Sent:
     """Empty when the target took it; else status and reason, or the error's name."""
     bad: int = 0
     """Items of a push that the target could not read."""
+    shed: int = 0
+    """Items of a push that the target left out, because it had too many."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,15 @@ class Sender:
         self, request: Request, scheduled: float, path: str, body: bytes, headers: Mapping[str, str]
     ) -> None:
         sent = time.perf_counter()
-        bad = 0
+        bad = shed = 0
         try:
             answer = await self._client.post(path, content=body, headers=headers)
             refusal = "" if answer.is_success else f"{answer.status_code} {_said(answer, 'error')}"
             if answer.is_success and request.way == "douyin":
-                bad = int(_said(answer, "rejected") or 0)
+                bad, shed = (int(_said(answer, name) or 0) for name in ("rejected", "shed"))
         except httpx.HTTPError as error:
             refusal = type(error).__name__
-        self.sent.append(Sent(request, scheduled, sent, time.perf_counter(), refusal, bad))
+        self.sent.append(Sent(request, scheduled, sent, time.perf_counter(), refusal, bad, shed))
 
 
 def _said(answer: httpx.Response, name: str) -> str:

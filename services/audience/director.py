@@ -10,7 +10,6 @@ from services.audience.choosing import Choice, Pace, allowed, choose, held, writ
 from services.audience.fates import Fates
 from services.audience.floor import Floor, restored
 from services.audience.intake import Intake
-from services.audience.lanes import lane_of
 from services.audience.ledger import Ledger, Outputs
 from services.audience.paid import retry_at
 from services.audience.queues import Queues
@@ -35,6 +34,7 @@ from services.core.events import (
     Supersede,
     Tick,
 )
+from services.core.lanes import lane_of
 from services.core.settings import Audience as Policy
 
 SAYS = 10

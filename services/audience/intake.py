@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from services.audience.choosing import held
 from services.audience.fates import Fates
-from services.audience.lanes import lane_of, value_fen
 from services.audience.ledger import Ledger
 from services.audience.queues import Queues
 from services.audience.rundown import IdleTalk
@@ -19,6 +18,7 @@ from services.core.events import (
     PendingEvent,
     ShowState,
 )
+from services.core.lanes import lane_of, value_fen
 
 
 class Intake:

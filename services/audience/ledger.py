@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.audience import keys
-from services.audience.lanes import lane_of
 from services.core.events import LANE_AMBIENT, LANE_PAID, Control, Decision, PendingEvent, ScoreTerm, ShowState, Turn
 from services.core.ids import derived
+from services.core.lanes import lane_of
 from services.core.state.port import Change, DropField, Put, PutField
 
 

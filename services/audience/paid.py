@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from services.audience.lanes import order, value_fen
 from services.core.events import PendingEvent
+from services.core.lanes import order, value_fen
 
 COMBO_MS = 1500
 """A combo is thanked when nothing was added to it for so long,"""

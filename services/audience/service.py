@@ -26,7 +26,6 @@ from opentelemetry.trace import SpanKind
 from services.audience import keys
 from services.audience.batch import READS, Taken
 from services.audience.director import Director, Input
-from services.audience.lanes import value_fen
 from services.audience.ledger import Opened
 from services.audience.log import RoomLog, header, log_path
 from services.audience.room import Room, Unsettled
@@ -52,6 +51,7 @@ from services.core.events import (
     Tick,
 )
 from services.core.ids import derived
+from services.core.lanes import value_fen
 from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Lease, LeaseLost, Put, State

@@ -8,11 +8,13 @@ from services.gateway import http
 from services.gateway.direct import Direct
 from services.gateway.douyin_service import Douyin
 from services.gateway.service import Gateway
+from services.gateway.shedding import Shedding
 
 
 def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Takes pushes and messages over HTTP, and keeps Douyin's own data coming."""
-    gateway = Gateway(ports.bus, ports.clock, ports.telemetry, max_rooms=settings.stage.max_rooms)
+    shedding = Shedding(settings.gateway, ports.clock, ports.telemetry.metrics)
+    gateway = Gateway(ports.bus, ports.clock, ports.telemetry, shedding, max_rooms=settings.stage.max_rooms)
     douyin = Douyin(
         settings.douyin,
         gateway,

@@ -120,6 +120,11 @@ class Metrics:
 
         gateway = of("gateway")
         self.events = gateway.counter("lydia_audience_events", "Audience events accepted", ["platform", "kind"])
+        self.shed = gateway.counter(
+            "lydia_gateway_shed",
+            "Events left out because their room (room_busy) or all rooms (all_busy) had too many; never paid ones",
+            ["lane", "reason"],
+        )
         self.refused = gateway.counter(
             "lydia_gateway_refused", "Requests and items refused, by reason", ["platform", "reason"]
         )

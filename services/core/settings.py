@@ -135,6 +135,17 @@ class Douyin(Section):
     )
 
 
+class Gateway(Section):
+    """How much of what viewers do is taken in. What was paid for always is."""
+
+    room_per_s: float = Field(
+        20,
+        gt=0,
+        description="chat messages of one room a second, and as many likes, follows and the like; the rest is left out",
+    )
+    all_per_s: float = Field(500, gt=0, description="the same of all rooms together that a gateway has")
+
+
 class Audience(Section):
     """How she chooses."""
 
@@ -323,6 +334,7 @@ class Settings(Section):
     http: Http = Http()
     auth: Auth = Auth()
     douyin: Douyin = Douyin()
+    gateway: Gateway = Gateway()
     audience: Audience = Audience()
     chat: Chat = Chat()
     speech: Speech = Speech()

@@ -65,12 +65,13 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many of a push's items were accepted, known already, bad, or of an unknown type."""
+    """How many of a push's items were accepted, known already, bad, of an unknown type, or left out as too many."""
 
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
     unknown: int = 0
+    shed: int = 0
 
 
 class Receiver:
@@ -167,4 +168,4 @@ class Receiver:
             await self._gateway.bury(PLATFORM, push.room_id, parsed.bad)
         if parsed.unknown:
             self._metrics.refused.labels(PLATFORM, "unknown_type").inc(parsed.unknown)
-        return Taken(receipt.accepted, receipt.duplicates, len(parsed.bad), parsed.unknown)
+        return Taken(receipt.accepted, receipt.duplicates, len(parsed.bad), parsed.unknown, receipt.shed)

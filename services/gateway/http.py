@@ -55,7 +55,7 @@ def router(
         headers = {"connection": "close"} if refused.status == 413 else {}
         if refused.status == 401:
             headers["www-authenticate"] = "Bearer" if platform == "direct" else "Signature"
-        if refused.status == 503:
+        if refused.status in (429, 503):
             headers["retry-after"] = "1"
         return JSONResponse({"error": refused.reason, "message": str(refused)}, refused.status, headers)
 
@@ -77,6 +77,7 @@ def router(
                     "duplicates": taken.duplicates,
                     "rejected": taken.rejected,
                     "unknown": taken.unknown,
+                    "shed": taken.shed,
                 }
             )
 
@@ -96,9 +97,11 @@ def router(
             if parsed.bad:
                 raise Refused(400, "bad_message", parsed.bad[0].reason)
             try:
-                await gateway.accept(parsed.events)
+                receipt = await gateway.accept(parsed.events)
             except (BusUnavailable, RoomsFull) as error:
                 raise not_now(error) from None
+            if receipt.shed:
+                raise Refused(429, "busy", "more messages come than she can choose from: try again later")
             return JSONResponse({"event_id": parsed.events[0].event_id}, 202)
 
         return await answer("direct", work)

@@ -18,6 +18,7 @@ from services.core.events import AudienceEvent
 from services.core.state.port import StateUnavailable
 from services.core.telemetry import Telemetry
 from services.gateway.platform import BadItem
+from services.gateway.shedding import Shedding
 
 PUBLISH_TIMEOUT_S = 1.5
 """A platform waits two seconds for its answer; this leaves the rest of them for everything else."""
@@ -55,12 +56,15 @@ class Receipt:
 
     accepted: int
     duplicates: int
+    shed: int = 0
+    """Left out, because too many came."""
 
 
 class Gateway:
     """Takes events from every adapter, each once, and starts the trace of each.
 
-    `max_rooms` rooms at once: one counts until it has had no event for half an hour.
+    `max_rooms` rooms at once: one counts until it has had no event for half an hour. `shedding` says what of them is
+    left out; without it nothing is.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Gateway:
         bus: Bus,
         clock: Clock,
         telemetry: Telemetry,
+        shedding: Shedding | None = None,
         *,
         max_rooms: int = 100,
         timeout_s: float = PUBLISH_TIMEOUT_S,
@@ -76,6 +81,7 @@ class Gateway:
         self._bus = bus
         self._clock = clock
         self._telemetry = telemetry
+        self._shedding = shedding
         self._max_rooms = max_rooms
         self._timeout_s = timeout_s
         self._remembered = remembered
@@ -89,22 +95,23 @@ class Gateway:
         self._listeners.append(listener)
 
     async def accept(self, events: Sequence[AudienceEvent]) -> Receipt:
-        """Publishes the events that are new, in order, and returns when the bus has all of them.
+        """Publishes the events that are new, in order, and returns when the bus has all of them that are not shed.
 
         Raises RoomsFull before anything is published, and BusUnavailable when the bus did not take them in time;
         then some may have been taken, and handing in the same events again is safe.
         """
         for room_id in {event.room_id for event in events}:
             self._admit(room_id)
-        accepted = 0
+        accepted = shed = 0
         try:
             async with asyncio.timeout(self._timeout_s):
                 for start in range(0, len(events), PUBLISH_AT_ONCE):
-                    accepted += await self._publish(events[start : start + PUBLISH_AT_ONCE])
+                    part = await self._publish(events[start : start + PUBLISH_AT_ONCE])
+                    accepted, shed = accepted + part.accepted, shed + part.shed
                     await asyncio.sleep(0)  # a very large delivery must not hold up the others
         except TimeoutError:
             raise BusUnavailable(f"the bus did not take the events within {self._timeout_s} s") from None
-        return Receipt(accepted, len(events) - accepted)
+        return Receipt(accepted, len(events) - accepted - shed, shed)
 
     async def bury(self, platform: str, room_id: str, bad: Sequence[BadItem]) -> None:
         """Puts what is no event into the dead letters, with the reason. Raises BusUnavailable."""
@@ -135,19 +142,23 @@ class Gateway:
         self._rooms.move_to_end(room_id)
         self._telemetry.metrics.rooms.set(len(self._rooms))
 
-    async def _publish(self, events: Sequence[AudienceEvent]) -> int:
-        """Publishes what is new among the events and returns how many that were.
+    async def _publish(self, events: Sequence[AudienceEvent]) -> Receipt:
+        """Publishes what is new among the events, as far as it is not shed.
 
         What another call is just publishing is waited for: a repetition may be confirmed only when the first is safe.
         """
         outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         fresh: list[AudienceEvent] = []
         elsewhere: list[asyncio.Future[bool]] = []
+        shed = 0
         for event in events:
             other = self._under_way.get(event.event_id)
             if other is not None and other is not outcome:
                 elsewhere.append(other)
             elif other is None and event.event_id not in self._known:
+                if self._shedding is not None and not self._shedding.admits(event):
+                    shed += 1
+                    continue
                 fresh.append(event)
                 self._under_way[event.event_id] = outcome
         try:
@@ -165,7 +176,7 @@ class Gateway:
         for other in elsewhere:
             if not await asyncio.shield(other):
                 raise BusUnavailable("the same event is being published by another request, and that failed")
-        return len(fresh)
+        return Receipt(len(fresh), len(events) - len(fresh) - shed, shed)
 
     def _seal(self, event: AudienceEvent, spans: ExitStack) -> Record:
         """The event as a record below the root span of its trace, which ends with the publishing."""

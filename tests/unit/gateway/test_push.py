@@ -32,7 +32,7 @@ async def test_a_right_push_is_on_the_bus_when_it_is_answered() -> None:
     world = World()
     answer = await world.push("live_comment", [comment(1, "唱首歌吧"), comment(2, "hi")])
     assert answer.status_code == 200
-    assert answer.json() == {"err_no": 0, "accepted": 2, "duplicates": 0, "rejected": 0, "unknown": 0}
+    assert answer.json() == {"err_no": 0, "accepted": 2, "duplicates": 0, "rejected": 0, "unknown": 0, "shed": 0}
     first, second = await world.bus.audience()
     assert (first.chat.text, second.chat.text) == ("唱首歌吧", "hi")
     assert (first.room_id, first.platform, first.transport) == (ROOM, "douyin", "webhook")
@@ -191,7 +191,7 @@ async def test_a_bad_item_goes_to_the_dead_letters_and_its_neighbours_are_taken(
         gift(5, msg_id=None),
     ]
     answer = await world.push("live_gift", [gift(1), *bad, gift(2)])
-    assert answer.json() == {"err_no": 0, "accepted": 2, "duplicates": 0, "rejected": 7, "unknown": 0}
+    assert answer.json() == {"err_no": 0, "accepted": 2, "duplicates": 0, "rejected": 7, "unknown": 0, "shed": 0}
     assert [event.message_id for event in await world.bus.audience()] == ["g1", "g2"]
     letters = await world.bus.dead()
     assert [json.loads(letter.value) for letter in letters] == bad

@@ -16,6 +16,7 @@ from services.core.clock import LoopClock
 from services.core.envelope import unseal
 from services.core.events import AudienceEvent
 from services.core.ids import SeededIds
+from services.core.settings import Gateway as Rates
 from services.core.settings import KnownGift
 from services.core.state import MemoryState, State
 from services.core.telemetry import Telemetry
@@ -24,6 +25,7 @@ from services.gateway.douyin import Receiver, sign
 from services.gateway.douyin_items import Items, WebhookItems
 from services.gateway.http import PUSH_PATH, router
 from services.gateway.service import Gateway
+from services.gateway.shedding import Shedding
 
 ROOM = "7214015683695250235"
 SECRETS = {
@@ -75,6 +77,7 @@ class World:
         secrets: Mapping[str, str] = SECRETS,
         state: State | None = None,
         start_ms: int = 1_767_225_600_000,
+        rates: Rates | None = None,
     ) -> None:
         self.clock = LoopClock(start_ms)
         self.bus = TroubledBus()
@@ -82,7 +85,10 @@ class World:
         self.telemetry = Telemetry("test")
         self.ids = SeededIds(1)
         self.failed_rooms: list[str] = []
-        self.gateway = Gateway(self.bus, self.clock, self.telemetry, max_rooms=max_rooms, remembered=remembered)
+        shedding = Shedding(rates, self.clock, self.telemetry.metrics) if rates is not None else None
+        self.gateway = Gateway(
+            self.bus, self.clock, self.telemetry, shedding, max_rooms=max_rooms, remembered=remembered
+        )
         self.receiver = Receiver(
             self.gateway,
             WebhookItems(Items(GIFTS)),

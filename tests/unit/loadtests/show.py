@@ -45,12 +45,12 @@ class Show:
             tuple(one.request for one in self.sent),
         )
 
-    def send(self, event_id: str, at: float, lane: str = "chat", refusal: str = "") -> None:
+    def send(self, event_id: str, at: float, lane: str = "chat", refusal: str = "", shed: int = 0) -> None:
         """An event is sent, and answered 10 ms later."""
         kind = "gift" if lane == "paid" else "chat"
         self.events[event_id] = Event(event_id, ROOM, "quiet", kind, lane)
         request = Request(at, ROOM, "direct", (event_id,), {})
-        self.sent.append(Sent(request, at, at + 0.001, at + 0.01, refusal))
+        self.sent.append(Sent(request, at, at + 0.001, at + 0.01, refusal, shed=shed))
 
     def tell(self, event_id: str, at: float, outcome: str, reason: str = "PAID", turn_id: str = "") -> None:
         """A decision."""

@@ -114,6 +114,17 @@ def test_what_the_target_refused_is_refused_and_nobody_waits_for_it() -> None:
     assert accepted(show.plan, show.sent) == []
 
 
+def test_what_the_gateway_left_out_is_dropped_and_nobody_waits_for_it_but_a_gift_is_never_left_out() -> None:
+    show = Show()
+    for name, lane in (("shed", "chat"), ("gift", "paid")):
+        show.send(name, 1.0, lane, shed=1)
+    later(show)
+    fate = of(show)
+    assert (fate["shed"].outcome, fate["shed"].reason) == ("dropped", "left out by the gateway: too many")
+    assert fate["gift"].outcome == "lost"
+    assert [event.event_id for event in accepted(show.plan, show.sent) if event.event_id in fate] == ["gift", "later"]
+
+
 def test_nothing_is_called_lost_that_the_harness_could_not_see() -> None:
     show = Show()
     show.send("gift", 1.0, "paid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from loadtests.intake import ITEMS, KINDS, PUSHES_PER_S, Found, Sent, growth, push, verdict
+from loadtests.intake import ITEMS, KINDS, PUSHES_PER_S, Found, Sent, account, growth, push, verdict
 from services.gateway.douyin_items import TYPE_OF_KIND
 from services.gateway.platform import event_id
 
@@ -30,9 +30,22 @@ def test_memory_is_judged_from_the_half_of_the_run_on() -> None:
     assert growth([]) == 0
 
 
+def test_a_gift_that_waits_is_not_lost_though_its_topic_was_trimmed() -> None:
+    found = Found()
+    account(Sent(gifts={"thanked", "waits"}), found, {"thanked": 1}, {"waits"}, unread=())
+    assert (found.thanked, found.waiting, found.lost, found.doubled) == (1, 1, 0, 0)
+
+
+def test_a_gift_that_was_read_and_neither_waits_nor_was_thanked_is_lost() -> None:
+    found = Found()
+    account(Sent(gifts={"gone", "to be read"}), found, {"twice": 2}, set(), unread={"to be read"})
+    assert (found.thanked, found.waiting, found.lost, found.doubled) == (0, 0, 1, 1)
+
+
 def test_what_is_not_as_promised_is_told() -> None:
     well = Sent(latencies_ms=[5.0] * 100)
     assert list(verdict(well, Found())) == []
     slow = Sent(latencies_ms=[5.0] * 98 + [501.0] * 2)
-    bad = Found(lost=2, doubled=1, memory_mb={"gateway": [100, 100, 120, 150]})
-    assert len(list(verdict(slow, bad))) == 4
+    slow.refused["503 unavailable"] = 1
+    bad = Found(lost=2, doubled=1, unread=3, memory_mb={"gateway": [100, 100, 120, 150]})
+    assert len(list(verdict(slow, bad))) == 6

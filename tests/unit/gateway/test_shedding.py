@@ -1,0 +1,107 @@
+"""What is left out when more comes than can be chosen from: nothing paid for, and nothing without being counted."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import httpx
+
+from services.core.clock import LoopClock
+from services.core.events import AudienceEvent, Chat, FansClub, Gift, Like, Viewer
+from services.core.settings import Gateway as Settings
+from services.core.telemetry import Telemetry
+from services.core.virtual_time import virtual_time
+from services.gateway.service import Gateway, Receipt
+from services.gateway.shedding import BURST_S, Shedding
+from tests.unit.gateway.world import TroubledBus, World
+
+RATES = Settings(room_per_s=2, all_per_s=6)
+ROOM_BURST, ALL_BURST = int(2 * BURST_S), int(6 * BURST_S)
+
+
+def event(number: int, room: str, **kind: Any) -> AudienceEvent:
+    return AudienceEvent(
+        event_id=f"{room} {number}", room_id=room, platform="p", received_at_ms=1, viewer=Viewer(id="u"), **kind
+    )
+
+
+def chats(count: int, room: str = "r", first: int = 0) -> list[AudienceEvent]:
+    return [event(number, room, chat=Chat(text="hi")) for number in range(first, first + count)]
+
+
+def gateway(settings: Settings = RATES) -> tuple[Gateway, TroubledBus, Telemetry]:
+    clock, bus, telemetry = LoopClock(), TroubledBus(), Telemetry("gateway")
+    return Gateway(bus, clock, telemetry, Shedding(settings, clock, telemetry.metrics)), bus, telemetry
+
+
+def shed(telemetry: Telemetry, lane: str, reason: str) -> float:
+    labels = {"lane": lane, "reason": reason}
+    return telemetry.metrics.registry.get_sample_value("lydia_gateway_shed_total", labels) or 0.0
+
+
+@virtual_time
+async def test_a_room_may_say_a_bursts_worth_at_once_and_its_rate_from_then_on() -> None:
+    into, bus, telemetry = gateway()
+    assert await into.accept(chats(100)) == Receipt(ROOM_BURST, 0, 100 - ROOM_BURST)
+    await asyncio.sleep(3)
+    assert await into.accept(chats(100, first=100)) == Receipt(6, 0, 94)
+    assert len(await bus.audience()) == ROOM_BURST + 6
+    assert shed(telemetry, "chat", "room_busy") == 200 - ROOM_BURST - 6
+
+
+@virtual_time
+async def test_what_was_paid_for_always_passes() -> None:
+    into, bus, _ = gateway()
+    await into.accept(chats(100))
+    paid = [event(number, "r", gift=Gift(name="heart", count=1)) for number in range(1000, 1300)]
+    paid.append(event(1300, "r", fans_club=FansClub(reason=FansClub.REASON_JOINED)))
+    assert await into.accept(paid) == Receipt(len(paid), 0, 0)
+    assert [one.event_id for one in await bus.audience()][ROOM_BURST:] == [one.event_id for one in paid]
+
+
+@virtual_time
+async def test_likes_take_no_room_from_messages() -> None:
+    into, _, telemetry = gateway()
+    likes = [event(number, "r", like=Like(count=1)) for number in range(1000, 1100)]
+    assert (await into.accept(likes)).accepted == ROOM_BURST
+    assert (await into.accept(chats(5))).accepted == 5
+    assert shed(telemetry, "ambient", "room_busy") == 100 - ROOM_BURST
+
+
+@virtual_time
+async def test_a_busy_room_takes_no_room_from_others_until_all_are_too_many() -> None:
+    into, _, telemetry = gateway()
+    await into.accept(chats(100, "busy"))
+    others = [one for room in ("a", "b", "c") for one in chats(ROOM_BURST, room)]
+    assert await into.accept(others) == Receipt(ALL_BURST - ROOM_BURST, 0, len(others) - ALL_BURST + ROOM_BURST)
+    assert shed(telemetry, "chat", "all_busy") == len(others) - ALL_BURST + ROOM_BURST
+
+
+@virtual_time
+async def test_a_repetition_of_what_was_taken_is_none_too_many_and_what_was_shed_may_come_again() -> None:
+    into, _, _ = gateway()
+    first = chats(ROOM_BURST + 4)
+    await into.accept(first)
+    assert await into.accept(first) == Receipt(0, ROOM_BURST, 4)
+    await asyncio.sleep(2)
+    assert await into.accept(first) == Receipt(4, ROOM_BURST, 0)
+
+
+@virtual_time
+async def test_who_pushes_is_told_how_many_were_left_out_and_who_writes_one_message_to_try_again() -> None:
+    world = World(rates=RATES)
+    items = [{"msg_id": str(number), "sec_openid": "u", "content": "hi"} for number in range(50)]
+    answer = await world.push("live_comment", items)
+    assert answer.status_code == 200
+    assert (answer.json()["accepted"], answer.json()["shed"]) == (ROOM_BURST, 50 - ROOM_BURST)
+    write = partial(world.http.post, "/rooms/r/messages")
+    answers: list[httpx.Response] = [
+        await write(json={"viewer": {"id": "u", "name": "Mei"}, "text": "hi"}) for _ in range(ROOM_BURST + 1)
+    ]
+    assert [one.status_code for one in answers] == [202] * ROOM_BURST + [429]
+    assert answers[-1].json()["error"] == "busy"
+    assert answers[-1].headers["retry-after"] == "1"
+    gift = {"viewer": {"id": "u"}, "gift": {"name": "heart", "count": 1, "value_fen": 10}}
+    assert (await write(json=gift)).status_code == 202
