@@ -116,8 +116,15 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
 def stills(page: Page, done: Callable[[], None]) -> dict[str, list[tuple[str, list[Image.Image]]]]:
     """Title of a row → name of each cell and its pictures."""
 
-    def shot(frames: Frames, width: int, height: int, span: float, yaw: float = 0.0) -> Image.Image:
-        picture = take(page, poses.row(frames), width=width, height=height, span=span, yaw=yaw)
+    def shot(
+        frames: Frames,
+        width: int,
+        height: int,
+        span: float,
+        yaw: float = 0.0,
+        gesture: Gesture = events.GESTURE_UNSPECIFIED,
+    ) -> Image.Image:
+        picture = take(page, poses.row(frames, gesture), width=width, height=height, span=span, yaw=yaw)
         done()
         return picture
 
@@ -134,7 +141,10 @@ def stills(page: Page, done: Callable[[], None]) -> dict[str, list[tuple[str, li
             (f"[{ipa}]" if ipa else "rest", [_face(shot(poses.sound(ipa), 320, 416, 0.46))]) for ipa in poses.SOUNDS
         ],
         "Gestures 动作": [
-            (_word(Gesture.Name(which)), [shot(frames, 280, 350, 1.2) for frames in poses.gesture(which)])
+            (
+                _word(Gesture.Name(which)),
+                [shot(frames, 280, 350, 1.4, gesture=which) for frames in poses.gesture(which)],
+            )
             for which in poses.ACTS
         ],
     }

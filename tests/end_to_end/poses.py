@@ -74,9 +74,13 @@ def gesture(which: Gesture) -> list[Frames]:
     return [_performed(VoiceChunk(gesture=which), moment) for moment in moments]
 
 
-def row(frames: Frames) -> dict[str, Sequence[float]]:
-    """The one frame as a page takes it."""
-    return {"face": frames.face[0].astype(float).tolist(), "joints": frames.joints[0].astype(float).ravel().tolist()}
+def row(frames: Frames, gesture: Gesture = events.GESTURE_UNSPECIFIED) -> dict[str, Sequence[float] | int]:
+    """The one frame as a page takes it, and what raised hands show."""
+    return {
+        "face": frames.face[0].astype(float).tolist(),
+        "joints": frames.joints[0].astype(float).ravel().tolist(),
+        "gesture": int(gesture),
+    }
 
 
 def _performed(said: VoiceChunk, at: float) -> Frames:

@@ -6,7 +6,7 @@ import { TurnSchema } from "../src/events/turn_pb";
 import { type Cue, cueOf, Director, HOLD_S, MOVE_S, SPANS } from "../src/stage/director";
 import { PLAIN } from "../src/stage/program";
 
-const TALK: Cue = { intimate: false, thanked: 0, big: false, tender: 0 };
+const TALK: Cue = { intimate: false, thanked: 0, gesture: Gesture.UNSPECIFIED, big: false, tender: 0 };
 const FRAME_S = 1 / 60;
 
 /** Films from second `from` to second `to`, 60 pictures a second; returns the spans. */
@@ -90,7 +90,10 @@ test("who wants no motion gets none, also in the middle of a move", () => {
   const director = new Director();
   film(director, 0, 1, { big: true });
   for (let at = 1; at < 10; at += 0.5) {
-    assert.equal(director.direct(at, { intimate: true, thanked: 1e6, big: true, tender: 1 }, true), SPANS.medium);
+    assert.equal(
+      director.direct(at, { ...TALK, intimate: true, thanked: 1e6, big: true, tender: 1 }, true),
+      SPANS.medium,
+    );
   }
   assert.equal(director.shot, "medium");
 });
@@ -120,8 +123,9 @@ test("the gifts of one turn are counted together", () => {
 
 test("words that are acted with a big gesture or tenderly say so, whatever her poses are", () => {
   const acted = (acting: Partial<typeof PLAIN>) => cueOf(undefined, { ...PLAIN, ...acting });
-  for (const gesture of [Gesture.WAVE, Gesture.HEART, Gesture.CLAP, Gesture.DANCE]) assert.ok(acted({ gesture }).big);
-  for (const gesture of [Gesture.NONE, Gesture.THINK, Gesture.NOD, Gesture.BOW]) assert.ok(!acted({ gesture }).big);
+  for (const gesture of [Gesture.WAVE, Gesture.CLAP, Gesture.DANCE]) assert.ok(acted({ gesture }).big);
+  for (const gesture of [Gesture.NONE, Gesture.HEART, Gesture.THINK, Gesture.NOD, Gesture.BOW])
+    assert.ok(!acted({ gesture }).big);
   const tender = (emotion: Emotion, intensity: number) => acted({ emotion, intensity }).tender;
   assert.ok(tender(Emotion.SAD, 0.6) > tender(Emotion.SAD, 0.3));
   assert.ok(tender(Emotion.SHY, 0.6) > 0);

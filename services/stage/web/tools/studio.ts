@@ -1,4 +1,5 @@
 import type { Joint } from "../src/events/motion_pb";
+import type { Gesture } from "../src/events/text_pb";
 import type { Figure } from "../src/stage/figure";
 import { FACE_VALUES } from "../src/stage/frames";
 import type { Quality } from "../src/stage/quality";
@@ -11,6 +12,8 @@ interface Shot {
   /** [61] values and [joints × 4] rotations, as a frame of a performance has them. */
   readonly face: readonly number[];
   readonly joints: readonly number[];
+  /** What her hands show, as far as the arms are raised. */
+  readonly gesture: Gesture;
   /** How far she is turned to her left, in radians. */
   readonly yaw: number;
   /** Height of the picture below the top of her head; 1 is down to the waist. */
@@ -35,13 +38,13 @@ class Studio {
   }
 
   /** A PNG, as a data address, on a transparent ground. Her hair has come to rest. */
-  take({ face, joints, yaw, span, width, height }: Shot): string {
+  take({ face, joints, gesture, yaw, span, width, height }: Shot): string {
     const figure = this.#figure;
     if (!figure || face.length !== FACE_VALUES) throw new Error("nobody is there, or the face is none");
     figure.object.rotation.y = yaw;
     figure.object.updateMatrixWorld(true);
     const pose = { face: Float32Array.from(face), joints: Float32Array.from(joints) };
-    for (let step = 0; step < SETTLING; step++) figure.pose(pose, 1 / 60);
+    for (let step = 0; step < SETTLING; step++) figure.pose(pose, 1 / 60, gesture);
     this.#scene.span = span;
     this.#scene.resize(width, height, { x: 0, y: height * MARGIN, width, height: height * (1 - MARGIN) });
     this.#scene.render(0);

@@ -14,7 +14,7 @@ export const MOVE_S = 1.8;
 export const HOLD_S = 4.5;
 
 /** Gestures that go beyond the picture, or whose hands are quick: the whole arms want to be seen. */
-const BIG: ReadonlySet<Gesture> = new Set([Gesture.WAVE, Gesture.HEART, Gesture.CLAP, Gesture.DANCE]);
+const BIG: ReadonlySet<Gesture> = new Set([Gesture.WAVE, Gesture.CLAP, Gesture.DANCE]);
 /** How tender each emotion is at full strength; the others are not. */
 const TENDERNESS: Readonly<Partial<Record<Emotion, number>>> = {
   [Emotion.SAD]: 1,
@@ -29,12 +29,13 @@ export const BIG_FEN = 10_000;
 /** A message of so few words (Hanzi are counted one by one) is answered from close by. */
 const FEW_WORDS = 4;
 
-/** What she is doing, as far as the camera cares. */
+/** What she is doing, as far as the camera and her hands care. */
 export interface Cue {
   /** She answers one viewer who wrote only a word or two. */
   readonly intimate: boolean;
   /** What she thanks for, in fen. */
   readonly thanked: number;
+  readonly gesture: Gesture;
   /** Her gesture wants room. */
   readonly big: boolean;
   /** How much sorrow, shyness or thanks is in what she says, 0 to 1. */
@@ -48,6 +49,7 @@ export function cueOf(turn: Turn | undefined, { emotion, intensity, gesture }: A
   return {
     intimate: events.length === 1 && first?.kind.case === "chat" && few(first.kind.value.text),
     thanked: events.reduce((sum, { kind }) => sum + (kind.case === "gift" ? Number(kind.value.valueFen) : 0), 0),
+    gesture,
     big: BIG.has(gesture),
     tender: (TENDERNESS[emotion] ?? 0) * Math.min(1, Math.max(0, intensity)),
   };

@@ -1,4 +1,5 @@
 import type { Object3D } from "three";
+import type { Gesture } from "../events/text_pb";
 import type { Lack } from "./face";
 import type { Pose } from "./frames";
 
@@ -18,8 +19,11 @@ export interface Figure {
   readonly waist: number;
   /** What the body lacks of what a performance moves. */
   readonly missing: readonly Lack[];
-  /** Shows a pose; `passed` is the time since the last one, in seconds, for hair and clothes. */
-  pose(pose: Pose, passed: number): void;
+  /**
+   * Shows a pose; `passed` is the time since the last one, in seconds, for hair and clothes. `gesture`: what raised hands
+   * are to show.
+   */
+  pose(pose: Pose, passed: number, gesture?: Gesture): void;
   /** Frees its memory. */
   dispose(): void;
 }

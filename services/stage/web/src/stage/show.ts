@@ -29,7 +29,7 @@ export interface Setting {
   readonly bare: boolean;
   /** The part of the window where she is to be seen from head to waist. */
   readonly area: () => Area;
-  /** What she is doing now, for the camera. */
+  /** What she is doing now, for the camera and her hands. */
   readonly cue: () => Cue;
 }
 
@@ -147,7 +147,7 @@ export class Show {
     this.#drawnAt = time;
     const passed = Math.min(ms / 1000, PASSED_MAX_S);
     const pose = this.#pose(passed);
-    this.#figure?.pose(pose, passed);
+    this.#figure?.pose(pose, passed, this.#cue().gesture);
     this.#film(time / 1000, passed);
     this.#glance(passed);
     this.#scene.render(this.#calm.matches ? 0 : time / 1000);

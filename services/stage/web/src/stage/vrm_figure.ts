@@ -9,6 +9,7 @@ import {
 import { Box3, Euler, MathUtils, Mesh, type Object3D, Quaternion } from "three";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import { Joint } from "../events/motion_pb";
+import { Gesture } from "../events/text_pb";
 import { arkitName, type FaceDriver, faceDriver, type Lack } from "./face";
 import type { Figure, FigureKind } from "./figure";
 import {
@@ -21,6 +22,7 @@ import {
   RIGHT_EYE_PITCH,
   RIGHT_EYE_YAW,
 } from "./frames";
+import { Hands } from "./hands";
 import { lightOwnBody } from "./own_body";
 import { checkVrm, Refused } from "./vrm_file";
 
@@ -92,6 +94,7 @@ class VrmFigure implements Figure {
   readonly #face: FaceDriver;
   /** Bones, each with the places of the joints that turn it, one after the other. */
   readonly #bones: ReadonlyMap<Object3D, readonly number[]>;
+  readonly #hands: Hands;
   readonly #head: Object3D | null;
   readonly #jaw: Object3D | null;
   readonly #mouth: readonly [open: number, close: number];
@@ -108,6 +111,7 @@ class VrmFigure implements Figure {
     this.object = vrm.scene;
     this.#vrm = vrm;
     this.#flip = vrm.meta.metaVersion === "0" ? -1 : 1;
+    this.#hands = new Hands(vrm.humanoid, joints, this.#flip);
     this.#head = bone("head");
     this.#eyes = eyes(vrm, kind);
     this.#face = faceDriver(vrm, names, { eyes: this.#eyes.length > 0, jaw: bone("jaw") !== null });
@@ -125,13 +129,14 @@ class VrmFigure implements Figure {
     if (kind === "lydia" || kind === "lydia-lite") lightOwnBody(vrm.scene);
   }
 
-  pose({ face, joints }: Pose, passed: number): void {
+  pose({ face, joints }: Pose, passed: number, gesture = Gesture.UNSPECIFIED): void {
     for (const [bone, places] of this.#bones) {
       const rotation = this.#rotation.identity();
       for (const place of places) rotation.multiply(this.#further.fromArray(joints, place * 4));
       if (bone === this.#head) rotation.multiply(this.#look(face, HEAD_YAW, HEAD_PITCH, HEAD_ROLL));
       this.#turn(bone, rotation);
     }
+    this.#hands.pose(joints, gesture, passed);
     for (const eye of this.#eyes) {
       const yaw = MathUtils.clamp(face[eye.yaw] ?? 0, -eye.right, eye.left);
       const pitch = MathUtils.clamp(face[eye.pitch] ?? 0, -eye.down, eye.up);
