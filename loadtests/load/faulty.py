@@ -2,6 +2,8 @@
 
 FAULT_SPEECH_SLEEP_MS=50 lets every voice wait so long before each segment. FAULT_LOSE_GIFT=1000 lets every thousandth
 gift vanish on its way from the gateway to the bus, after which the gateway confirms it like all others.
+FAULT_VOICE_FILES=FOLDER lets the natural voice look for its files there. FAULT_NATURAL=FILE lets it hang, break or be
+slow for as long as the file exists and says so in that word.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from google.protobuf.message import Message
@@ -23,10 +26,17 @@ from services.core import topics
 from services.core.bus.port import Bus, Consumer, Record
 from services.core.envelope import unseal
 from services.core.events import AudienceEvent
-from services.core.inference import InProcess, Model
+from services.core.inference import InProcess, Model, ModelFailed
 from services.core.settings import Settings
+from services.speech.service import NATURAL
+from services.speech.sound import SAMPLE_RATE
 
 SLEEP, LOSE = "FAULT_SPEECH_SLEEP_MS", "FAULT_LOSE_GIFT"
+FILES, NATURALLY = "FAULT_VOICE_FILES", "FAULT_NATURAL"
+HANGS, BREAKS, SLOW = "hangs", "breaks", "slow"
+FOREVER_S = 3600.0
+TIMES = 2.0
+"""By how much longer than its sound lasts a slow voice takes."""
 
 
 class SlowVoices(InProcess):
@@ -41,6 +51,33 @@ class SlowVoices(InProcess):
         async with aclosing(cast(Any, super().stream(model, request, request_id=request_id))) as pieces:
             async for piece in pieces:
                 yield piece
+
+
+class TroubledVoice(InProcess):
+    """Models of which the natural voice does what a file says, from the next piece on."""
+
+    def __init__(self, models: Mapping[str, Model], *, file: Path) -> None:
+        super().__init__(models)
+        self._file = file
+
+    async def stream(self, model: str, request: Message, *, request_id: str) -> AsyncIterator[Any]:
+        async with aclosing(cast(Any, super().stream(model, request, request_id=request_id))) as pieces:
+            async for piece in pieces:
+                if model == NATURAL:
+                    await self._trouble(len(piece.pcm_s16le) / 2 / SAMPLE_RATE)
+                yield piece
+
+    async def _trouble(self, sounds_s: float) -> None:
+        try:
+            trouble = self._file.read_text()
+        except FileNotFoundError:
+            return
+        if trouble == HANGS:
+            await asyncio.sleep(FOREVER_S)
+        elif trouble == BREAKS:
+            raise ModelFailed("planted")
+        elif trouble == SLOW:
+            await asyncio.sleep(TIMES * sounds_s)
 
 
 class LeakyBus:
@@ -79,6 +116,10 @@ def plant(environment: Mapping[str, str]) -> None:
     if wait_ms := float(environment.get(SLEEP) or 0):
         # Not through the port: only speech is to sleep, and it makes its models itself.
         vars(speech)["InProcess"] = lambda models: SlowVoices(models, wait_s=wait_ms / 1000)
+    if folder := environment.get(FILES):
+        vars(speech)["VOICE"] = Path(folder)
+    if file := environment.get(NATURALLY):
+        vars(speech)["InProcess"] = lambda models: TroubledVoice(models, file=Path(file))
     if every := int(environment.get(LOSE) or 0):
         sound = gateway.build
 

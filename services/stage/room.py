@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from services.core.clock import Clock
 from services.core.events import (
@@ -134,16 +135,22 @@ class Room:
     def voice(self, chunk: VoiceChunk) -> bool:
         """Takes a chunk; False when it will not be performed."""
         taken = self.timeline.voice(chunk, self.now())
-        self.status.speech_rung = chunk.rung or self.status.speech_rung
+        self.rung("speech", chunk.rung)
         self.wake()
         return taken
 
     def motion(self, chunk: MotionChunk) -> bool:
         """Takes the frames of a chunk; False when they will not be performed."""
         taken = self.timeline.motion(chunk)
-        self.status.motion_rung = chunk.rung or self.status.motion_rung
+        self.rung("motion", chunk.rung)
         self.wake()
         return taken
+
+    def rung(self, part: Literal["chat", "speech", "motion"], name: str) -> None:
+        """The rung that a part of her uses now; a change is told at once. "" says nothing."""
+        if name and name != getattr(self.status, f"{part}_rung"):
+            setattr(self.status, f"{part}_rung", name)
+            self.send_status()
 
     def interrupt(self, epoch: int, *, reason: str, keep: bool = False) -> None:
         """Everything below the epoch is dead, from this moment on."""

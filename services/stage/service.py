@@ -226,7 +226,7 @@ class Stage:
                 opened.turns[event.epoch] = event
                 opened.room.turn(event)
             case TextSegment():
-                opened.room.status.chat_rung = event.rung or opened.room.status.chat_rung
+                opened.room.rung("chat", event.rung)
             case Decision():
                 _keep_decision(opened, event)
                 opened.room.decision(event)

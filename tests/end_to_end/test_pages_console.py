@@ -173,6 +173,16 @@ def test_the_running_turn_is_shown_and_can_be_skipped(browser: Browser, stage: F
     assert controls(stage) == [{"action": "skip"}]
 
 
+def test_a_step_down_the_ladder_is_told_as_it_happens(browser: Browser, stage: FakeStage) -> None:
+    stage.status.speech_rung = "natural"
+    with opened(browser, f"{stage.url}/console#token={TOKEN}") as page:
+        until(lambda: "natural" in page.locator("#facts").inner_text(), "the rung")
+        stage.status.speech_rung = "espeak"
+        stage.send(StageFrame(status=stage.status))
+        until(lambda: "natural → espeak" in page.locator("#notice").inner_text(), "the step")
+        assert "espeak" in page.locator("#facts").inner_text()
+
+
 def test_nothing_is_wider_than_a_phone(browser: Browser, stage: FakeStage) -> None:
     with opened(browser, f"{stage.url}/console#token={TOKEN}", width=360, height=640) as page:
         until(lambda: len(queue(page)) == 3, "the queue")

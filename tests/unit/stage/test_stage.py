@@ -70,7 +70,15 @@ class Theatre:
             await asyncio.gather(task, return_exceptions=True)
 
     async def say(
-        self, room_id: str, epoch: int, seconds: float, *, chunks: int = 1, jaw: float = 0.5, last: bool = True
+        self,
+        room_id: str,
+        epoch: int,
+        seconds: float,
+        *,
+        chunks: int = 1,
+        jaw: float = 0.5,
+        last: bool = True,
+        rung: str = "",
     ) -> None:
         length = round(seconds * RATE / chunks / 400) * 400
         for k in range(chunks):
@@ -92,6 +100,7 @@ class Theatre:
                 gesture=GESTURE_WAVE if k == 0 else GESTURE_NONE,
                 last_of_segment=True,
                 last=final,
+                rung=rung,
             )
             count = length // 400
             face = np.zeros((count, SIZE), "<f4")
@@ -185,6 +194,21 @@ async def test_a_turn_is_heard_captioned_moved_and_reported() -> None:
     assert states == [Performed.STATE_STARTED, *[Performed.STATE_HEARD] * 4, Performed.STATE_FINISHED]
     assert await theatre.bus.lag(topics.VOICE, "stage") == 0
     assert await theatre.bus.lag(topics.FRAMES, "stage") == 0
+
+
+@virtual_time
+async def test_who_watches_is_told_at_once_when_another_rung_speaks() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a"), console=True) as console:
+            told = []
+            for epoch, rung in enumerate(("natural", "natural", "espeak", ""), 1):
+                received(console)
+                await theatre.say("a", epoch, 1, rung=rung)
+                await asyncio.sleep(0.001)
+                told.append([status.speech_rung for status in of("status", received(console))])
+                await asyncio.sleep(2)
+    assert told == [["natural"], [], ["espeak"], []]
 
 
 @virtual_time

@@ -77,7 +77,18 @@ function draw(): void {
   }, DRAW_EVERY_MS);
 }
 
+/** Tells when a part of her goes on with another rung: a step down is nothing to be found out by chance. */
+function showSteps(before: RoomStatus, now: RoomStatus): void {
+  const steps = [
+    [say("chatRung"), before.chatRung, now.chatRung],
+    [say("speechRung"), before.speechRung, now.speechRung],
+    [say("motionRung"), before.motionRung, now.motionRung],
+  ].filter(([, old, fresh]) => old !== "" && old !== fresh);
+  if (steps.length > 0) tell(steps.map(([part, old, fresh]) => `${part}: ${old} → ${fresh}`).join(" · "));
+}
+
 function showStatus(fresh: RoomStatus): void {
+  if (status) showSteps(status, fresh);
   status = fresh;
   document.body.classList.toggle("panicking", fresh.panic);
   panic.replaceChildren(
