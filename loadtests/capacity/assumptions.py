@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.core.settings import Settings
+
+TAKEN_PER_S = Settings().gateway.room_per_s
+
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
@@ -27,7 +31,8 @@ ALL = (
     Assumption("paid_per_comment", 0.05, "gifts", "the simulator's share of gifts"),
     Assumption("speaking_share", 0.5, "of the time", "she answers, thanks, and fills silences of 20 s"),
     Assumption("turn_s", 8.0, "s", "30 characters at four a second"),
-    Assumption("room_events_per_s", 0.0, "events/s", "taken of one room beside what is paid; 0: all, as today"),
+    Assumption("room_per_s", TAKEN_PER_S, "events/s", "gateway.room_per_s, of messages and of the rest each; 0: all"),
+    Assumption("shed_s", 150e-6, "s of a core", "an event that is shed: 0.1 ms in pushes of 50, without HTTP"),
     Assumption("celebrity_comments", 900.0, "comments/s", "middle of the profile `cap`: all that pushes can carry"),
     Assumption("natural_voice", 0.10, "core·s for a s", "of sound, by her own voice: make bench; 0: the fast voice"),
     Assumption("renderers", 1.0, "for each room", "one page or Unreal sends the picture to the platform"),
@@ -42,7 +47,7 @@ ALL = (
     Assumption("gpu_node_start_s", 420.0, "s", "the same with drivers and models of many GB to load"),
     Assumption("scale_every_s", 15.0, "s", "KEDA's and the HPA's usual interval"),
     Assumption("headroom", 0.10, "of the demand", "capacity kept for what grows while nodes start"),
-    Assumption("evenly", 0.999, "of the replicas", "so many are not overloaded by the large rooms that met on them"),
+    Assumption("evenly", 0.99999, "of the replicas", "so many are not overloaded by the large rooms that met on them"),
     # Kafka
     Assumption("group_members", 200.0, "consumers of a group", "a rebalance takes each of them; above, several cells"),
     Assumption("watched_s", 60e-6, "s of a core", "a record that a stage only drops: kafka-python 30 µs, its key"),
@@ -117,13 +122,20 @@ class Assumptions:
     def rates(self, comments: float) -> tuple[float, float]:
         """Of a room with so many comments a second: paid events, and all events that are taken."""
         paid = comments * self["paid_per_comment"]
-        others = comments * self["events_per_comment"] - paid
-        return paid, paid + min(others, self["room_events_per_s"] or others)
+        others = comments * (self["events_per_comment"] - 1) - paid
+        most = self["room_per_s"] or float("inf")
+        return paid, paid + min(comments, most) + min(others, most)
 
     @property
     def events_per_s(self) -> float:
         """Taken of a room, in the mean."""
         return sum(kind.share * kind.events_per_s for kind in self.kinds)
+
+    @property
+    def shed_per_s(self) -> float:
+        """Events of a room that the gateway does not take, in the mean."""
+        offered = sum(kind.share * self[f"{kind.name}_comments"] for kind in self.kinds) * self["events_per_comment"]
+        return offered - self.events_per_s
 
     @property
     def lines(self) -> list[Assumption]:

@@ -29,7 +29,8 @@ class Part:
         """Of one room, with so many events a second or the mean of all rooms."""
         events = assumed.events_per_s if events_per_s is None else events_per_s
         sound = assumed["speaking_share"]
-        return self.line.room * assumed["renderers"] + self.line.voice * sound + self.line.event * events
+        shed = assumed.shed_per_s * assumed["shed_s"] if self.name == "gateway" else 0.0
+        return self.line.room * assumed["renderers"] + self.line.voice * sound + self.line.event * events + shed
 
 
 @dataclass(frozen=True, slots=True)

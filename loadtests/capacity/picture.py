@@ -49,8 +49,8 @@ def _cores(measured: Measured) -> str:
 
 def _cost(planned: Sequence[Capacity], tried: Sequence[Tried]) -> str:
     lines = {
-        "planned for the busiest hour, as the code is": [(capacity.rooms, capacity.room_hour) for capacity in planned],
-        "over a simulated day, with the limit": [(one.capacity.rooms, one.day.room_hour) for one in tried],
+        "planned for the busiest hour": [(capacity.rooms, capacity.room_hour) for capacity in planned],
+        "over a simulated day": [(one.capacity.rooms, one.day.room_hour) for one in tried],
     }
     values = [cost for points in lines.values() for _, cost in points]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))

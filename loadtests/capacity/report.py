@@ -23,9 +23,8 @@ PAGE = HERE / "page.md"
 ROOMS = (1, 10, 100, 1_000, 10_000, 100_000)
 VOICE = "fast"
 """The measured one; what her own costs more is assumed."""
-FEWER = 20
-"""Events a second: she could answer one in eight seconds."""
-TODAY = 1_000
+COMPARED = 1_000
+"""Rooms of the plan that is tried without the gateway's limit too."""
 FLAT = 0.15
 WORDS = ("rooms on air", "thousandths of a core", "minute", "key", "unit", "because")
 """Headings of columns that hold words."""
@@ -33,6 +32,7 @@ TRIAL_COLUMNS = (
     "rooms", "USD/room·h, a day", "worst use", "minute", "rooms in it", "paid events",
     "p50 s", "p99 s", "longest s", "late", "shed",
 )  # fmt: skip
+WITHOUT = ("room_per_s=0", "evenly=0.999")
 BEGIN, END = "<!-- planned: begin -->", "<!-- planned: end -->"
 
 
@@ -84,20 +84,22 @@ def trial_rows(tried: Tried) -> list[list[str]]:
 
 
 def write(measured: Measured, assumed: Assumptions, seed: int, cells: int, console: Console) -> None:
-    """Plans and tries, and writes both files: with a limit for every number of rooms, and once as the code is."""
-    found, limited = demand(measured, VOICE, assumed["natural_voice"]), _limited(assumed)
-    asked = [(assumed, plan(TODAY, found, assumed)), *((limited, plan(count, found, limited)) for count in ROOMS)]
+    """Plans and tries, and writes both files: every number of rooms, and one without the gateway's limit."""
+    found, unlimited = demand(measured, VOICE, assumed["natural_voice"]), _unlimited(assumed)
+    asked = [
+        (unlimited, plan(COMPARED, found, unlimited)), *((assumed, plan(count, found, assumed)) for count in ROOMS)
+    ]  # fmt: skip
     with Progress(console=console) as progress:
         bar = progress.add_task("simulating", total=sum(steps(one, cells) for _, one in asked))
-        today, *tried = [attempt(one, found, by, seed, cells, lambda: progress.advance(bar)) for by, one in asked]
+        without, *tried = [attempt(one, found, by, seed, cells, lambda: progress.advance(bar)) for by, one in asked]
     planned = [plan(count, found, assumed) for count in ROOMS]
     (HERE / "measured.svg").write_text(picture(measured, planned, tried))
-    (HERE / "README.md").write_text(_page(measured, assumed, today, tried, seed, cells))
+    (HERE / "README.md").write_text(_page(measured, assumed, without, tried, seed, cells))
 
 
-def _limited(assumed: Assumptions) -> Assumptions:
-    """A gateway that takes only so much of a room; then large rooms can be spread evenly, too."""
-    return Assumptions([*assumed.given, f"room_events_per_s={FEWER}", "evenly=0.99999"])
+def _unlimited(assumed: Assumptions) -> Assumptions:
+    """A gateway that takes everything; then large rooms cannot be spread as evenly, whatever is paid for it."""
+    return Assumptions([*assumed.given, *WITHOUT])
 
 
 def tables(measured: Measured, assumed: Assumptions) -> str:
@@ -105,16 +107,13 @@ def tables(measured: Measured, assumed: Assumptions) -> str:
     found = demand(measured, VOICE, assumed["natural_voice"])
     heading = ["rooms on air", *(f"{count:,}" for count in ROOMS)]
     said = {
-        "As the code is, with Lydia's own networks, on processors alone:": (assumed, False),
+        "With Lydia's own networks, on processors alone:": (assumed, False),
         "The same with large models on GPUs in their place (`--gpu`; the GPUs' speeds are assumed, see below):": (
             assumed,
             True,
         ),
-        f"Lydia's own networks, and a gateway that takes no more than {FEWER} events a second of one room beside all "
-        f"that is paid (`--assume room_events_per_s={FEWER} --assume evenly=0.99999`; **not built**):": (
-            _limited(assumed),
-            False,
-        ),
+        "Lydia's own networks, and a gateway that takes everything (here "
+        f"`{' '.join(f'--assume {one}' for one in WITHOUT)}`):": (_unlimited(assumed), False),
     }
     lines = [BEGIN]
     for words, (by, gpu) in said.items():
@@ -123,7 +122,9 @@ def tables(measured: Measured, assumed: Assumptions) -> str:
     return _lines([*lines, "", END])
 
 
-def _page(measured: Measured, assumed: Assumptions, today: Tried, tried: Sequence[Tried], seed: int, cells: int) -> str:
+def _page(
+    measured: Measured, assumed: Assumptions, without: Tried, tried: Sequence[Tried], seed: int, cells: int
+) -> str:
     found = demand(measured, VOICE, assumed["natural_voice"])
     costs = {one.capacity.rooms: one.day.room_hour for one in tried}
     flat = [rooms for rooms, cost in costs.items() if abs(cost / costs[ROOMS[-1]] - 1) <= FLAT]
@@ -144,8 +145,9 @@ def _page(measured: Measured, assumed: Assumptions, today: Tried, tried: Sequenc
         limit=objective_s(assumed),
         session_s=assumed["session_s"],
         rejoin_s=assumed["rejoin_s"],
-        fewer=FEWER,
-        today=_lines(_markdown(TRIAL_COLUMNS, trial_rows(today))),
+        taken=assumed["room_per_s"],
+        compared=COMPARED,
+        without=_lines(_markdown(TRIAL_COLUMNS, trial_rows(without))),
         trials=_lines(_markdown(TRIAL_COLUMNS, [row for one in tried for row in trial_rows(one)])),
         flat=f"{FLAT:.0%}",
         largest=ROOMS[-1],

@@ -17,6 +17,8 @@ from loadtests.process import free_port, lydia
 from services.core.settings import PREFIX
 
 OPERATOR = "capacity-operator"
+EVERYTHING = {"LYDIA_GATEWAY__ROOM_PER_S": "1e6", "LYDIA_GATEWAY__ALL_PER_S": "1e6"}
+"""Nothing of the crowd is left out: what an event costs that is taken is the question."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Target:
 @asynccontextmanager
 async def up(folder: Path, voice: Mapping[str, str]) -> AsyncIterator[Target]:
     """`lydia up`: her own process, her Redis, and the helpers of the fast voice."""
-    async with lydia(folder / "data", {**voice, **NO_IDLE_TALK, **MANY_ROOMS}) as process:
+    async with lydia(folder / "data", {**voice, **NO_IDLE_TALK, **MANY_ROOMS, **EVERYTHING}) as process:
         pid = process.child.pid
         inside = {"redis": of_command(pid, b"redis"), "fast voice": of_command(pid, b"espeak")}
         yield Target(process.address, process.token, {"lydia": pid}, inside, (f"http://{process.address}/metrics",))
@@ -79,7 +81,7 @@ async def cluster(folder: Path, voice: Mapping[str, str]) -> AsyncIterator[Targe
     from deploy.local.cluster import cluster as local  # needs the cluster's packages
 
     settings = {
-        **voice, **NO_IDLE_TALK, **MANY_ROOMS,
+        **voice, **NO_IDLE_TALK, **MANY_ROOMS, **EVERYTHING,
         "LYDIA_AUTH__OPERATOR_TOKEN": OPERATOR,
         "LYDIA_DATA_DIR": str(folder / "data"),
     }  # fmt: skip

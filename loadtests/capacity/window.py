@@ -19,6 +19,7 @@ from loadtests.capacity.assumptions import Assumptions
 from loadtests.capacity.demand import Demand
 from loadtests.capacity.queues import Floats, Ints, departures, poisson
 from services.audience.floor import START_MS
+from services.gateway.shedding import BURST_S
 
 Bools = NDArray[np.bool_]
 
@@ -148,15 +149,17 @@ def simulate(scene: Scene, demand: Demand, assumed: Assumptions, seed: int) -> O
     arrivals, rooms = poisson(chance, comments * assumed["events_per_comment"], scene.seconds)
     paid = chance.random(len(rooms)) < assumed["paid_per_comment"] / assumed["events_per_comment"]
     events = len(rooms)
-    kept = _taken(arrivals, rooms, paid, assumed["room_events_per_s"] or float("inf"))
-    arrivals, rooms, paid = arrivals[kept], rooms[kept], paid[kept]
+    messages = ~paid & (chance.random(len(rooms)) < 1 / (assumed["events_per_comment"] - assumed["paid_per_comment"]))
+    kept = _taken(arrivals, np.where(paid, -1, 2 * rooms + messages), assumed["room_per_s"])
 
     cost = {name: part.line for name, part in demand.parts.items()}
     hop = assumed["hop_s"]
-    everything = np.ones(len(rooms))
-    # Any gateway takes any push; from there on a room has one reader.
-    taken = queues.through("gateway", arrivals, cost["gateway"].event * everything, rooms, sticky=False)
-    chosen = queues.through("audience", taken + hop, cost["audience"].event * everything, rooms)
+    # Any gateway takes any push, and what it sheds is work, too; from there on a room has one reader.
+    read = queues.through(
+        "gateway", arrivals, np.where(kept, cost["gateway"].event, assumed["shed_s"]), rooms, sticky=False
+    )
+    arrivals, rooms, paid, taken = arrivals[kept], rooms[kept], paid[kept], read[kept]
+    chosen = queues.through("audience", taken + hop, np.full(len(rooms), cost["audience"].event), rooms)
     begins, turn_rooms, turn_of = _turns(chosen[paid], rooms[paid], assumed["turn_s"])
     # Beside thanks she answers and fills silences: the same work, as turns without a paid event.
     others, other_rooms = poisson(chance, _other_turns(comments, assumed), scene.seconds)
@@ -181,15 +184,22 @@ def simulate(scene: Scene, demand: Demand, assumed: Assumptions, seed: int) -> O
     )
 
 
-def _taken(arrivals: Floats, rooms: Ints, paid: Bools, most: float) -> Bools:
-    """Which events the gateway takes: all that are paid, and of a room's others `most` in each second."""
-    others = np.flatnonzero(~paid)
-    second = rooms[others] * 1_000_000 + arrivals[others].astype(np.int64)
-    order = np.lexsort((arrivals[others], second))
-    fresh = np.flatnonzero(np.diff(second[order], prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(fresh, np.diff(np.append(fresh, len(order))))
-    kept = np.ones(len(rooms), dtype=bool)
-    kept[others[order[rank >= most]]] = False
+def _taken(arrivals: Floats, allowances: Ints, per_s: float) -> Bools:
+    """Which events the gateway takes: `per_s` of each allowance (0: all), after a calm a burst of them, -1 always."""
+    kept = np.ones(len(arrivals), dtype=bool)
+    if not per_s:
+        return kept
+    order = np.lexsort((arrivals, allowances))
+    whose, count = np.unique(allowances[order], return_counts=True)
+    for one, begin, end in zip(whose, np.cumsum(count) - count, np.cumsum(count), strict=True):
+        if one < 0 or end - begin <= per_s * BURST_S:
+            continue
+        left, before = per_s * BURST_S, 0.0
+        for place in order[begin:end]:
+            left = min(left + (arrivals[place] - before) * per_s, per_s * BURST_S)
+            before = arrivals[place]
+            kept[place] = left >= 1
+            left -= kept[place]
     return kept
 
 

@@ -50,13 +50,23 @@ def worth(event: AudienceEvent, form: Form, viewer: Viewer, now_ms: int, *, answ
     """Judges a message on arrival. `viewer` does not know of it yet; `answered_before`: its meaning, a moment ago."""
     text = event.chat.text
     return Worth(
-        question=1.2 if _QUESTION.search(text) else 0.0,
+        question=_question(text),
         addressed=_addressed(text),
         value=_value(event, viewer),
         meaning=_meaning(form),
         spam=_spam(text, form, viewer, now_ms),
         repeated=-1.0 if answered_before else 0.0,
     )
+
+
+def at_a_glance(event: AudienceEvent) -> float:
+    """What a message says of its worth by itself, for whoever knows neither its viewer nor what else waits."""
+    text = event.chat.text
+    return _question(text) + _addressed(text) + _standing(event)
+
+
+def _question(text: str) -> float:
+    return 1.2 if _QUESTION.search(text) else 0.0
 
 
 def _addressed(text: str) -> float:
@@ -69,10 +79,12 @@ def _addressed(text: str) -> float:
 
 
 def _value(event: AudienceEvent, viewer: Viewer) -> float:
+    return _standing(event) + min(0.25 * math.log10(1 + viewer.given_fen), 1.2)
+
+
+def _standing(event: AudienceEvent) -> float:
     fans = 0.5 * min(event.viewer.fans_club_level, 15) / 15
-    gifts = min(0.25 * math.log10(1 + viewer.given_fen), 1.2)
-    staff = 0.5 if event.viewer.is_moderator or event.viewer.is_anchor else 0.0
-    return fans + gifts + staff
+    return fans + (0.5 if event.viewer.is_moderator or event.viewer.is_anchor else 0.0)
 
 
 def _meaning(form: Form) -> float:

@@ -141,7 +141,8 @@ class Gateway(Section):
     room_per_s: float = Field(
         20,
         gt=0,
-        description="chat messages of one room a second, and as many likes, follows and the like; the rest is left out",
+        description="chat messages of one room a second, and as many likes, follows and the like, over all gateways; "
+        "the rest is left out",
     )
     all_per_s: float = Field(500, gt=0, description="the same of all rooms together that a gateway has")
 

@@ -150,23 +150,20 @@ class Gateway:
         outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         fresh: list[AudienceEvent] = []
         elsewhere: list[asyncio.Future[bool]] = []
-        shed = 0
         for event in events:
             other = self._under_way.get(event.event_id)
             if other is not None and other is not outcome:
                 elsewhere.append(other)
             elif other is None and event.event_id not in self._known:
-                if self._shedding is not None and not self._shedding.admits(event):
-                    shed += 1
-                    continue
                 fresh.append(event)
                 self._under_way[event.event_id] = outcome
         try:
+            admitted = await self._shedding.admitted(fresh) if self._shedding is not None else fresh
             with ExitStack() as spans:
-                records = [self._seal(event, spans) for event in fresh]
+                records = [self._seal(event, spans) for event in admitted]
                 if records:
                     await self._bus.publish(*records)
-            self._remember(fresh)
+            self._remember(admitted)
             outcome.set_result(True)
         finally:
             if not outcome.done():
@@ -176,7 +173,7 @@ class Gateway:
         for other in elsewhere:
             if not await asyncio.shield(other):
                 raise BusUnavailable("the same event is being published by another request, and that failed")
-        return Receipt(len(fresh), len(events) - len(fresh) - shed, shed)
+        return Receipt(len(admitted), len(events) - len(fresh), len(fresh) - len(admitted))
 
     def _seal(self, event: AudienceEvent, spans: ExitStack) -> Record:
         """The event as a record below the root span of its trace, which ends with the publishing."""

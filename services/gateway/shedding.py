@@ -1,25 +1,34 @@
 """What the gateway leaves out when more comes than can be chosen from. What was paid for always passes.
 
 She answers a message in several seconds. Beyond some dozens a second nobody could tell whether a message was among
-those that she chose from, but every one would cost the whole way over the bus and through the audience.
+those that she chose from, but every one would cost the whole way over the bus and through the audience, where one
+process reads a room, with every other room that it has.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.audience.selection import at_a_glance
 from services.core.clock import Clock
-from services.core.events import LANE_AMBIENT, LANE_CHAT, LANE_PAID, AudienceEvent
+from services.core.events import LANE_AMBIENT, LANE_CHAT, LANE_PAID, AudienceEvent, Lane
 from services.core.lanes import lane_of
 from services.core.metrics import Metrics
 from services.core.settings import Gateway as Settings
+from services.core.state.port import State, StateUnavailable
 
 BURST_S = 5.0
 """After a calm so many seconds' worth may come at once."""
 ROOMS = 10_000
-"""Rooms whose rates are known. One that is forgotten begins with a calm."""
+"""Rooms whose rates are known here. One that is forgotten begins with a calm."""
 LANES = {LANE_CHAT: "chat", LANE_AMBIENT: "ambient"}
+ASK_S = 0.2
+"""How long to wait for the state: a platform's answer must not be late for the sake of what is left out."""
+ALONE_S = 1.0
+"""How long to do without the state after it did not answer."""
 
 
 @dataclass(slots=True)
@@ -30,47 +39,79 @@ class _Allowance:
     filled_at: float
     """Seconds of the clock."""
 
-    def take(self, per_s: float, now: float) -> bool:
+    def take(self, number: int, per_s: float, now: float) -> int:
+        """How many of them may."""
         self.left = min(self.left + (now - self.filled_at) * per_s, per_s * BURST_S)
         self.filled_at = now
-        if self.left < 1:
-            return False
-        self.left -= 1
-        return True
+        given = min(number, int(self.left))
+        self.left -= given
+        return given
 
 
 class Shedding:
-    """Messages and everything ambient have an allowance each, in every room and in all rooms together."""
+    """Messages and everything ambient have an allowance each, in every room and in all rooms together.
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics) -> None:
+    A room's is that of all gateways together, since a platform pushes to any of them, and lies in the state; while that
+    does not answer, each gateway counts for itself. That of all rooms is each gateway's own.
+    """
+
+    def __init__(self, settings: Settings, state: State, clock: Clock, metrics: Metrics) -> None:
         self._settings = settings
+        self._state = state
         self._clock = clock
         self._metrics = metrics
         now = clock.monotonic()
         self._all = {lane: _Allowance(settings.all_per_s * BURST_S, now) for lane in LANES}
-        self._rooms: OrderedDict[str, dict[int, _Allowance]] = OrderedDict()
+        self._rooms: OrderedDict[tuple[str, Lane], _Allowance] = OrderedDict()
+        """What the rooms may without the state."""
+        self._alone_until = now
 
-    def admits(self, event: AudienceEvent) -> bool:
-        """Whether an event is to be taken; one that is not is counted, with the reason."""
-        lane = lane_of(event) or LANE_AMBIENT
-        if lane == LANE_PAID:
-            return True
-        now = self._clock.monotonic()
-        if not self._room(event.room_id, now)[lane].take(self._settings.room_per_s, now):
-            reason = "room_busy"
-        elif not self._all[lane].take(self._settings.all_per_s, now):
-            reason = "all_busy"
-        else:
-            return True
-        self._metrics.shed.labels(LANES[lane], reason).inc()
-        return False
+    async def admitted(self, events: Sequence[AudienceEvent]) -> Sequence[AudienceEvent]:
+        """Those that are to be taken, in their order; the others are counted, with the reason.
 
-    def _room(self, room_id: str, now: float) -> dict[int, _Allowance]:
-        room = self._rooms.get(room_id)
-        if room is None:
-            full = self._settings.room_per_s * BURST_S
-            room = self._rooms[room_id] = {lane: _Allowance(full, now) for lane in LANES}
-            if len(self._rooms) > ROOMS:
-                self._rooms.popitem(last=False)
-        self._rooms.move_to_end(room_id)
-        return room
+        Always taken is what was paid for, and what the room's own staff writes. Of messages that come together those
+        are taken that she would rather choose.
+        """
+        crowds: defaultdict[tuple[str, Lane], list[AudienceEvent]] = defaultdict(list)
+        taken = set()
+        for event in events:
+            lane = lane_of(event) or LANE_AMBIENT
+            if lane == LANE_PAID or event.viewer.is_moderator or event.viewer.is_anchor:
+                taken.add(event.event_id)
+            else:
+                crowds[event.room_id, lane].append(event)
+        for (room_id, lane), crowd in crowds.items():
+            of_room = await self._of_room(room_id, lane, len(crowd))
+            number = self._all[lane].take(of_room, self._settings.all_per_s, self._clock.monotonic())
+            if number < len(crowd):
+                crowd.sort(key=_worth, reverse=True)  # among equals the first stays the first
+                for reason, shed in (("room_busy", len(crowd) - of_room), ("all_busy", of_room - number)):
+                    if shed:
+                        self._metrics.shed.labels(LANES[lane], reason).inc(shed)
+            taken.update(event.event_id for event in crowd[:number])
+        return [event for event in events if event.event_id in taken]
+
+    async def _of_room(self, room_id: str, lane: Lane, number: int) -> int:
+        per_s, now = self._settings.room_per_s, self._clock.monotonic()
+        if now >= self._alone_until:
+            key = f"room:{room_id}:gateway:{LANES[lane]}"
+            try:
+                async with asyncio.timeout(ASK_S):
+                    return await self._state.take(key, number, per_s=per_s, most=per_s * BURST_S)
+            except (StateUnavailable, TimeoutError):
+                now = self._clock.monotonic()
+                self._alone_until = now + ALONE_S
+        allowance = self._rooms.setdefault((room_id, lane), _Allowance(per_s * BURST_S, now))
+        self._rooms.move_to_end((room_id, lane))
+        if len(self._rooms) > ROOMS:
+            self._rooms.popitem(last=False)
+        return allowance.take(number, per_s, now)
+
+
+def _worth(event: AudienceEvent) -> float:
+    """Of two events of one crowd, that with more is taken."""
+    lane = lane_of(event)
+    if lane == LANE_CHAT:
+        return at_a_glance(event)
+    # Whoever follows or shares did more than who likes or enters; of what is in no lane nothing could be said.
+    return 0.0 if lane is None else 1.0 + (event.WhichOneof("kind") in ("follow", "share"))

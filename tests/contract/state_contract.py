@@ -173,6 +173,21 @@ class StateContract:
         await pass_time(1)
         assert await state.first_time(key, ttl_s=1)
 
+    async def test_no_more_is_taken_than_there_is_and_it_is_free_again_in_time(
+        self, state: State, key: str, pass_time: PassTime
+    ) -> None:
+        assert [await state.take(key, number, per_s=0.01, most=10) for number in (4, 5, 4, 1)] == [4, 5, 1, 0]
+        slow, fast = f"{key} slow", f"{key} fast"
+        assert await state.take(slow, 60, per_s=2, most=60) == 60
+        assert await state.take(fast, 5, per_s=100, most=5) == 5
+        await pass_time(1)
+        assert 2 <= await state.take(slow, 60, per_s=2, most=60) < 60
+        assert await state.take(fast, 99, per_s=100, most=5) == 5, "never more than there is"
+
+    async def test_many_take_no_more_together(self, state: State, key: str) -> None:
+        given = await asyncio.gather(*(state.take(key, 3, per_s=0.01, most=20) for _ in range(30)))
+        assert sum(given) == 20
+
     async def test_only_one_of_many_is_first(self, state: State, key: str) -> None:
         firsts = await asyncio.gather(*(state.first_time(key, ttl_s=60) for _ in range(50)))
         assert sum(firsts) == 1

@@ -43,7 +43,8 @@ async def test_everything_that_is_written_has_an_end(url: str) -> None:
         await state.apply(Put("a", b"1"), PutField("b", "x", b"1"), PutField("b", "y", b"1"), DropField("b", "x"))
         await state.increment("c")
         await state.first_time("d", ttl_s=5)
-    assert {key: 0 < await redis.ttl(key) <= 7 * 86_400 for key in "abcd"} == dict.fromkeys("abcd", True)
+        await state.take("e", 1, per_s=1, most=2)
+    assert {key: 0 < await redis.ttl(key) <= 7 * 86_400 for key in "abcde"} == dict.fromkeys("abcde", True)
     await redis.aclose()
 
 
@@ -89,6 +90,7 @@ async def test_a_state_that_hangs_is_unavailable_after_the_time_out(url: str) ->
                 state.apply(Put("a", b"2")),
                 state.increment("c"),
                 state.first_time("d", ttl_s=1),
+                state.take("e", 1, per_s=1, most=1),
             ):
                 with pytest.raises(StateUnavailable, match=r"0\.1 s"):
                     await call

@@ -6,7 +6,18 @@ import heapq
 from collections.abc import Mapping
 
 from services.core.clock import Clock
-from services.core.state.port import DAY_S, Change, Drop, DropField, Lease, LeaseLost, Put, PutField
+from services.core.state.port import (
+    DAY_S,
+    ROUNDED,
+    Change,
+    Drop,
+    DropField,
+    Lease,
+    LeaseLost,
+    Put,
+    PutField,
+    full_s,
+)
 
 COUNTER_LIFE_S = 7 * DAY_S
 
@@ -60,6 +71,14 @@ class MemoryState:
             return False
         self._keep(key, b"1", ttl_s)
         return True
+
+    async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+        now = self._clock.monotonic()
+        left, at = map(float, (await self.get(key) or f"{most} {now}".encode()).split())
+        left = min(most, left + (now - at) * per_s)
+        given = min(number, int(left + ROUNDED))
+        self._keep(key, f"{left - given} {now}".encode(), full_s(per_s, most))
+        return given
 
     def _renew(self, held: Lease | None) -> None:
         self._expire()

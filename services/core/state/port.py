@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 DAY_S = 86_400
+ROUNDED = 1e-6
+"""What a share of one that is free may lack to count as one: fractions of seconds have no exact number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class LeaseLost(Exception):
     """Another process has taken the lease; nothing of the call has happened."""
 
 
+def full_s(per_s: float, most: float) -> int:
+    """Seconds after which everything that was taken is free again for certain, so that nothing need be remembered."""
+    return int(most / per_s) + 2
+
+
 class State(Protocol):
     """Every method raises StateUnavailable when the state does not answer within the implementation's time-out."""
 
@@ -89,3 +96,9 @@ class State(Protocol):
 
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
         """True once per key and life time: remembers that it was asked."""
+
+    async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+        """How many of `number` are free, which are taken then, atomically, whoever asks.
+
+        At first `most` are; of those taken `per_s` become free again in each second.
+        """

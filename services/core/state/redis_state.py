@@ -11,6 +11,7 @@ from redis.commands.core import AsyncScript
 from services.core.redis_client import answered, connect
 from services.core.state.port import (
     DAY_S,
+    ROUNDED,
     Change,
     Drop,
     DropField,
@@ -19,6 +20,7 @@ from services.core.state.port import (
     Put,
     PutField,
     StateUnavailable,
+    full_s,
 )
 
 CONNECTIONS = 16
@@ -60,6 +62,23 @@ redis.call('SET', ARGV[3], string.format('%.0f', number), 'EX', ARGV[2])
 return number
 """
 
+TAKE = f"""
+-- KEYS: what is taken of. ARGV: how many, how many become free in a second, how many there are, the key's life in
+-- seconds. The value: how many are free, and since when, in seconds. The server's clock is everybody's.
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1e6
+local most = tonumber(ARGV[3])
+local left, at = most, now
+local kept = redis.call('GET', KEYS[1])
+if kept then
+    left, at = string.match(kept, '(%S+) (%S+)')
+    left = math.min(most, left + math.max(now - at, 0) * ARGV[2])
+end
+local given = math.min(tonumber(ARGV[1]), math.floor(left + {ROUNDED}))
+redis.call('SET', KEYS[1], string.format('%.6f %.6f', left - given, math.max(now, at)), 'EX', ARGV[4])
+return given
+"""
+
 
 class RedisState:
     """`services.core.state.port` says what it promises. An async context manager.
@@ -74,6 +93,7 @@ class RedisState:
         self._redis = connect(url, connections=CONNECTIONS)
         self._apply = self._redis.register_script(APPLY)
         self._increment = self._redis.register_script(INCREMENT)
+        self._take = self._redis.register_script(TAKE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,6 +133,11 @@ class RedisState:
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
         async with answered(self._timeout_s, StateUnavailable):
             return bool(await self._redis.set(key, b"1", ex=ttl_s, nx=True))
+
+    async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+        async with answered(self._timeout_s, StateUnavailable):
+            given: Any = await self._take([key], [number, per_s, most, full_s(per_s, most)])
+        return int(given)
 
     async def _run(self, script: AsyncScript, held: Lease | None, *arguments: str | bytes | int) -> int:
         keys = [held.key] if held is not None else []

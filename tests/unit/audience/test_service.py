@@ -278,6 +278,9 @@ class Suspended:
     async def first_time(self, key: str, *, ttl_s: int) -> bool:
         return await self._house.state.first_time(key, ttl_s=ttl_s)
 
+    async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+        return await self._house.state.take(key, number, per_s=per_s, most=most)
+
 
 @virtual_time
 async def test_who_wakes_up_after_another_process_took_the_room_publishes_nothing_old() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 
 from services.core.clock import LoopClock
-from services.core.events import AudienceEvent, Chat, FansClub, Gift, Like, Viewer
+from services.core.events import AudienceEvent, Chat, Enter, FansClub, Follow, Gift, Like, Viewer
 from services.core.settings import Gateway as Settings
+from services.core.state import MemoryState, State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.gateway.service import Gateway, Receipt
@@ -31,9 +32,10 @@ def chats(count: int, room: str = "r", first: int = 0) -> list[AudienceEvent]:
     return [event(number, room, chat=Chat(text="hi")) for number in range(first, first + count)]
 
 
-def gateway(settings: Settings = RATES) -> tuple[Gateway, TroubledBus, Telemetry]:
+def gateway(state: State | None = None) -> tuple[Gateway, TroubledBus, Telemetry]:
     clock, bus, telemetry = LoopClock(), TroubledBus(), Telemetry("gateway")
-    return Gateway(bus, clock, telemetry, Shedding(settings, clock, telemetry.metrics)), bus, telemetry
+    shedding = Shedding(RATES, state or MemoryState(clock), clock, telemetry.metrics)
+    return Gateway(bus, clock, telemetry, shedding), bus, telemetry
 
 
 def shed(telemetry: Telemetry, lane: str, reason: str) -> float:
@@ -68,6 +70,64 @@ async def test_likes_take_no_room_from_messages() -> None:
     assert (await into.accept(likes)).accepted == ROOM_BURST
     assert (await into.accept(chats(5))).accepted == 5
     assert shed(telemetry, "ambient", "room_busy") == 100 - ROOM_BURST
+
+
+@virtual_time
+async def test_the_rooms_own_staff_is_always_heard() -> None:
+    into, _, _ = gateway()
+    await into.accept(chats(100))
+    from_staff = chats(2, first=100)
+    from_staff[0].viewer.is_moderator = from_staff[1].viewer.is_anchor = True
+    assert await into.accept(from_staff) == Receipt(2, 0, 0)
+
+
+@virtual_time
+async def test_of_messages_that_come_together_those_pass_that_she_would_rather_choose() -> None:
+    into, bus, _ = gateway()
+    await into.accept(chats(ROOM_BURST - 3))
+    texts = ("哈哈", "@小明 你好", "Lydia，你喜欢什么颜色？", "666", "什么时候唱歌？")
+    said = [event(number, "r", chat=Chat(text=text)) for number, text in enumerate(texts, 1000)]
+    assert (await into.accept(said)).accepted == 3
+    assert [one.chat.text for one in await bus.audience()][-3:] == [texts[0], texts[2], texts[4]]
+
+
+@virtual_time
+async def test_who_follows_passes_before_who_likes_and_that_before_who_left() -> None:
+    into, bus, _ = gateway()
+    await into.accept([event(number, "r", like=Like(count=1)) for number in range(ROOM_BURST - 2)])
+    kinds: list[dict[str, Any]] = [
+        {"enter": Enter(left=True)}, {"like": Like(count=1)}, {"follow": Follow(action=Follow.ACTION_FOLLOWED)}
+    ]  # fmt: skip
+    await into.accept([event(number, "r", **kind) for number, kind in enumerate(kinds, 1000)])
+    assert [one.WhichOneof("kind") for one in await bus.audience()][-2:] == ["like", "follow"]
+
+
+@virtual_time
+async def test_a_rooms_rate_is_that_of_all_gateways_together() -> None:
+    state = MemoryState(LoopClock())
+    gateways = [gateway(state)[0] for _ in range(3)]
+    receipts = await asyncio.gather(*(into.accept(chats(6, first=n * 6)) for n, into in enumerate(gateways)))
+    assert sum(receipt.accepted for receipt in receipts) == ROOM_BURST
+
+
+@virtual_time
+async def test_while_the_state_is_away_or_hangs_each_gateway_counts_for_itself() -> None:
+    clock, asked = LoopClock(), 0
+
+    class Away(MemoryState):
+        async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(60 * (asked > 1))
+            raise StateUnavailable(f"{number} of {most} of {key}, {per_s}")
+
+    into, _, _ = gateway(Away(clock))
+    begin = clock.monotonic()
+    assert [(await into.accept(chats(7, first=n * 7))).accepted for n in range(3)] == [7, ROOM_BURST - 7, 0]
+    await asyncio.sleep(1)
+    assert (await into.accept(chats(7, first=100))).accepted == 2
+    assert clock.monotonic() - begin < 1.5
+    assert asked == 2, "not at every event"
 
 
 @virtual_time

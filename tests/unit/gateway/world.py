@@ -85,7 +85,7 @@ class World:
         self.telemetry = Telemetry("test")
         self.ids = SeededIds(1)
         self.failed_rooms: list[str] = []
-        shedding = Shedding(rates, self.clock, self.telemetry.metrics) if rates is not None else None
+        shedding = Shedding(rates, self.state, self.clock, self.telemetry.metrics) if rates is not None else None
         self.gateway = Gateway(
             self.bus, self.clock, self.telemetry, shedding, max_rooms=max_rooms, remembered=remembered
         )

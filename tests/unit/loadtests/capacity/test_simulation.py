@@ -8,19 +8,17 @@ import pytest
 from loadtests.capacity.assumptions import Assumptions
 from loadtests.capacity.day import day, on_air
 from loadtests.capacity.scenes import CELEBRITY, ORDINARY, ZONE, attempt, scenes, steps
-from loadtests.capacity.sizing import plan
+from loadtests.capacity.sizing import Capacity, plan
 from loadtests.capacity.window import Outcome, objective_s, simulate
 from tests.unit.loadtests.capacity.made_up import DEMAND
 
 ASSUMED = Assumptions(["scale_every_s=60"])
-CAPACITY = plan(300, DEMAND, ASSUMED)
+UNLIMITED = Assumptions(["scale_every_s=60", "room_per_s=0", "evenly=0.999"])
+CAPACITY, WIDER = (plan(300, DEMAND, by) for by in (ASSUMED, UNLIMITED))
 
 
-LIMITED = Assumptions(["scale_every_s=60", "room_events_per_s=20"])
-
-
-def minute(name: str, seed: int = 1, assumed: Assumptions = ASSUMED) -> Outcome:
-    return simulate(scenes(CAPACITY, assumed)[name], DEMAND, assumed, seed)
+def minute(name: str, seed: int = 1, assumed: Assumptions = ASSUMED, capacity: Capacity = CAPACITY) -> Outcome:
+    return simulate(scenes(capacity, assumed)[name], DEMAND, assumed, seed)
 
 
 def test_rooms_follow_the_hours() -> None:
@@ -64,8 +62,8 @@ def test_while_a_zone_fails_some_wait_but_none_longer_than_the_objective() -> No
     assert found.late(objective_s(ASSUMED)) == 0
 
 
-def test_a_celebrity_stops_her_own_replica_unless_the_gateway_takes_less() -> None:
-    everything, useful = minute(CELEBRITY), minute(CELEBRITY, assumed=LIMITED)
+def test_a_celebrity_would_stop_her_own_replica_if_the_gateway_took_everything() -> None:
+    everything, useful = minute(CELEBRITY, assumed=UNLIMITED, capacity=WIDER), minute(CELEBRITY)
     assert everything.late(objective_s(ASSUMED)) > 0
     assert everything.shed == 0
     assert np.quantile(everything.waits, 0.99) < 1, "rooms on other replicas do not notice"
@@ -74,10 +72,16 @@ def test_a_celebrity_stops_her_own_replica_unless_the_gateway_takes_less() -> No
 
 
 def test_nothing_that_is_paid_is_shed() -> None:
-    everything, useful = minute(CELEBRITY), minute(CELEBRITY, assumed=LIMITED)
+    everything, useful = minute(CELEBRITY, assumed=UNLIMITED), minute(CELEBRITY)
     for kept, all_ in ((useful.celebrity, everything.celebrity), (useful.beside, everything.beside)):
         assert len(kept) == len(all_)
     assert len(useful.waits) == len(everything.waits)
+
+
+def test_what_is_shed_is_work_for_the_gateway_alone() -> None:
+    cheap, dear = (minute(CELEBRITY, assumed=Assumptions([f"shed_s={cost}"])) for cost in (0, 0.001))
+    assert dear.work_s["gateway"] == pytest.approx(cheap.work_s["gateway"] + dear.shed * 0.001, rel=0.01)
+    assert dear.work_s["audience"] == cheap.work_s["audience"]
 
 
 def test_the_same_seed_gives_the_same_minute() -> None:
