@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -45,7 +46,7 @@ def seconds(device: torch.device, work: Callable[[], object]) -> float:
 
 def bandwidth(device: torch.device) -> float:
     """Bytes that can be read a second: a large copy reads and writes each once."""
-    source = torch.empty(2**30 if device.type == "cuda" else 2**27, dtype=torch.uint8, device=device)
+    source = torch.empty(2**30 if device.type == "cuda" else 2**25, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     moved: int = 2 * source.nbytes
     return moved / seconds(device, lambda: target.copy_(source))
@@ -88,7 +89,7 @@ def engine(decoder: Decoder, rooms: int, prompt: int, new: int, device: torch.de
     return seconds(device, work) / new
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.decoding", description="Measure the decoding engine.")
     parser.add_argument("--shape", choices=sorted(SIZES), default="small", help="of the network")
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, nargs="+", default=[1, 8, 32], help="numbers of rooms (default 1 8 32)")
     parser.add_argument("--prompt", type=int, default=128, help="tokens before the answer (default 128)")
     parser.add_argument("--new", type=int, default=64, help="tokens of the answer (default 64)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = given.precision or ("bf16" if device.type == "cuda" else "fp32")
     torch.manual_seed(0)
@@ -124,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

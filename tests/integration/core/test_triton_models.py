@@ -13,7 +13,10 @@ from google.protobuf.message import Message
 from deploy.local.triton import triton
 from loadtests.spans import Collector, collecting
 from services.chat.meaning import Meaning
+from services.chat.model.network_chat import NetworkChat
 from services.chat.model.persona import PersonaChat
+from services.chat.model.prompt import Facts
+from services.chat.model.writer import Writer
 from services.chat.persona import load as load_persona
 from services.chat.retrieval import Retrieval
 from services.core.events import (
@@ -61,7 +64,7 @@ async def collector() -> AsyncIterator[Collector]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def far(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[TritonInference]:
     folder = tmp_path_factory.mktemp("triton")
-    names = ("chat.persona", "speech.espeak", "speech.natural", "motion.rules", "motion.network")
+    names = ("chat.persona", "chat.network", "speech.espeak", "speech.natural", "motion.rules", "motion.network")
     lay_out(folder / "repository", configurations=[models()[name] for name in names])
     _forget_soon(folder / "repository/motion.rules/config.pbtxt")
     environment = {"LYDIA_TELEMETRY__OTLP_ENDPOINT": collector.endpoint}
@@ -117,10 +120,27 @@ def chat_requests() -> list[Message]:
     ]
 
 
-async def test_the_persona_says_the_same(far: TritonInference) -> None:
-    persona = load_persona()
-    own = PersonaChat(persona, Retrieval(persona, Meaning(), FITTED), Moderator.built_in())
-    await same(far, "chat.persona", own, chat_requests())
+@pytest.fixture(scope="module")
+def retrieval() -> Retrieval:
+    return Retrieval(load_persona(), Meaning(), FITTED)
+
+
+@pytest.fixture(scope="module")
+def persona(retrieval: Retrieval) -> PersonaChat:
+    return PersonaChat(load_persona(), retrieval, Moderator.built_in())
+
+
+async def test_the_persona_says_the_same(far: TritonInference, persona: PersonaChat) -> None:
+    await same(far, "chat.persona", persona, chat_requests())
+
+
+async def test_her_own_network_says_the_same(far: TritonInference, retrieval: Retrieval, persona: PersonaChat) -> None:
+    """Also where it leaves the answer to the persona."""
+    own = NetworkChat(Writer(), Facts.read(), load_persona(), retrieval, Moderator.built_in(), persona)
+    await same(far, "chat.network", own, chat_requests())
+    answers = [await ask(far, "chat.network", request) for request in chat_requests()]
+    rungs = [{segment.rung for segment in answer if isinstance(segment, TextSegment)} for answer in answers]
+    assert rungs == [{"network"}, {"network"}, {"persona"}, {"persona"}, {"persona"}]
 
 
 def segments() -> list[Message]:
