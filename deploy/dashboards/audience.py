@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles, rates
 
 DASHBOARD = Dashboard(
     "audience",
@@ -34,7 +34,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Requests refused, by reason", "拒绝的请求（按原因）"),
             "reqps",
-            (Query("sum by (reason) (rate(lydia_gateway_refused_total[$__rate_interval]))", "{{reason}}"),),
+            rates("lydia_gateway_refused_total", "reason"),
             Words(
                 "unavailable, too_slow, rooms_full: LydiaIntakeErrors. signature: LydiaSignaturesWrong.",
                 "自身原因（unavailable、too_slow、rooms_full）看 LydiaIntakeErrors；签名看 LydiaSignaturesWrong。",
@@ -76,7 +76,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Bridge: calls", "桥：调用"),
             "reqps",
-            (Query("sum by (outcome) (rate(lydia_bridge_calls_total[$__rate_interval]))", "{{outcome}}"),),
+            rates("lydia_bridge_calls_total", "outcome"),
             Words("not_taken: LydiaReplicasAway.", "有 not_taken：看 LydiaReplicasAway。"),
             source="ray",
         ),
@@ -112,7 +112,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Processor seconds per second, by service", "各服务 CPU"),
             "short",
-            (Query("sum by (instance) (rate(process_cpu_seconds_total[$__rate_interval]))", "{{instance}}"),),
+            rates("process_cpu_seconds_total", "instance"),
             Words("A process at 1 has no more to give: one more of it.", "单进程到 1 就到顶：再加一个。"),
         ),
         Panel(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles, rates
 
 
 def _per_request(duration: str) -> str:
@@ -18,7 +18,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Turns served, by rung", "各级模型完成的段数"),
             "reqps",
-            (Query("sum by (rung) (rate(lydia_rung_used_total[$__rate_interval]))", "{{rung}}"),),
+            rates("lydia_rung_used_total", "rung"),
             Words(
                 "Lower rungs take over: she still speaks, but plainer. See LydiaRungResting.",
                 "低一级接手：还能说话，但效果差。看 LydiaRungResting。",
@@ -27,7 +27,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Steps down", "降级次数"),
             "reqps",
-            (Query("sum by (rung) (rate(lydia_rung_failed_total[$__rate_interval]))", "{{rung}}"),),
+            rates("lydia_rung_failed_total", "rung"),
             Words("The log of the service says why it stepped down.", "服务日志写明降级原因。"),
             quiet=True,
         ),
@@ -56,7 +56,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Triton: requests", "Triton：请求"),
             "reqps",
-            (Query("sum by (model) (rate(nv_inference_request_success[$__rate_interval]))", "{{model}}"),),
+            rates("nv_inference_request_success", "model"),
             Words(
                 "Nothing while rooms speak: the services use models of their own.",
                 "有人说话却为零：服务在用自己的模型。",
@@ -66,7 +66,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Triton: failures", "Triton：失败"),
             "reqps",
-            (Query("sum by (model) (rate(nv_inference_request_failure[$__rate_interval]))", "{{model}}"),),
+            rates("nv_inference_request_failure", "model"),
             Words("See LydiaTritonFails.", "看 LydiaTritonFails。"),
             source="triton",
         ),

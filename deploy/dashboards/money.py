@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles, rates
 
 DASHBOARD = Dashboard(
     "money",
@@ -88,7 +88,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Reports to the platform", "向平台回报"),
             "reqps",
-            (Query("sum by (outcome) (rate(lydia_douyin_acks_total[$__rate_interval]))", "{{outcome}}"),),
+            rates("lydia_douyin_acks_total", "outcome"),
             Words("dropped: LydiaAcksDropped.", "有 dropped：看 LydiaAcksDropped。"),
             quiet=True,
         ),

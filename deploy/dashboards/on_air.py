@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles, rates
 
 DASHBOARD = Dashboard(
     "on-air",
@@ -71,7 +71,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("What viewers do", "观众在做什么"),
             "reqps",
-            (Query("sum by (kind) (rate(lydia_audience_events_total[$__rate_interval]))", "{{kind}}"),),
+            rates("lydia_audience_events_total", "kind"),
             Words(
                 "Suddenly nothing: the platform does not push. See LydiaPushStopped.",
                 "突然归零：平台没有推送。看 LydiaPushStopped。",
@@ -80,7 +80,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("What she says, by cause", "她因何开口"),
             "reqps",
-            (Query("sum by (cause) (rate(lydia_turns_total[$__rate_interval]))", "{{cause}}"),),
+            rates("lydia_turns_total", "cause"),
             Words(
                 "Only “silence”: nobody writes, or nothing of it arrives.",
                 "只有 silence（自言自语）：没人发言，或发言没有到达。",
@@ -98,7 +98,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("How turns ended", "每段话怎样结束"),
             "reqps",
-            (Query("sum by (outcome) (rate(lydia_stage_turns_total[$__rate_interval]))", "{{outcome}}"),),
+            rates("lydia_stage_turns_total", "outcome"),
             Words(
                 "Many “failed”: the voice does not arrive; see “Models and GPUs”.",
                 "failed 多：语音没到，看“模型与 GPU”。",

@@ -62,3 +62,9 @@ def quantiles(
     rate = f"sum by ({labels}) (rate({metric}_bucket{{{of}}}[$__rate_interval]))"
     legend = f"{{{{{by}}}}} " if by else ""
     return tuple(Query(f"histogram_quantile({share}, {rate})", f"{legend}p{share * 100:g}") for share in q)
+
+
+def rates(metric: str, by: str, *, of: str = "") -> tuple[Query]:
+    """How often a second a counter goes up, by a label; `of` selects series (`lane="paid"`)."""
+    chosen = f"{{{of}}}" if of else ""
+    return (Query(f"sum by ({by}) (rate({metric}{chosen}[$__rate_interval]))", f"{{{{{by}}}}}"),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words, quantiles, rates
 
 DASHBOARD = Dashboard(
     "safety",
@@ -63,7 +63,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Epochs that were stopped, by cause", "被打断的次数（按原因）"),
             "reqps",
-            (Query("sum by (cause) (rate(lydia_stage_stopped_epochs_total[$__rate_interval]))", "{{cause}}"),),
+            rates("lydia_stage_stopped_epochs_total", "cause"),
             Words("supersede is a gift that cut in; the others are people.", "supersede 是礼物插队，其余是人。"),
             quiet=True,
         ),
@@ -77,7 +77,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Messages refused by moderation", "审核拒绝的发言"),
             "reqps",
-            (Query('sum by (lane) (rate(lydia_decisions_total{reason="moderated"}[$__rate_interval]))', "{{lane}}"),),
+            rates("lydia_decisions_total", "lane", of='reason="moderated"'),
             Words(
                 "A wave: somebody provokes her. Consider the mode “approve”.",
                 "突然增多：有人带节奏。考虑切到审批模式。",
@@ -87,20 +87,14 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Her own words held back, by category", "她自己的话被拦下（按类别）"),
             "reqps",
-            (Query("sum by (category) (rate(lydia_chat_held_back_total[$__rate_interval]))", "{{category}}"),),
+            rates("lydia_chat_held_back_total", "category"),
             Words("The language model goes astray: LydiaHeldBack.", "大模型跑偏：LydiaHeldBack。"),
             quiet=True,
         ),
         Panel(
             Words("Pushes with a wrong signature", "签名错误的推送"),
             "reqps",
-            (
-                Query(
-                    "sum by (reason) (rate(lydia_gateway_refused_total"
-                    '{reason=~"signature|replayed|stale|token|no_secret"}[$__rate_interval]))',
-                    "{{reason}}",
-                ),
-            ),
+            rates("lydia_gateway_refused_total", "reason", of='reason=~"signature|replayed|stale|token|no_secret"'),
             Words(
                 "A changed secret, or somebody tries: LydiaSignaturesWrong.",
                 "密钥改了，或有人试探：LydiaSignaturesWrong。",

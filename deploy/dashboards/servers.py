@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panel import Dashboard, Panel, Query, Words
+from deploy.dashboards.panel import Dashboard, Panel, Query, Words, rates
 
 DASHBOARD = Dashboard(
     "kafka-redis",
@@ -30,7 +30,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Records handled", "处理的记录"),
             "reqps",
-            (Query("sum by (topic) (rate(lydia_records_handled_total[$__rate_interval]))", "{{topic}}"),),
+            rates("lydia_records_handled_total", "topic"),
             Words(
                 "One topic stops and those before it go on: its reader hangs.", "某主题停而上游照常：读它的服务卡住了。"
             ),
@@ -38,7 +38,7 @@ DASHBOARD = Dashboard(
         Panel(
             Words("Handlers that had to try again", "重试"),
             "reqps",
-            (Query("sum by (service) (rate(lydia_handle_retries_total[$__rate_interval]))", "{{service}}"),),
+            rates("lydia_handle_retries_total", "service"),
             Words("A server is away for moments. Look at the service's log.", "某服务器时断时续，看该服务日志。"),
             quiet=True,
         ),
