@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("torch")
-
-from loadtests import decoding, mfu
 from services.chat.model.config import SIZES
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Several would wait for each other on a machine with other work."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_decoding_is_compared_with_eager_for_each_number_of_rooms(capsys: pytest.CaptureFixture[str]) -> None:
+    from loadtests import decoding
+
     decoding.main(["--shape", "mini", "--rooms", "1", "2", "--prompt", "4", "--new", "2"])
     printed = capsys.readouterr().out
     assert printed.startswith("mini, ")
@@ -21,6 +31,8 @@ def test_decoding_is_compared_with_eager_for_each_number_of_rooms(capsys: pytest
 
 
 def test_a_training_steps_share_of_the_arithmetic_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    from loadtests import mfu
+
     assert mfu.main(["--shape", "mini", "--length", "64", "--batch", "2", "--steps", "2", "--precision", "fp32"]) == 0
     row = capsys.readouterr().out.splitlines()[-1]
     tokens, step_ms, tokens_a_second, *_ = (cell.strip() for cell in row.strip("|").split("|"))
@@ -29,6 +41,8 @@ def test_a_training_steps_share_of_the_arithmetic_is_printed(capsys: pytest.Capt
 
 
 def test_a_tokens_arithmetic_is_six_times_the_weights_that_multiply_and_its_attention() -> None:
+    from loadtests import mfu
+
     shape = SIZES["1.3b"]
     weights = shape.parameters - shape.vocabulary * shape.width
     assert mfu.needed(shape, 2048) == 6 * weights + 12 * 24 * 2048 * 2048
