@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
+import os
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 from deploy.local.process import ServerFailed
-from loadtests.bench import machine, percentile
+from loadtests.bench import machine
+from loadtests.faults.figures import PAGE, Measured, page, read, table, write
 from loadtests.faults.kinds import faults
 from loadtests.faults.rounds import Round, run
 
@@ -33,22 +33,28 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=list(faults()), metavar="NAME", help=", ".join(faults()))
     parser.add_argument("--seed", type=int, default=SEED, help=f"of people and moments ({SEED})")
     parser.add_argument("--voice", default="fast", help="which of her own voices speaks: fast, lydia, lydia-soft")
-    parser.add_argument("--json", type=Path, default=Path("faults.json"), help="where the figures go (faults.json)")
+    parser.add_argument(
+        "--json", type=Path, default=Path("faults.json"), help="where the figures of each fault are kept (faults.json)"
+    )
+    parser.add_argument("--page", action="store_true", help="write them into loadtests/faults.md too")
     parser.add_argument("--keep", type=Path, help="folder for the cluster's data and logs; by default they are removed")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     progress = Console(stderr=True, highlight=False)
     names = given.only or list(faults())
     begun, rounds = time.monotonic(), list[Round]()
-    where = machine()
+    where, _, commit = machine().rpartition(", commit ")
+    measured = read(given.json)
 
     def tell(text: str) -> None:
         progress.print(f"[{time.monotonic() - begun:7.1f} s] {text}", markup=False, soft_wrap=True)
 
     def done(each: Round) -> None:
         rounds.append(each)
-        figures = {"machine": where, "seed": given.seed, "rounds": [asdict(one) for one in rounds]}
-        given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        of = tuple(one for one in rounds if one.fault == each.fault)
+        load = max(os.getloadavg()[0], measured[each.fault].load if len(of) > 1 else 0.0)
+        measured[each.fault] = Measured(where, commit, load, of)
+        write(given.json, measured)
         tell(f"{len(rounds)} of {len(names) * given.times} rounds: {'well' if each.well else 'NOT WELL'}: {each}")
 
     with tempfile.TemporaryDirectory(prefix="lydia-faults-") as scratch:
@@ -58,34 +64,11 @@ def main() -> int:
             tell(f"the cluster does not start: {error}")
             return 2
         finally:
-            print(
-                where, f"seed {given.seed}, {given.times} rounds each, voice {given.voice}", "", table(rounds), sep="\n"
-            )
+            print(where, f"seed {given.seed}, {given.times} rounds each, voice {given.voice}", "", sep="\n")
+            print(table({name: one for name, one in measured.items() if name in names}))
+    if given.page:
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")
     return 0 if all(each.well for each in rounds) else 1
-
-
-def table(rounds: list[Round]) -> str:
-    """A line for each fault, in Markdown."""
-    headings = (
-        *("fault", "rounds", "gifts", "thanked", "lost", "twice", "old frames"),
-        *("gone, s (p50)", "speaks again after, s (p50)", "(max)", "longest silence, s", "well"),
-    )
-    lines = ["| " + " | ".join(headings) + " |", "|---" + "|--:" * (len(headings) - 1) + "|"]
-    for name in dict.fromkeys(each.fault for each in rounds):
-        of = [each for each in rounds if each.fault == name]
-        again = [float("inf") if each.again_s is None else each.again_s for each in of]
-        counts = zip(*((each.sent, each.thanked, each.lost, each.doubled, each.old) for each in of), strict=True)
-        gone = percentile([each.back_s for each in of], 0.5)
-        seconds = (gone, percentile(again, 0.5), max(again), max(each.silence_s for each in of))
-        cells = (
-            name,
-            len(of),
-            *map(sum, counts),
-            *(f"{value:.1f}" for value in seconds),
-            sum(each.well for each in of),
-        )
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

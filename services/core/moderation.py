@@ -103,6 +103,7 @@ class _Rule:
         self.finding = Finding(text.name, text.category)
         self._where = text.where
         self._words = tuple(map(_Word, text.words))
+        self._folded = tuple(word.folded for word in self._words)
         self._patterns = _any_of(text.patterns)
         self._syllables = _any_of([_syllable_run(word) for word in text.pinyin])
         self._plain = _any_of(text.plain)
@@ -125,10 +126,11 @@ class _Rule:
     def _in(self, words: _Words) -> bool:
         if _found(self._patterns, words.folded) or _found(self._syllables, words.syllables):
             return True
-        # The plain search is what makes hundreds of words cheap; few texts get as far as the expression.
+        # The plain search is what makes hundreds of words cheap; few texts get as far as the expressions.
         return any(
             word.folded in spelling and word.whole.search(spelling) is not None
             for spelling in words.spellings
+            if any(map(spelling.__contains__, self._folded))
             for word in self._words
         )
 

@@ -10,7 +10,10 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
+
+_PACK = HiredisRespSerializer().pack
 
 
 def connect(url: str, *, connections: int) -> Redis:
@@ -31,10 +34,22 @@ def connect(url: str, *, connections: int) -> Redis:
         retry=Retry(NoBackoff(), 0),
         **network,
     )
+    pool.connection_class = _packing(pool.connection_class)
     client = Redis.from_pool(pool)
     for command in ("XREAD", "XRANGE"):  # dictionaries of their entries would only cost time
         client.set_response_callback(command, _as_sent)
     return client
+
+
+def _packing(kind: Any) -> Any:
+    """A kind of connection whose commands are written out in C: a call of the bus has hundreds of arguments."""
+
+    class Packing(kind):  # type: ignore[misc]
+        def pack_command(self, *arguments: Any) -> list[bytes]:
+            packed: list[bytes] = _PACK(*arguments)
+            return packed
+
+    return Packing
 
 
 def _as_sent(response: Any, **_options: Any) -> Any:

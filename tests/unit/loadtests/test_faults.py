@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from loadtests.faults.__main__ import table
+from loadtests.faults.figures import BEGIN, END, PAGE, Measured, page, read, write
 from loadtests.faults.kinds import OF_REPLICAS, faults
 from loadtests.faults.room import Watcher
 from loadtests.faults.rounds import AGAIN_S, Round
@@ -73,14 +74,21 @@ def test_a_round_is_well_only_when_everything_was_as_promised(changes: dict[str,
     assert not replace(WELL, **changes).well  # type: ignore[arg-type]
 
 
-def test_the_table_has_a_line_for_each_fault_with_the_sum_of_its_rounds() -> None:
-    lines = table(
-        [WELL, replace(WELL, number=2, again_s=None, silence_s=9.0, sent=4), replace(WELL, fault="slow Redis")]
-    )
-    assert lines.splitlines()[2:] == [
-        "| kill chat | 2 | 7 | 6 | 0 | 0 | 0 | 2.0 | inf | inf | 9.0 | 1 |",
-        "| slow Redis | 1 | 3 | 3 | 0 | 0 | 0 | 2.0 | 1.0 | 1.0 | 3.0 | 1 |",
+def test_the_page_has_a_line_for_each_fault_with_the_sum_of_its_rounds_and_keeps_the_rest(tmp_path: Path) -> None:
+    rounds = (WELL, replace(WELL, number=2, again_s=None, silence_s=9.0, sent=4))
+    slow = Measured("a machine", "abc", 2.4, (replace(WELL, fault="slow Redis"),))
+    write(tmp_path / "faults.json", {"slow Redis": slow, "kill chat": Measured("a machine", "def", 12.6, rounds)})
+    written = page(f"before\n{BEGIN}old\n{END}after\n", read(tmp_path / "faults.json")).splitlines()
+    assert (written[0], written[2], written[-1]) == ("before", "a machine.", "after")
+    assert written[6:8] == [
+        "| kill chat | 2 | 7 | 6 | 0 | 0 | 0 | 2.0 | inf | inf | 9.0 | 1 | 13 | def |",
+        "| slow Redis | 1 | 3 | 3 | 0 | 0 | 0 | 2.0 | 1.0 | 1.0 | 3.0 | 1 | 2 | abc |",
     ]
+    assert "old" not in written
+
+
+def test_the_faults_page_has_a_place_for_the_figures() -> None:
+    assert "| fault |" in page(PAGE.read_text(encoding="utf-8"), {})
 
 
 def test_every_process_has_its_kill() -> None:
