@@ -22,6 +22,11 @@ PERSONA_HERE = "chat.persona-here"
 """The same persona in this process, for when no model server answers: it needs 100 MB and no GPU."""
 
 
+def asked(settings: Settings) -> set[str]:
+    """The models that chat asks a model server for, where there is one."""
+    return {PERSONA, *((NETWORK,) if settings.chat.network else ())}
+
+
 async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Answers with a language model where one is set, her own network where it is on, and her own persona.
 
@@ -46,7 +51,7 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         inference = InProcess(models | {PERSONA: here})
     else:
         own = (PERSONA, PERSONA_HERE)
-        inference = Placed(InProcess(models | {PERSONA_HERE: here}), ports.models, {*network, PERSONA})
+        inference = Placed(InProcess(models | {PERSONA_HERE: here}), ports.models, asked(settings))
     rungs += own
     chat = Chat(
         ports.bus,

@@ -16,19 +16,23 @@ RULES_HERE = "motion.rules-here"
 """The same rules in this process, for when no model server answers: they cost next to nothing."""
 
 
+def asked(settings: Settings) -> tuple[str, ...]:
+    """The models that motion asks a model server for, where there is one, best first."""
+    # Her own voices all tell their phonemes: only a foreign one needs an ear, and the time to load it.
+    return (NETWORK, RULES) if settings.speech.base_url else (RULES,)
+
+
 def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
     """Moves her by rules, and by ear where nobody knows the phonemes."""
-    # Her own voices all tell their phonemes: only a foreign one needs an ear, and the time to load it.
-    foreign = bool(settings.speech.base_url)
     inference: Inference
     if ports.models is None:
         here: dict[str, Model] = {RULES: Rules()}
-        if foreign and (network := _network()) is not None:
+        if NETWORK in asked(settings) and (network := _network()) is not None:
             here[NETWORK] = network
         rungs = tuple(rung for rung in (NETWORK, RULES) if rung in here)
         inference = InProcess(here)
     else:
-        there = (NETWORK, RULES) if foreign else (RULES,)
+        there = asked(settings)
         rungs = (*there, RULES_HERE)
         inference = Placed(InProcess({RULES_HERE: Rules()}), ports.models, there)
     motion = Motion(ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, by_ear=(NETWORK,))

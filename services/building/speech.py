@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def asked(settings: Settings) -> set[str]:
+    """The models that speech asks a model server for, where there is one."""
+    return {ESPEAK} if settings.speech.own_voice == "fast" else {NATURAL, ESPEAK}
+
+
 async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Speaks with the voices that this machine and its settings have, and with captions where none can."""
     stack = shared.stack
@@ -42,7 +47,7 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         known = set(models)
         inference = InProcess(models)
     else:
-        there = {ESPEAK} if settings.speech.own_voice == "fast" else {NATURAL, ESPEAK}
+        there = asked(settings)
         models[ESPEAK_HERE] = EspeakSpeech(await stack.enter_async_context(espeak_client(processes=1)))
         known = models.keys() | there
         inference = Placed(InProcess(models), ports.models, there)

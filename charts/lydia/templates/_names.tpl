@@ -60,6 +60,16 @@ imagePullSecrets:
 {{- else if eq .Values.telemetry.mode "collector" }}http://{{ include "lydia.fullname" . }}-collector:4318{{ end }}
 {{- end }}
 
+{{/* The models that the settings make use of: services/building/ says so in `asked`. */}}
+{{- define "lydia.modelsAsked" -}}
+{{- $asked := list "chat.persona" "motion.rules" "speech.espeak" -}}
+{{- if ne (dig "speech" "own_voice" "lydia" .Values.settings) "fast" }}{{ $asked = append $asked "speech.natural" }}{{ end -}}
+{{- if dig "chat" "network" false .Values.settings }}{{ $asked = append $asked "chat.network" }}{{ end -}}
+{{- /* A foreign voice tells no phonemes: her lips go by ear. */ -}}
+{{- if dig "speech" "base_url" "" .Values.settings }}{{ $asked = append $asked "motion.network" }}{{ end -}}
+{{- toJson $asked -}}
+{{- end }}
+
 {{/* Every Triton there may be, each by its own name: a room's requests go to one of them while it is there. */}}
 {{- define "lydia.tritonServers" -}}
 {{- $name := printf "%s-triton" (include "lydia.fullname" .) -}}

@@ -94,6 +94,15 @@ priorityClassName: {{ include "lydia.fullname" .root }}-{{ .class }}
 {{- toJson $named }}
 {{- end }}
 
+{{/* What holds the file that a service reads, if there is one: (dict "root" $ "name" "chat"). */}}
+{{- define "lydia.words" -}}
+{{- if has .name (list "audience" "chat") }}{{ .root.Values.files.words.configMap }}{{ end }}
+{{- end }}
+
+{{- define "lydia.avatar" -}}
+{{- if eq .name "stage" }}{{ .root.Values.files.avatar.claim }}{{ end }}
+{{- end }}
+
 {{/* The environment of a service: (dict "root" $ "name" "chat"). What is secret is read from files. */}}
 {{- define "lydia.environment" -}}
 {{- $values := .root.Values }}
@@ -141,6 +150,12 @@ priorityClassName: {{ include "lydia.fullname" .root }}-{{ .class }}
 {{- range include "lydia.secrets" . | fromJsonArray }}
 - { name: {{ index . 0 }}, value: /run/secrets/lydia/{{ index . 1 }} }
 {{- end }}
+{{- if include "lydia.words" . }}
+- { name: LYDIA_AUDIENCE__WORDS, value: /etc/lydia-words/{{ $values.files.words.key }} }
+{{- end }}
+{{- if include "lydia.avatar" . }}
+- { name: LYDIA_STAGE__AVATAR, value: /srv/lydia-avatar/{{ $values.files.avatar.path }} }
+{{- end }}
 - name: OTEL_RESOURCE_ATTRIBUTES
   value: k8s.pod.name=$(POD_NAME),k8s.node.name=$(NODE_NAME),k8s.namespace.name={{ .root.Release.Namespace }}
 {{- end }}
@@ -160,6 +175,12 @@ priorityClassName: {{ include "lydia.fullname" .root }}-{{ .class }}
 {{- if include "lydia.secrets" . | fromJsonArray }}
 - { name: secrets, mountPath: /run/secrets/lydia, readOnly: true }
 {{- end }}
+{{- if include "lydia.words" . }}
+- { name: words, mountPath: /etc/lydia-words, readOnly: true }
+{{- end }}
+{{- if include "lydia.avatar" . }}
+- { name: avatar, mountPath: /srv/lydia-avatar, readOnly: true }
+{{- end }}
 {{- end }}
 
 {{- define "lydia.volumes" -}}
@@ -177,5 +198,13 @@ priorityClassName: {{ include "lydia.fullname" .root }}-{{ .class }}
     {{- range . }}
       - secret: { name: {{ index . 2 }}, items: [{ key: {{ index . 3 }}, path: {{ index . 1 }} }] }
     {{- end }}
+{{- end }}
+{{- with include "lydia.words" . }}
+- name: words
+  configMap: { name: {{ . }} }
+{{- end }}
+{{- with include "lydia.avatar" . }}
+- name: avatar
+  persistentVolumeClaim: { claimName: {{ . }}, readOnly: true }
 {{- end }}
 {{- end }}

@@ -13,7 +13,9 @@ import yaml
 from deploy.chart.policies import breaches, pods, reaches
 from deploy.chart.render import CHART, ENVIRONMENTS, Manifest, render
 from deploy.chart.validation import CRDS_VARIABLE, NoDefinitions, Schemas
+from services.building import chat, motion, speech
 from services.core import topics
+from services.core.inference.triton_repository import models
 from services.core.settings import BadSettings, Settings, load
 from services.names import NAMES
 from services.places import ROOT
@@ -147,6 +149,48 @@ def test_the_settings_of_the_values_reach_the_services(tmp_path: Path) -> None:
     before = named(render(), "Deployment", "lydia-stage")["spec"]["template"]["metadata"]["annotations"]
     after = named(manifests, "Deployment", "lydia-stage")["spec"]["template"]["metadata"]["annotations"]
     assert before["checksum/settings"] != after["checksum/settings"], "pods go on with the old settings"
+
+
+@pytest.mark.parametrize(
+    "sets",
+    ["", "settings.speech.own_voice=fast", "settings.chat.network=true", "settings.speech.base_url=http://voice:80/v1"],
+)
+def test_triton_loads_the_models_that_services_ask_for(sets: str, tmp_path: Path) -> None:
+    manifests = render(sets=(sets,) if sets else ())
+    file = tmp_path / "lydia.yaml"
+    file.write_text(named(manifests, "ConfigMap", "lydia-settings")["data"]["lydia.yaml"])
+    settings = load({"LYDIA_CONFIG": str(file)})
+    [container] = named(manifests, "StatefulSet", "lydia-triton")["spec"]["template"]["spec"]["containers"]
+    loaded = [each.removeprefix("--load-model=") for each in container["args"] if each.startswith("--load-model=")]
+    asked = chat.asked(settings) | speech.asked(settings) | set(motion.asked(settings))
+    assert sorted(loaded) == sorted(asked)
+    assert asked <= models().keys()
+
+
+def test_files_that_settings_name_are_there_where_they_are_read_and_nowhere_else(schemas: Schemas) -> None:
+    manifests = render(sets=("files.words.configMap=ours,files.avatar.claim=bodies,files.avatar.path=vrm/mei.vrm",))
+    assert [told for each in manifests for told in schemas.problems(each)] == []
+    assert breaches(manifests) == []
+    of: dict[str, tuple[str, set[str]]] = {
+        "LYDIA_AUDIENCE__WORDS": ("words", set()),
+        "LYDIA_STAGE__AVATAR": ("avatar", set()),
+    }
+    for pod in pods(manifests):
+        for container in pod.containers:
+            mounts = {each["name"]: each for each in container.get("volumeMounts", ())}
+            variables = {each["name"]: each.get("value") for each in container.get("env", ())}
+            for variable, (volume, found) in of.items():
+                assert (variable in variables) == (volume in mounts), pod.name
+                if variable in variables:
+                    found.add(pod.name)
+                    assert mounts[volume]["readOnly"]
+                    assert Path(variables[variable]).is_relative_to(mounts[volume]["mountPath"])
+    rooms = {pod.name for pod in pods(manifests) if "RayService" in pod.name}
+    assert of["LYDIA_AUDIENCE__WORDS"][1] == {"Deployment lydia-audience", "Deployment lydia-chat", *rooms}
+    assert rooms
+    assert of["LYDIA_STAGE__AVATAR"][1] == {"Deployment lydia-stage"}
+    spec = named(manifests, "Deployment", "lydia-stage")["spec"]["template"]["spec"]
+    assert {"name": "avatar", "persistentVolumeClaim": {"claimName": "bodies", "readOnly": True}} in spec["volumes"]
 
 
 def test_topics_and_rights_are_the_codes(rendered: Rendered) -> None:

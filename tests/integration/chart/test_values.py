@@ -12,6 +12,7 @@ import yaml
 from deploy.chart.__main__ import stale
 from deploy.chart.render import CHART, Refused, render
 
+MODELS = "triton.models={chat.persona,motion.rules,speech.espeak,speech.natural}"
 WRONG = {
     "a misspelt name": ("gatway.replicas=2", "gatway"),
     "a misspelt setting of hers": ("settings.audience.quit_s=30", "quit_s"),
@@ -47,8 +48,12 @@ WRONG = {
     "a way in that is closed": ("ingress.enabled=true", "networkPolicy.entrance"),
     "two ways in": ("ingress.enabled=true,route.enabled=true,networkPolicy.entrance=in", "Choose one"),
     "a model that is missed": ("triton.models={chat.persona,motion.rules,speech.espeak}", "speech.natural"),
-    "a network that is missed": ("settings.chat.network=true", "triton.models lacks chat.network"),
-    "an ear that is missed": ("settings.speech.base_url=http://voice:80/v1", "triton.models lacks motion.network"),
+    "a network that is missed": (f"settings.chat.network=true,{MODELS}", "triton.models lacks chat.network"),
+    "an ear that is missed": (
+        f"settings.speech.base_url=http://voice:80/v1,{MODELS}",
+        "triton.models lacks motion.network",
+    ),
+    "a file above its claim": ("files.avatar.path=../avatar.vrm", "files/avatar/path"),
     "an app without its secret": ("settings.douyin.app_id=tt1", "secrets.douyinAppSecret.name"),
 }
 
