@@ -31,7 +31,9 @@ RUNG = "natural"
 THREADS = 2
 """Pieces that are made ahead at the same time; more only take turns on the cores of a laptop."""
 URGENT_S = 1.5
-"""So much sound of each turn is made in a thread of its own, which waits for nobody's sound that is made ahead."""
+"""So much sound of each turn is made in threads of its own, which wait for nobody's sound that is made ahead. One
+begins turns, another goes on with them: a new turn does not wait for those that have just begun.
+"""
 BEGINS_S = 0.15
 """A turn that has not begun may wait a little; one that has begun would have a hole."""
 TURNS = 1_000
@@ -50,10 +52,11 @@ class NaturalSpeech:
         """`load` runs in a thread of its own, from `start` on."""
         self._load = load
         self._ahead = ThreadPoolExecutor(threads, thread_name_prefix="natural-voice", initializer=_be_nice)
-        self._first, self._next = _MostUrgentFirst(1), _MostUrgentFirst(threads)
+        self._first, self._soon, self._next = _MostUrgentFirst(1), _MostUrgentFirst(1), _MostUrgentFirst(threads)
         self._heard: OrderedDict[str, tuple[float, int]] = OrderedDict()
         """Turn → when its first sound was there (loop time), and how many samples of it have been made."""
-        self._urgent = ThreadPoolExecutor(1, thread_name_prefix="natural-voice-first")
+        self._begins = ThreadPoolExecutor(1, thread_name_prefix="natural-voice-first")
+        self._goes_on = ThreadPoolExecutor(1, thread_name_prefix="natural-voice-soon")
         self._rung = rung
         self._speaker: Speaker | None = None
         self._why_not: Callable[[], ModelFailed] = lambda: ModelLoading("the natural voice is still loading")
@@ -73,7 +76,7 @@ class NaturalSpeech:
         if self._loading is not None:
             await asyncio.gather(self._loading, return_exceptions=True)
         self._speaker, self._why_not = None, lambda: ModelFailed("the natural voice is closed")
-        for pool in (self._urgent, self._ahead):
+        for pool in (self._begins, self._goes_on, self._ahead):
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     async def ready(self) -> bool:
@@ -98,8 +101,12 @@ class NaturalSpeech:
         """The next piece, made in its turn: the sooner it will be heard, the sooner."""
         loop = asyncio.get_running_loop()
         began, samples = self._heard.get(turn_id, (loop.time() + BEGINS_S, 0))
-        beginning = samples < URGENT_S * SAMPLE_RATE
-        order, pool = (self._first, self._urgent) if beginning else (self._next, self._ahead)
+        if not samples:
+            order, pool = self._first, self._begins
+        elif samples < URGENT_S * SAMPLE_RATE:
+            order, pool = self._soon, self._goes_on
+        else:
+            order, pool = self._next, self._ahead
         async with order.turn(began + samples / SAMPLE_RATE):
             piece = await loop.run_in_executor(pool, next, pieces, None)
         if piece is not None:

@@ -106,6 +106,19 @@ async def test_the_beginning_of_a_turn_waits_for_no_sound_that_is_made_ahead() -
     await model.close()
 
 
+async def test_the_beginning_of_a_turn_waits_for_no_other_that_has_just_begun() -> None:
+    speaker = Waiting()
+    model = await loaded(speaker)
+    begun = asyncio.create_task(_said(model, "begun", 0.3))
+    await asyncio.sleep(0.2)
+    beginning = model.stream(TextSegment(turn_id="new", text="0.3"))
+    assert (await anext(beginning)).start_sample == 0
+    assert not begun.done()
+    speaker.may_go_on.set()
+    assert len(await begun) == 2
+    await model.close()
+
+
 async def test_what_will_be_heard_first_is_made_first() -> None:
     speaker = Waiting()
     model = NaturalSpeech(lambda: cast(Speaker, speaker), threads=1)
