@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from services.training import parallel
 from services.training.task import Options, drawn, share
 
 WORDS, WIDTH, LENGTH = 32, 32, 12
@@ -103,3 +105,18 @@ class Counting:
             "blocks.*.down": RowwiseParallel(),
             "head": ColwiseParallel(output_layouts=Replicate()),
         }
+
+
+def first_pass(options: Options) -> dict[str, NDArray[np.float32]]:
+    """What the untrained network says ("forward"), and the gradients of its weights by name, whole on every rank."""
+    world = parallel.world(options.tensor)
+    task = Counting(options)
+    torch.manual_seed(options.seed)
+    network = task.network()
+    parallel.spread(network, task, world, options)
+    words = torch.arange(4 * LENGTH, device=world.device).reshape(4, LENGTH) % WORDS
+    logits = network(words)
+    torch.autograd.backward(logits.square().mean())
+    parallel.gather_gradients(network.parameters(), world, shard=options.shard)
+    found = {name: parallel.whole(weight.grad).numpy() for name, weight in network.named_parameters()}
+    return {**found, "forward": parallel.whole(logits).numpy()}

@@ -1,6 +1,7 @@
 """Starts a training program once or on many ranks: here, by torchrun, or by Ray Train.
 
 torchrun itself may also start it, on as many machines as it likes: the program then finds its ranks in the environment.
+Ray Train takes the cluster that RAY_ADDRESS names, or starts Ray on this machine for as long as it trains.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def _torchrun(given: argparse.Namespace, command: Sequence[str]) -> int:
 
 
 def _ray(program: Program, given: argparse.Namespace) -> int:
+    import ray
     import torch
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -81,6 +83,12 @@ def _ray(program: Program, given: argparse.Namespace) -> int:
     absolute = {name: value.absolute() if isinstance(value, Path) else value for name, value in vars(given).items()}
     folder = absolute["folder"]
     folder.mkdir(parents=True, exist_ok=True)
+    own = not ray.is_initialized() and "RAY_ADDRESS" not in os.environ
+    if own:
+        # Ray would let everything else on the machine go first.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        # Ranks may be more than processors, and one more is for whom they report to: it would wait for ever for it.
+        ray.init(num_cpus=given.ranks + 1, include_dashboard=False, _node_ip_address="127.0.0.1")
     trainer = TorchTrainer(
         _on_ray,
         train_loop_config={"program": program, "given": absolute},
@@ -89,7 +97,11 @@ def _ray(program: Program, given: argparse.Namespace) -> int:
             storage_path=str(folder / "ray"), failure_config=FailureConfig(max_failures=given.restarts)
         ),
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    finally:
+        if own:
+            ray.shutdown()
     return 0
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from loadtests.training.tiny import LENGTH, WORDS, Counting
+from loadtests.training.tiny import Counting, first_pass
 from services.training import parallel
 from services.training.launch import add_arguments, launch, options_of
 from services.training.loop import fit
@@ -27,26 +26,11 @@ def weights(network: nn.Module) -> dict[str, np.ndarray[tuple[int, ...], np.dtyp
     return {name: parallel.whole(weight).numpy() for name, weight in network.named_parameters()}
 
 
-def forward_and_gradients(options: Options) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    """What the untrained network says, and the gradients of its weights."""
-    task = Counting(options)
-    world = parallel.world(options.tensor)
-    torch.manual_seed(options.seed)
-    network = task.network()
-    parallel.spread(network, task, world, options)
-    words = torch.arange(4 * LENGTH).reshape(4, LENGTH) % WORDS
-    logits = network(words)
-    torch.autograd.backward(logits.square().mean())
-    parallel.gather_gradients(network.parameters(), world, shard=options.shard)
-    found = {name: parallel.whole(weight.grad).numpy() for name, weight in network.named_parameters()}
-    return {**found, "forward": parallel.whole(logits).numpy()}
-
-
 def program(given: argparse.Namespace) -> int:
     """Each way of sharing out, in a folder of its own."""
     options = options_of(given, OPTIONS)
     kept: dict[str, dict[str, Any]] = {}
-    kept["split once"] = forward_and_gradients(replace(options, tensor=2))
+    kept["split once"] = first_pass(replace(options, tensor=2))
     ways: dict[str, dict[str, Any]] = {"copies": {}, "shared": {"shard": True}, "split": {"tensor": 2}}
     for name, way in ways.items():
         own = replace(options, **way)

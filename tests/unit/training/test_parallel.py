@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.training.tiny import Counting
+from loadtests.training.tiny import Counting, first_pass
 from services.training.loop import fit
 from services.training.task import share
 from tests.unit.training import ranks
-from tests.unit.training.ranks import OPTIONS, forward_and_gradients, weights
+from tests.unit.training.ranks import OPTIONS, weights
 
 Values = dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]
 
@@ -41,7 +41,7 @@ def _assert_alike(own: Values, other: Values, off: float) -> None:
 
 
 def test_a_split_network_says_the_same_and_has_the_same_gradients(two: Path) -> None:
-    _assert_alike(_read(two / "split once.npz"), forward_and_gradients(OPTIONS), 1e-5)
+    _assert_alike(_read(two / "split once.npz"), first_pass(OPTIONS), 1e-5)
 
 
 @pytest.mark.parametrize("way", ["copies", "shared", "split"])
