@@ -42,6 +42,20 @@ DASHBOARD = Dashboard(
             quiet=True,
         ),
         Panel(
+            Words("Left out by the gateway, by lane and reason", "网关舍弃的事件（按通道与原因）"),
+            "reqps",
+            (
+                Query(
+                    "sum by (lane, reason) (rate(lydia_gateway_shed_total[$__rate_interval]))", "{{lane}} · {{reason}}"
+                ),
+            ),
+            Words(
+                "room_busy: one large room, as meant (gateway.room_per_s). all_busy: more gateways are needed.",
+                "room_busy：单个大直播间，属正常（gateway.room_per_s）。all_busy：需要更多网关。",
+            ),
+            quiet=True,
+        ),
+        Panel(
             Words("What became of events", "事件的去向"),
             "reqps",
             (
