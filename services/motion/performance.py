@@ -60,7 +60,7 @@ MOODS: dict[int, Array] = {
         eyeWide=0.55,
         browInnerUp=0.6,
         browOuterUp=0.6,
-        jawOpen=0.08,
+        jawOpen=0.13,
         headPitch=0.04,
         spine_x=-0.03,
         chest_x=-0.04,
@@ -81,7 +81,7 @@ MOODS: dict[int, Array] = {
         right_shoulder_z=0.05,
     ),
     events.EMOTION_SERIOUS: pose(
-        browDown=0.38, eyeSquint=0.14, mouthPress=0.12, headPitch=-0.02, chest_x=-0.03, neck_x=0.02
+        browDown=0.38, eyeSquint=0.14, mouthPress=0.12, mouthFrown=0.3, headPitch=-0.02, chest_x=-0.03, neck_x=0.02
     ),
     events.EMOTION_THINKING: pose(
         browDownLeft=0.2,
