@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.core.settings import BadSettings, OpenAI, Settings, load
+from services.doctor_servers import Amiss, looks
 from services.places import BODY, PAGES
 
 LOCAL_SERVERS = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
@@ -58,6 +59,7 @@ async def examine(environment: dict[str, str] | None = None) -> list[Finding]:
     ]
     for what, look in _PARTS.items():
         findings.append(await _part(what, look))
+    findings += await asyncio.gather(*(_server(what, look) for what, look in looks(settings).items()))
     findings += await _language_models(settings)
     findings += await _speech_server(settings)
     return findings
@@ -217,6 +219,13 @@ async def _part(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
     except Exception as error:  # whatever is broken, the others are still looked at
         seen, _, mend = str(error).partition(" Mend: ")
         return Finding(what, False, f"{type(error).__name__}: {seen}", mend or "run `make clean setup`")
+
+
+async def _server(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(what, True, await look())
+    except Amiss as error:
+        return Finding(what, False, str(error), error.mend)
 
 
 async def _language_models(settings: Settings) -> list[Finding]:

@@ -25,6 +25,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.process import LocalServer, ServerFailed, accepts, free_port, running
+from deploy.local.tls import Tls
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "kafka"
@@ -41,7 +42,8 @@ class KafkaServer(LocalServer):
 
     Ports that are 0 are chosen now and stay. With `users` (name → password) a second listener, `sasl_servers`, asks for
     one of them (SASL PLAIN). `limited` are further ones, who may do only what access lists allow; everybody else may do
-    everything. Topics are not made by themselves.
+    everything. With `tls` a third one, `tls_servers`, speaks TLS with whoever has a certificate of its authority.
+    Topics are not made by themselves.
     """
 
     def __init__(
@@ -52,14 +54,17 @@ class KafkaServer(LocalServer):
         sasl_port: int = 0,
         users: Mapping[str, str] | None = None,
         limited: Mapping[str, str] | None = None,
+        tls: Tls | None = None,
         heap_mb: int = 512,
         start_timeout_s: float = 120.0,
     ) -> None:
         self.port = port or free_port()
         self.sasl_port = sasl_port or free_port()
+        self._tls_port = free_port()
         self._controller_port = free_port()
         self._folder = folder.absolute()
         self._users, self._limited = dict(users or {}), dict(limited or {})
+        self._tls = tls
         super().__init__(
             "Kafka",
             (
@@ -82,12 +87,19 @@ class KafkaServer(LocalServer):
         """The address that asks for a name and a password."""
         return f"127.0.0.1:{self.sasl_port}"
 
+    @property
+    def tls_servers(self) -> str:
+        """The address that speaks TLS."""
+        return f"127.0.0.1:{self._tls_port}"
+
     async def start(self) -> float:
         """Fetches Kafka when it is missing, and starts the broker. See LocalServer."""
         await asyncio.to_thread(fetch)
         self._folder.mkdir(parents=True, exist_ok=True)
-        properties = self._folder / "kraft.properties"
-        properties.touch(mode=0o600)
+        for private in (properties := self._folder / "kraft.properties", own := self._folder / "own.pem"):
+            private.touch(mode=0o600)
+        if self._tls is not None:
+            own.write_bytes(self._tls.key.read_bytes() + self._tls.certificate.read_bytes())
         properties.write_text(self._properties(), encoding="utf-8")
         if not (self._folder / "data" / "meta.properties").exists():
             await self._format(properties)
@@ -125,6 +137,16 @@ class KafkaServer(LocalServer):
                 "listener.name.sasl.plain.sasl.jaas.config": (
                     f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
                 ),
+            }
+        if self._tls is not None:
+            listeners["TLS"] = self._tls_port
+            protocols["TLS"] = "SSL"
+            settings |= {
+                "listener.name.tls.ssl.keystore.type": "PEM",
+                "listener.name.tls.ssl.keystore.location": str(self._folder / "own.pem"),
+                "listener.name.tls.ssl.truststore.type": "PEM",
+                "listener.name.tls.ssl.truststore.location": str(self._tls.ca.absolute()),
+                "listener.name.tls.ssl.client.auth": "required",
             }
         if self._limited:
             settings["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"

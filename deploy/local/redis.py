@@ -10,27 +10,18 @@ import secrets
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 from redis.exceptions import AuthenticationError, RedisError
 
 from deploy.local.process import LocalServer, ServerFailed, free_port
+from deploy.local.tls import Tls
 from services.core.embedded_redis import bundled_server
 from services.core.redis_client import connect
 
 KEYS = ("room", "audience", "ready", "douyin", "bus")
 """What Lydia's keys begin with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files: of who vouches for the server, and of the server itself."""
-
-    ca: Path
-    certificate: Path
-    key: Path
 
 
 class RedisServer(LocalServer):

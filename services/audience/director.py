@@ -104,13 +104,17 @@ class Director:
         """Whether something is unfinished that must survive a restart."""
         return bool(self._floor or len(self._queues) or self._show.says)
 
-    def overdue(self, now_ms: int) -> bool:
-        """Whether patience with the turn on the floor is over: the next step gives it up."""
-        return self._floor is not None and now_ms >= self._floor.deadline_ms()
+    def unsure(self, now_ms: int) -> bool:
+        """Whether the next step would act on what the stage may know better: it gives up the turn on the floor, with
+        which patience is over, or may say thanks again that were given up.
+        """
+        return self._given_up is not None or (self._floor is not None and now_ms >= self._floor.deadline_ms())
 
     def news(self, report: Performed) -> bool:
-        """Whether a report tells of the turn on the floor what none has told yet."""
-        floor = self._floor
+        """Whether a report tells what none has told yet, of the turn on the floor or of thanks that were given up."""
+        floor, late = self._floor, self._given_up
+        if late is not None and report.turn_id == late.turn.turn_id:
+            return any(p.event.event_id in self._queues for group in _heard(late, report) for p in group)
         if floor is None or report.turn_id != floor.turn.turn_id:
             return False
         return report.state in OVER or report.heard_segments > floor.heard or floor.phase == FloorState.PHASE_OPEN
@@ -289,8 +293,7 @@ class Director:
         late = self._given_up
         if late is None or report.turn_id != late.turn.turn_id:
             return
-        heard = len(late.thanked) if report.state == Performed.STATE_FINISHED else report.heard_segments
-        for group in late.thanked[:heard]:
+        for group in _heard(late, report):
             for pending in group:
                 if pending.event.event_id in self._queues:
                     self._queues.remove(pending.event.event_id)
@@ -407,3 +410,8 @@ class Director:
             if floor is None:
                 times.append(self._idle.next_ms(now_ms))
         return min((time for time in times if time is not None and time > now_ms), default=None)
+
+
+def _heard(thanks: Floor, report: Performed) -> list[list[PendingEvent]]:
+    """Whose thanks were heard to their end, by viewer."""
+    return thanks.thanked[: None if report.state == Performed.STATE_FINISHED else report.heard_segments]

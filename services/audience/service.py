@@ -251,8 +251,10 @@ class Audience:
             self._close(room)
 
     async def _hear_stage(self, room: Room) -> None:
-        """Before a turn is given up: what the stage has noted of it. Whoever brings its reports here may be away."""
-        if not room.director.overdue(self._clock.now_ms()):
+        """Before a turn is given up, or its thanks are said again: what the stage has noted of it. Whoever brings its
+        reports here may be away, and the stage may have heard late that the turn is dead.
+        """
+        if not room.director.unsure(self._clock.now_ms()):
             return
         stored = await self._state.get(heard_key(room.room_id))
         report = Performed.FromString(stored or b"")

@@ -10,14 +10,23 @@ import pytest_asyncio
 
 from deploy.local.kafka import ADDRESS_VARIABLE, KafkaServer
 from deploy.local.process import running
+from deploy.local.tls import Tls
+from tests.contract.certificates import authority
 
 PASSWORD = "correct-horse"
 
 
+@pytest.fixture(scope="session")
+def kafka_tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """The certificates of the suite's Kafka, and of its clients."""
+    return authority(tmp_path_factory.mktemp("tls"))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
+async def kafka_server(tmp_path_factory: pytest.TempPathFactory, kafka_tls: Tls) -> AsyncIterator[KafkaServer]:
     """A broker that may be killed and suspended, by tests that run in the session's event loop."""
-    async with running(KafkaServer(tmp_path_factory.mktemp("kafka"), users={"lydia": PASSWORD})) as server:
+    folder = tmp_path_factory.mktemp("kafka")
+    async with running(KafkaServer(folder, users={"lydia": PASSWORD}, tls=kafka_tls)) as server:
         yield server
 
 

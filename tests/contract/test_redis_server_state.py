@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from deploy.local.process import running
-from deploy.local.redis import RedisServer, Tls
+from deploy.local.redis import RedisServer
+from deploy.local.tls import Tls
 from services.core.settings import Redis as Settings
 from services.core.state import Put, PutField, State, StateUnavailable
 from services.core.state.redis_state import RedisState
+from tests.contract.certificates import authority
 from tests.contract.listening import until
 from tests.contract.state_contract import PassTime, StateContract
 
@@ -111,35 +108,3 @@ async def test_nobody_gets_in_with_a_wrong_password_or_trusts_a_stranger(
 async def test_a_login_may_touch_only_lydias_keys(state: State) -> None:
     with pytest.raises(StateUnavailable, match="permission"):
         await state.get("somebody-elses")
-
-
-def authority(folder: Path) -> Tls:
-    """An authority, and a server's certificate for this machine that it vouches for."""
-    now = datetime.datetime.now(datetime.UTC)
-
-    def certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey) -> bytes:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_named(name))
-            .issuer_name(_named(issuer))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        )
-        return builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    root, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    made = Tls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    made.ca.write_bytes(certificate("authority", root, "authority", root))
-    made.certificate.write_bytes(certificate("server", own, "authority", root))
-    made.key.write_bytes(
-        own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return made
-
-
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])

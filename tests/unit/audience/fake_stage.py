@@ -18,10 +18,13 @@ from services.core.turns import heard_key
 class FakeStage:
     """Performs each turn once, however often it comes, and stops when a newer epoch is seen.
 
-    With a `state` it notes there what was heard, before the bus gets the report, as the real one does.
+    With a `state` it notes there what was heard, before the bus gets the report, as the real one does. It hears of
+    controls `late_s` after they were given.
     """
 
-    def __init__(self, bus: Bus, clock: Clock, *, segment_s: float = 0.4, state: State | None = None) -> None:
+    def __init__(
+        self, bus: Bus, clock: Clock, *, segment_s: float = 0.4, late_s: float = 0.0, state: State | None = None
+    ) -> None:
         self.heard: Counter[str] = Counter()
         """How often each event's thanks or answer was heard to its end."""
         self.turns: list[Turn] = []
@@ -30,6 +33,7 @@ class FakeStage:
         self._bus = bus
         self._clock = clock
         self._segment_s = segment_s
+        self._late_s = late_s
         self._state = state
         self._epochs: Counter[str] = Counter()
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -42,6 +46,7 @@ class FakeStage:
             async for delivery in consumer:
                 if delivery.record.topic == topics.CONTROL:
                     control = unseal(delivery.record, Control)
+                    await asyncio.sleep(self._late_s)
                     self._see(control.room_id, control.epoch)
                 else:
                     turn = unseal(delivery.record, Turn)

@@ -299,16 +299,26 @@ async def test_who_wakes_up_after_another_process_took_the_room_publishes_nothin
 @virtual_time
 async def test_thanks_whose_reports_nobody_brings_are_not_said_again() -> None:
     for segment_s in (0.4, 3.0, 7.0):  # heard before, as and after she loses patience
-        house = House(Policy(quiet_s=3600, thanks_at_once=2))
-        house.stage = FakeStage(house.bus, house.clock, segment_s=segment_s, state=house.state)
-        audience = house.audience()
-        performing = asyncio.create_task(house.stage.run())
-        async with audience.at_work():
-            gifts = [await house.gift(10, f"giver{i}") for i in range(2)]
-            await audience.take("a", [record async for record in house.bus.read(topics.AUDIENCE)])
-            await asyncio.sleep(60)
-            await audience.take("a", [record async for record in house.bus.read(topics.PERFORMED)])
-            await asyncio.sleep(60)
-        performing.cancel()
-        await asyncio.gather(performing, return_exceptions=True)
-        assert [house.stage.heard[gift.event_id] for gift in gifts] == [1, 1]
+        await heard_once(segment_s)
+
+
+@virtual_time
+async def test_thanks_that_are_heard_after_they_were_given_up_are_not_said_again() -> None:
+    # Given up after 40 s, heard 0.3 s later, before the stage knows, and to be said again 0.7 s after that.
+    await heard_once(40.3, late_s=2.5, givers=1)
+
+
+async def heard_once(segment_s: float, *, late_s: float = 0.0, givers: int = 2) -> None:
+    house = House(Policy(quiet_s=3600, thanks_at_once=2))
+    house.stage = FakeStage(house.bus, house.clock, segment_s=segment_s, late_s=late_s, state=house.state)
+    audience = house.audience()
+    performing = asyncio.create_task(house.stage.run())
+    async with audience.at_work():
+        gifts = [await house.gift(10, f"giver{i}") for i in range(givers)]
+        await audience.take("a", [record async for record in house.bus.read(topics.AUDIENCE)])
+        await asyncio.sleep(60)
+        await audience.take("a", [record async for record in house.bus.read(topics.PERFORMED)])
+        await asyncio.sleep(60)
+    performing.cancel()
+    await asyncio.gather(performing, return_exceptions=True)
+    assert [house.stage.heard[gift.event_id] for gift in gifts] == [1] * givers
