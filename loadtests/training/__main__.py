@@ -58,6 +58,7 @@ WAYS: dict[tuple[str, int], dict[str, dict[str, Any]]] = {
     ("ray", 2): {"data parallel, 2 ranks of Ray Train": {}},
 }
 """Launcher and ranks, which are started once → name → options."""
+KILLED = "killed and resumed"
 
 
 def train(given: argparse.Namespace) -> int:
@@ -157,13 +158,10 @@ def compare(folder: Path, without: Collection[str]) -> str:
                 worst = max(float(np.abs(found[key] - untrained[key]).max()) for key in untrained)
             much = "" if worst <= ALIKE else ", too much"
             lines.append(f"{row(name, folder / name, whole, noise)[:-2]} {worst:.0e}{much} |")
-    step = killed_and_resumed(folder / "killed")
-    same = same_weights(folder / "killed", whole)
-    lines += [
-        "",
-        f"Killed with SIGKILL and resumed at step {step}: the weights are "
-        f"{'the same, bit for bit' if same else 'others'}.",
-    ]
+    if KILLED not in without:
+        step = killed_and_resumed(folder / KILLED)
+        same = "the same, bit for bit" if same_weights(folder / KILLED, whole) else "others"
+        lines += ["", f"Killed with SIGKILL and resumed at step {step}: the weights are {same}."]
     if without:
         lines += ["", f"Left out this time: {'; '.join(without)}."]
     return "\n".join(lines)
@@ -199,7 +197,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="of one run; without it all are made and compared")
     parser.add_argument("--all-in", type=Path, help="where all runs go, and where those that are finished are kept")
     parser.add_argument("--ways", action="store_true", help="of the run: each way to use so many ranks")
-    names = [name for ways in WAYS.values() for name in ways]
+    names = [KILLED, *(name for ways in WAYS.values() for name in ways)]
     parser.add_argument("--without", choices=names, nargs="+", default=[], help="what to leave out")
     add_arguments(parser, USUAL)
     given = parser.parse_args()
