@@ -180,13 +180,13 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(a, b) for a, b in zip(own, others, strict=True))
 
 
-def write(table: str, seconds: float) -> None:
+def write(table: str) -> None:
     """The page."""
     PAGE.write_text(
         "# Ways of training, compared\n\nWritten by `python -m loadtests.training`; change the code, not this page. A "
         f"network of a transformer's shape learns which word follows each, on {platform.machine()} with "
-        f"{os.cpu_count()} processors that had other work too, torch {torch.__version__}, code at {commit()}, in "
-        f"{seconds / 60:.0f} minutes.\n\n{table}\n\n{GPU}",
+        f"{os.cpu_count()} processors that had other work too, torch {torch.__version__}, code at {commit()}; "
+        f"runs that the named folder had already are kept.\n\n{table}\n\n{GPU}",
         encoding="utf-8",
     )
 
@@ -203,10 +203,9 @@ def main() -> int:
     given = parser.parse_args()
     if given.folder is not None:
         return launch(train, given, [*COMMAND, *sys.argv[1:]])
-    begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         table = compare(given.all_in or Path(folder), given.without)
-    write(table, time.monotonic() - begun)
+    write(table)
     print(table)
     return 0
 
