@@ -18,12 +18,18 @@ from services.speech.natural.files import DECODER, ENCODER, ENERGY, F0, FEATURES
 from services.speech.natural.voices import VOICES as HER_VOICES
 from services.speech.natural.voices import Styles
 
-TRAINED = {"zh": ("zf_xiaoxiao", "zf_xiaoyi", "zf_xiaobei"), "en": ("af_heart", "af_bella", "af_nicole", "af_nova")}
-MEN = {"zh": ("zm_yunyang",), "en": ("am_michael",)}
+TRAINED = {
+    "zh": ("zf_xiaoxiao", "zf_xiaoyi", "zf_xiaobei"),
+    "en": (
+        *("af_heart", "af_bella", "af_nicole", "af_nova", "af_alloy", "af_aoede", "af_jessica", "af_kore", "af_river"),
+        *("bf_alice", "bf_emma", "bf_isabella", "bf_lily"),
+    ),
+}
+MEN = {"zh": ("zm_yunyang", "zm_yunjian"), "en": ("am_michael",)}
 """A few clips, so that low pitch is known too."""
 UNSEEN = {"zh": ("zm_yunxia", "zm_yunxi"), "en": ("af_sky", "af_sarah")}
 """Never trained on: for testing."""
-HER_SHARE = 0.5
+HER_SHARE = 0.35
 """Share of clips in Lydia's own voices, whose timbre and melody come from different voices."""
 SPEEDS = (0.85, 1.2)
 PITCHES = (0.9, 1.12)

@@ -69,6 +69,6 @@ def _window(length: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _weights(bins: int) -> Tensor:
-    """Half even, half by how finely the ear resolves a frequency. Mean 1."""
+    """A quarter even, the rest by how finely the ear resolves a frequency. Mean 1."""
     fine = 1 / (700 + torch.linspace(0, RATE / 2, bins))
-    return 0.5 + 0.5 * fine / fine.mean()
+    return 0.25 + 0.75 * fine / fine.mean()

@@ -19,6 +19,7 @@ from services.speech.model.vocoder.excitation import (
     HANN,
     HOP,
     OVERLAP,
+    RATE,
     STEP,
     VOICED_HZ,
     VOICELESS_HZ,
@@ -38,6 +39,10 @@ HOPS = STEP // HOP
 """Hops of a step (80 steps a second)."""
 LOUDEST, SOFTEST = 3.0, -14.0
 """Bounds of the log gains."""
+CLEAR_HZ, ROUGH_HZ = 1_000.0, 2_000.0
+"""Where there is voice, there is no noise below the one, and as much as it wants above the other: in the teacher's
+vowels the lowest harmonics are clean, and a little noise between them is heard as roughness at once.
+"""
 
 
 class Block(nn.Module):
@@ -80,6 +85,9 @@ class Network(nn.Module):
         with torch.no_grad():  # as it begins, pulses arrive with the phase of the smallest delay
             self.phase.bias.view(HOPS, 2, BINS)[:, 0] = 1
         self.register_buffer("delay", torch.from_numpy(smallest_delay()), persistent=False)
+        hertz = torch.linspace(0, RATE / 2, BINS)
+        clear = ((ROUGH_HZ - hertz) / (ROUGH_HZ - CLEAR_HZ)).clamp(0, 1)
+        self.register_buffer("clear", clear, persistent=False)
 
     def start_at(self, log_spectrum: Tensor) -> None:
         """Begins with gains of the mean log spectrum, [BINS], of what is to be learned."""
@@ -104,7 +112,7 @@ class Network(nn.Module):
         for block in self.blocks:
             x = block(x, style)
         if skip:
-            x = x[:, :, 2 * skip : -2 * skip]
+            x, voiced = x[:, :, 2 * skip : -2 * skip], voiced[:, 2 * skip : -2 * skip]
         y = self.norm(x.transpose(1, 2))
         gains = self.gains(y).unflatten(-1, (HOPS, 2, BINS)).flatten(1, 2).clamp(SOFTEST, LOUDEST)
         pulse, noise = gains[:, :, 0], gains[:, :, 1]
@@ -113,7 +121,8 @@ class Network(nn.Module):
         own = pulse.detach() @ self.delay
         cos, sin = torch.cos(own), torch.sin(own)
         a, b = turn[:, :, 0], turn[:, :, 1]
-        return torch.exp(pulse), torch.stack((cos * a - sin * b, cos * b + sin * a)), torch.exp(noise)
+        kept = 1 - torch.stack((voiced,) * HOPS, dim=-1).flatten(1)[:, :, None] * self.clear
+        return torch.exp(pulse), torch.stack((cos * a - sin * b, cos * b + sin * a)), torch.exp(noise) * kept
 
 
 def smallest_delay() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -19,7 +19,7 @@ from services.training.task import Options, drawn, share
 
 FRAMES, SKIP = 40, 4
 """Frames of a crop that make sound (1 s), and frames on each side that are only context."""
-PHASE_WEIGHT = 0.5
+PHASE_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
