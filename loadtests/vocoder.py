@@ -249,9 +249,9 @@ sound. It knows 24 kHz and the features of that one encoder, nothing else.
 
 **What it learned from.** {made["minutes"]} minutes of the teacher's speech, {made["clips"]} clips: sentences of the
 persona and random words in Mandarin and English at 0.85 to 1.2 of the usual pace; a third to a half of them in Lydia's
-own voices, the rest single voices and mixes of two ({voices}; now and then {men}). No recording of a person is among it.
-Training: {made["steps"]} steps of {made["batch"]} × 1 s, seed {made["seed"]}, code at commit {made["commit"]}. The loss
-is an energy distance of spectra at four resolutions; no discriminator was used. {made.get("remarks", "")}
+own voices, the rest single voices and mixes of two ({voices}; now and then {men}). No recording of a person is among
+it. Training: {made["steps"]} steps of {made["batch"]} × 1 s, seed {made["seed"]}, code at commit {made["commit"]}.
+The loss is an energy distance of spectra at four resolutions; no discriminator was used. {made.get("remarks", "")}
 
 **What it is for.** Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 

@@ -149,6 +149,20 @@ def test_the_exported_model_computes_what_the_network_does(tmp_path: Path) -> No
     assert path.stat().st_size < 6e6
 
 
+def test_vowels_have_no_noise_between_their_lowest_harmonics_and_consonants_do() -> None:
+    torch = pytest.importorskip("torch", reason="torch comes with the extra `train`")
+    from services.speech.model.vocoder.network import CLEAR_HZ, ROUGH_HZ, Network
+
+    f0 = torch.cat((torch.full((1, 20), 220.0), torch.zeros(1, 20)), dim=1)
+    _, _, noise = Network()(torch.zeros(1, 512, 20), f0, torch.zeros(1, 40), torch.zeros(1, 128))
+
+    hertz = torch.linspace(0, 12_000, noise.shape[2])
+    voiced, voiceless = noise[0].chunk(2)
+    assert voiced[:, hertz <= CLEAR_HZ].max() == 0
+    assert voiced[:, hertz >= ROUGH_HZ].min() > 0
+    assert voiceless.min() > 0
+
+
 def test_noise_is_not_traded_for_a_buzz() -> None:
     """The energy distance is smallest for noise of the teacher's level, not for less random sound."""
     torch = pytest.importorskip("torch", reason="torch comes with the extra `train`")
