@@ -14,11 +14,11 @@ from services.chat.persona import Language, Line, Persona
 from services.chat.retrieval import language, normal
 from services.chat.tags import EMOTIONS, GESTURES, tagged
 
-DIALOGUES, UNANSWERABLE = 0.3, 0.04
+DIALOGUES, UNANSWERABLE = 0.2, 0.04
 """Shares of lessons from the dialogues, and of questions that nothing of hers answers. The rest is the persona's."""
 CHINESE = 0.6
 """Share of Chinese among the persona's lessons."""
-UNFOUND, MISLED = 0.12, 0.08
+UNFOUND, MISLED = 0.12, 0.02
 """Shares of the persona's lessons in which retrieval is said to have found nothing, or something else."""
 DIGRESSION = 0.06
 """Share of the persona's lessons that come after talk of something else."""

@@ -1,10 +1,11 @@
-"""The prompt: persona facts that retrieval found, what this viewer said before, and what is asked now.
+"""The prompt: what this viewer said before, what is asked now, and the persona facts that retrieval found.
 
-    <|begin|> <|fact|>self.age 十九岁 <|viewer|>… <|lydia|>[joy]… <|end|> <|viewer|>你多大 <|lydia|>
+    <|begin|> <|viewer|>… <|lydia|>… <|end|> <|viewer|>你多大 <|fact|><|self.age|>十九岁 <|lydia|>
 
-Her answer follows, up to <|end|>. What she said before stands there as it was heard, without tags. Her words write
-`{viewer}` for the viewer's name, which is filled in when spoken: names are exact, and no stranger's name goes through
-the network.
+Her answer follows, up to <|end|>. What was found has a mark of its own and stands right before her answer: a small
+network reads what is near long before it learns to look for it, and a name in pieces it does not read at all. What she
+said before stands there as it was heard, without tags. Her words write `{viewer}` for the viewer's name, which is
+filled in when spoken: names are exact, and no stranger's name goes through the network.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ MOST_ASKED, MOST_PAST, MOST_SAID = 64, 40, 48
 PAST_TURNS = 2
 
 
+def found(intent: str) -> str:
+    """The mark of an intent that retrieval found."""
+    return f"<|{intent}|>"
+
+
 class Facts:
     """What retrieval may put into a prompt."""
 
@@ -35,9 +41,9 @@ class Facts:
         return cls(read_yaml(path))
 
     def text(self, intent: str, tongue: Language) -> str:
-        """The name of what was found, with its fact where there is a short one."""
+        """The mark of what was found, with its fact where there is a short one."""
         fact = self._facts.get(intent)
-        return f"{intent} {fact[tongue]}" if fact else intent
+        return found(intent) + (fact[tongue] if fact else "")
 
 
 def prompt(
@@ -46,9 +52,10 @@ def prompt(
     """Tokens up to where her answer begins. `past`: what was asked and what she answered, oldest first."""
     begin, end, fact, viewer, lydia = map(tokenizer.mark, (BEGIN, END, FACT, VIEWER, LYDIA))
     tokens = [begin]
-    for text in facts:
-        tokens += [fact, *tokenizer.encode(text)]
     for before, said in past[-PAST_TURNS:]:
         tokens += [viewer, *tokenizer.encode(before)[:MOST_PAST]]
         tokens += [lydia, *tokenizer.encode_marked(Tags().without(said))[:MOST_SAID], end]
-    return [*tokens, viewer, *tokenizer.encode(asked)[:MOST_ASKED], lydia]
+    tokens += [viewer, *tokenizer.encode(asked)[:MOST_ASKED]]
+    for text in facts:
+        tokens += [fact, *tokenizer.encode_marked(text)]
+    return [*tokens, lydia]

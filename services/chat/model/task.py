@@ -21,6 +21,10 @@ DRAWN_FOR_ONE = 4
 """So many times more lessons are drawn than a batch takes, so that those of a batch are about equally long."""
 
 
+OPENING, STRESS = 6, 4.0
+"""The first tokens of an answer weigh this much more: they choose what she says, and the others recite it."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Tokens [examples, longest]; which of them, but for the first, she says and the network is to foretell."""
@@ -51,8 +55,13 @@ class ChatTask:
 
     def loss(self, network: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         logits, _ = network(batch.tokens[:, :-1], None, batch.hers)
-        loss = functional.cross_entropy(logits.float(), batch.tokens[:, 1:][batch.hers])
-        return {"loss": loss, "perplexity": loss.detach().exp()}
+        losses = functional.cross_entropy(logits.float(), batch.tokens[:, 1:][batch.hers], reduction="none")
+        opening = batch.hers.cumsum(1)[batch.hers] <= OPENING
+        weights = torch.where(opening, STRESS, 1.0)
+        return {
+            "loss": (weights * losses).sum() / weights.sum(),
+            "perplexity": losses.detach().mean().exp(),
+        }
 
     def parallel_plan(self) -> Mapping[str, Any]:
         return parallel_plan(self._config)

@@ -70,6 +70,11 @@ class Tokenizer:
             raise ValueError(f"{path}: no tokenizer of hers: {error}. Mend: run `lydia train chat`.") from None
         return cls(vocabulary, merges, added)
 
+    @property
+    def marks(self) -> frozenset[int]:
+        """The tokens of all marks and tags."""
+        return frozenset(self._whole)
+
     def mark(self, text: str) -> int:
         """The token of a mark or tag. Raises KeyError."""
         return self._added[text]

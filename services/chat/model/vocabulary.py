@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from services.chat.model.config import VOCABULARY
+from services.chat.model.prompt import found
 from services.chat.model.tokenizer import BEGIN, END, LETTERS, MARKS, PIECES, Tokenizer, pieces
 from services.chat.persona import Persona, all_lines
 from services.chat.tags import EMOTIONS, GESTURES
@@ -21,10 +22,11 @@ TAGS = tuple(dict.fromkeys([*(f"[{name}]" for name in (*EMOTIONS, *GESTURES[1:])
 """Tokens of their own in her words."""
 CHAT_TEMPLATE = (
     "<|begin|>{% for message in messages %}"
-    "{% if message['role'] == 'system' %}<|fact|>{{ message['content'] }}"
-    "{% elif message['role'] == 'user' %}<|viewer|>{{ message['content'] }}"
-    "{% else %}<|lydia|>{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<|lydia|>{% endif %}"
+    "{% if message['role'] == 'user' %}<|viewer|>{{ message['content'] }}"
+    "{% elif message['role'] != 'system' %}<|lydia|>{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}"
+    "{% for message in messages %}{% if message['role'] == 'system' %}<|fact|>{{ message['content'] }}"
+    "{% endif %}{% endfor %}<|lydia|>{% endif %}"
 )
 """How other programs make a prompt of messages: facts are the system's, the viewer is the user."""
 LINES_COUNT = 4
@@ -77,11 +79,11 @@ def _joined(parts: Sequence[str], pair: Pair) -> list[str]:
     return joined
 
 
-def write(path: Path, merges: Sequence[Pair], tags: Sequence[str] = TAGS) -> None:
-    """Writes the tokenizer: marks and tags first, then the bytes, then what merges made."""
-    added = [*MARKS, *tags]
+def write(path: Path, merges: Sequence[Pair], names: Sequence[str] = ()) -> None:
+    """Writes the tokenizer: marks and tags first, then the bytes, what merges made, the marks of what can be found."""
     inner = dict.fromkeys([*(LETTERS[byte] for byte in range(256)), *("".join(pair) for pair in merges)])
-    vocabulary = {text: number for number, text in enumerate([*added, *inner])}
+    added = [*MARKS, *TAGS, *names]
+    vocabulary = {text: number for number, text in enumerate([*MARKS, *TAGS, *inner, *names])}
     kept: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
@@ -94,7 +96,7 @@ def write(path: Path, merges: Sequence[Pair], tags: Sequence[str] = TAGS) -> Non
                 "lstrip": False,
                 "rstrip": False,
                 "normalized": False,
-                "special": text in MARKS,
+                "special": text not in TAGS,
             }
             for text in added
         ],
@@ -152,5 +154,6 @@ def prepared(folder: Path, persona: Persona) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write(path, learn(texts(persona), VOCABULARY - len(MARKS) - len(TAGS) - 256))
+        names = [found(name) for name in sorted(persona.intents)]
+        write(path, learn(texts(persona), VOCABULARY - len(MARKS) - len(TAGS) - 256 - len(names)), names)
     return Tokenizer.read(path)

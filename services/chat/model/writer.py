@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.chat.model.decoder import Decoder
-from services.chat.model.tokenizer import END, MARKS, Tokenizer
+from services.chat.model.tokenizer import END, Tokenizer
 from services.chat.tags import EMOTIONS, GESTURES
 
 Floats = NDArray[np.float32]
@@ -35,8 +35,7 @@ class Writer:
         size = self.decoder.config.vocabulary
         emotions = {self.tokenizer.mark(f"[{name}]") for name in EMOTIONS}
         gestures = {self.tokenizer.mark(f"[{name}]") for name in GESTURES[1:]}
-        marks = {self.tokenizer.mark(mark) for mark in MARKS}
-        words = set(range(size)) - marks - emotions - gestures
+        words = set(range(size)) - self.tokenizer.marks | {self.tokenizer.mark("{viewer}")}
         self._first = _only(emotions, size)
         self._second = _only(words | gestures, size)
         self._third = _only(words, size)

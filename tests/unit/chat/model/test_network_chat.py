@@ -109,7 +109,7 @@ async def test_retrieved_facts_and_what_this_viewer_said_before_stand_in_the_pro
     script = Script("[joy]", "好呀。", tokenizer=tokenizer)
     await say(rung(script, "self.age"), asked("你几岁"), history)
     assert script.prompts == [
-        "<|begin|><|fact|>self.age 十九岁<|viewer|>我叫小鱼<|lydia|>你好小鱼<|end|><|viewer|>你几岁<|lydia|>"
+        "<|begin|><|viewer|>我叫小鱼<|lydia|>你好小鱼<|end|><|viewer|>你几岁<|fact|><|self.age|>十九岁<|lydia|>"
     ]
     assert remembered(history, "nobody") == []
 
