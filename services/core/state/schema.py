@@ -15,12 +15,13 @@
 | `room:{room}:history` | ChatRequest: the last lines as heard | chat |
 | `room:{room}:heard` | Performed: the newest one | stage |
 | `room:{room}:status` | RoomStatus: mode, muted, panic | stage |
+| `room:{room}:gateway:{lane}` | how many events of a lane may still come, and since when | gateway |
 | `room:{room}:douyin:nonce:{push}` | that a push was taken, against repetition | gateway |
 | `room:{room}:douyin:failed:{type}` | how far failed data was fetched | gateway |
 | `douyin:{app}:token` | the platform's access token | gateway |
 | `ready`, `ready:{service}` | nothing; written to see whether the server takes changes | health |
 
-Bounded by that: per room nine keys, and one for each event of the last hour (paid ones: of two days). The bus on
+Bounded by that: per room eleven keys, and one for each event of the last hour (paid ones: of two days). The bus on
 Redis has keys of its own, `bus:…`; `services.core.bus.redis_scripts` lists them, and they are bounded by each topic's
 retention instead of by time.
 """
@@ -41,6 +42,7 @@ ENDS_WITHIN_S = {
     r"room:[^:]+:(chat-begun|history)": 3_600,
     r"room:[^:]+:heard": DAY_S,
     r"room:[^:]+:status": LONGEST_S,
+    r"room:[^:]+:gateway:(chat|ambient)": 10,
     r"room:[^:]+:douyin:nonce:[^:]+": 7_200,
     r"room:[^:]+:douyin:failed:[^:]+": 2 * DAY_S,
     r"douyin:[^:]+:token": DAY_S,
