@@ -383,7 +383,7 @@ async def main(given: argparse.Namespace) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)  # or a Lydia would be left behind
     where, results, failures = machine(), {}, []
     console.print(where)
-    for name in given.targets:
+    for name in given.targets or ("up", "cluster"):
         with tempfile.TemporaryDirectory(prefix="lydia-intake-") as folder:
             opening = one_process(Path(folder)) if name == "up" else whole_cluster(Path(folder), tell)
             async with opening as target:
@@ -404,7 +404,7 @@ async def main(given: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", choices=("up", "cluster"), default=["up", "cluster"], metavar="TARGET")
+    parser.add_argument("targets", nargs="*", choices=("up", "cluster"), metavar="TARGET")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=2112)
     parser.add_argument("--json", type=Path, default=Path("intake.json"), help="where the figures go (intake.json)")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -25,6 +26,12 @@ MAX_MESSAGE_BYTES = 16 * 1024
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 ANSWER_WITHIN_S = 1.8
 """Douyin counts an answer after two seconds as a failure."""
+PUSHES_AT_ONCE = 16
+"""Pushes that are worked on at the same time. Were all begun that a platform can send, none would be finished in time,
+and the work on each would be lost.
+"""
+WAIT_S = 0.3
+"""How long another push waits for its turn before it is refused."""
 
 RoomPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the room")]
 
@@ -40,6 +47,7 @@ def router(
 ) -> APIRouter:
     """The gateway's routes. Without `douyin` a push is answered 404; with `message_token` messages must carry it."""
     routes = APIRouter()
+    turns = asyncio.Semaphore(PUSHES_AT_ONCE)
 
     async def answer(platform: str, work: Callable[[], Awaitable[Response]]) -> Response:
         """Runs the work within the time an answer may take, and counts what was refused."""
@@ -69,7 +77,9 @@ def router(
             if douyin is None:
                 raise Refused(404, "not_configured", "Douyin is not configured: set douyin.push_secrets")
             checked = douyin.check(request.headers)
-            taken = await douyin.receive(checked, await _body(request, MAX_PUSH_BYTES))
+            body = await _body(request, MAX_PUSH_BYTES)
+            async with _a_turn(turns):
+                taken = await douyin.receive(checked, body)
             return JSONResponse(
                 {
                     "err_no": 0,
@@ -107,6 +117,20 @@ def router(
         return await answer("direct", work)
 
     return routes
+
+
+@asynccontextmanager
+async def _a_turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Waits for one of the turns and holds it. Raises Refused, 503, when none comes free within WAIT_S."""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            await turns.acquire()
+    except TimeoutError:
+        raise Refused(503, "busy", f"{PUSHES_AT_ONCE} pushes are under way: send it again") from None
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 def _authorise(request: Request, token: str | None) -> None:

@@ -15,7 +15,7 @@ from services.core.clock import LoopClock
 from services.core.state import MemoryState, StateUnavailable
 from services.core.state.port import Change, Lease
 from services.core.virtual_time import virtual_time
-from services.gateway.http import MAX_DISCARDED_BYTES, MAX_PUSH_BYTES, PUSH_PATH
+from services.gateway.http import MAX_DISCARDED_BYTES, MAX_PUSH_BYTES, PUSH_PATH, PUSHES_AT_ONCE, WAIT_S
 from tests.unit.gateway.test_signature import NAMES, VECTORS
 from tests.unit.gateway.world import ROOM, World, comment, gift
 
@@ -393,3 +393,23 @@ async def test_neither_a_secret_nor_the_right_signature_is_in_an_answer() -> Non
     assert answer.status_code == 401
     assert "test-secret" not in answer.text
     assert right not in answer.text
+
+
+@virtual_time
+async def test_more_pushes_than_can_be_worked_on_are_refused_soon_and_pass_afterwards() -> None:
+    state = HangingState(LoopClock())
+    world = World(state=state)
+    state.hangs = True
+    pushes = [json.dumps([gift(number)]).encode() for number in range(PUSHES_AT_ONCE + 1)]
+    headers = [world.headers("live_gift", body) for body in pushes]
+    async with asyncio.TaskGroup() as group:
+        for body, named in zip(pushes[:-1], headers[:-1], strict=True):
+            group.create_task(world.post(body, named))
+        await asyncio.sleep(0.1)
+        begin = world.clock.monotonic()
+        refused = await world.post(pushes[-1], headers[-1])
+        assert (refusal(refused), refused.headers["retry-after"]) == ((503, "busy"), "1")
+        assert world.clock.monotonic() - begin == pytest.approx(WAIT_S)
+        state.hangs = False
+    assert (await world.post(pushes[-1], headers[-1])).status_code == 200
+    assert len(await world.bus.audience()) == PUSHES_AT_ONCE + 1
