@@ -22,6 +22,8 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 would take 45 ms of a processor for every client.
 """
 ASK_S = 0.05
+STOPPED_S = 2.0
+"""How long a suspended process has until it stands still."""
 SERVER_PORTS = (10_000, 32_000)
 LAST_WORDS = 4000
 """How many characters of its log an error quotes."""
@@ -172,8 +174,15 @@ class LocalServer:
         return found
 
     def suspend(self) -> None:
-        """It keeps its connections and answers nobody (SIGSTOP)."""
+        """It keeps its connections and answers nobody (SIGSTOP).
+
+        Returns when each of its threads stands still, as far as the system tells (Linux does): one that works on
+        another processor may go on for some milliseconds, and answer.
+        """
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOPPED_S
+        while time.monotonic() < deadline and any(not _stands_still(pid) for pid in self._group()):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Ends a suspension (SIGCONT)."""
@@ -184,12 +193,31 @@ class LocalServer:
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)  # the child leads a session of its own
 
+    def _group(self) -> list[int]:
+        """Those that a signal to it reaches."""
+        assert self._child is not None, f"{self.name} was never started"
+        leader, found = self._child.pid, []
+        for pid in self.session():
+            with suppress(ProcessLookupError):
+                if os.getpgid(pid) == leader:
+                    found.append(pid)
+        return found
+
     def _last_words(self) -> str:
         try:
             text = self.log.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             text = ""
         return f"The end of {self.log}:\n{text[-LAST_WORDS:]}" if text else f"It wrote nothing to {self.log}"
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether each thread of a process is stopped or has ended."""
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            if stat.read_text(errors="replace").rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
 
 
 S = TypeVar("S", bound=LocalServer)

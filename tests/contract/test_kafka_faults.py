@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
 import uuid
@@ -13,6 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
+from kafka.errors import KafkaConnectionError
+from kafka.net.transport import KafkaTCPTransport
 
 from deploy.local.kafka import KafkaServer
 from services.core import topics
@@ -355,6 +358,18 @@ async def test_a_password_opens_the_broker(kafka_server: KafkaServer, driver: ty
         async with listening(bus, topics.CONTROL, group=None, start="latest") as listener:
             await bus.publish(Record(topics.CONTROL, room, b"1"))
             await listener.until(lambda: room in listener.by_key())
+
+
+async def test_what_a_broker_says_before_it_hangs_up_is_heard_by_kafka_python() -> None:
+    ours, brokers = socket.socketpair()
+    with ours, brokers:
+        ours.setblocking(False)
+        brokers.sendall(b"wrong password")
+        brokers.close()
+        transport = KafkaTCPTransport(None, ours)
+        assert transport._sock_recv() == (b"wrong password", None)
+        data, error = transport._sock_recv()
+        assert data == b"" and isinstance(error, KafkaConnectionError)
 
 
 async def test_a_wrong_password_is_called_so(kafka_server: KafkaServer, driver: type[KafkaBus]) -> None:

@@ -24,6 +24,7 @@ from kafka.errors import (
     TopicAlreadyExistsError,
     UnsupportedSaslMechanismError,
 )
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from services.core import topics as topic_names
 from services.core.bus.kafka import (
@@ -267,6 +268,26 @@ def _refusals() -> Iterator[None]:
         told.removeHandler(listener)
         told.propagate = True
         told.setLevel(logging.NOTSET)
+
+
+def _hear_last_words(transport: Any) -> None:
+    """Lets a transport of the library hand over what a broker said before it hung up.
+
+    kafka-python 3.0.12 drops what it reads together with the end of a connection. A broker answers a wrong password and
+    hangs up at once: by chance, the answer would be lost.
+    """
+    receive = transport._sock_recv
+
+    def received(self: Any) -> tuple[bytes, Exception | None]:
+        data, error = receive(self)
+        return data, None if data else error  # the end is found again by the next read
+
+    transport._sock_recv = received
+
+
+for _transport in (KafkaTCPTransport, KafkaSSLTransport):
+    if "_sock_recv" in vars(_transport):
+        _hear_last_words(_transport)
 
 
 class _Reading(Reading):
