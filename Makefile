@@ -198,6 +198,6 @@ $(CHAT)/.built: $(wildcard services/chat/*.py services/core/folding.py services/
 	@$(BIN)/python -m services.chat.retrieval
 	@touch $@
 
-$(VOICE)/.built: services/speech/natural/files.py services/speech/natural/__main__.py | $(VENV)/.runtime $(VENV)/.node
+$(VOICE)/.built: services/speech/natural/files.py services/speech/natural/products.py services/speech/natural/__main__.py | $(VENV)/.runtime $(VENV)/.node
 	$(call say,Her natural voice)
 	@if $(BIN)/python -m services.speech.natural; then touch $@; fi

@@ -178,9 +178,11 @@ def _joined(cache: Path) -> bytes:
 
 
 def _cut(data: bytes) -> dict[str, bytes]:
-    """The network's parts as ONNX files. Together they are the network, bit for bit."""
+    """The network's parts as ONNX files. Together they are the network, bit for bit, but faster."""
     import onnx
     from onnx.utils import Extractor
+
+    from services.speech.natural.products import with_products
 
     model = onnx.load_from_string(data)
     known = {value.name for value in model.graph.value_info}
@@ -189,7 +191,8 @@ def _cut(data: bytes) -> dict[str, bytes]:
             model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     extractor = Extractor(model)
     return {
-        name: extractor.extract_model(inputs, outputs).SerializeToString() for name, (inputs, outputs) in CUTS.items()
+        name: with_products(extractor.extract_model(inputs, outputs)).SerializeToString()
+        for name, (inputs, outputs) in CUTS.items()
     }
 
 
