@@ -9,6 +9,9 @@ BODY := services/stage/avatar/dist
 CHAT := services/chat/dist
 VOICE := services/speech/dist
 RAY_TESTS := tests/integration/audience/test_ray_serve.py
+# Whole Lydias and browsers need the machine for themselves; all other tests run three at a time: many of them wait.
+TOGETHER := tests/integration/cluster tests/integration/loadtests
+APART := $(addprefix --ignore ,$(TOGETHER) $(RAY_TESTS))
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
@@ -50,8 +53,8 @@ test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	@deploy/prometheus.sh
 	@deploy/kubernetes.sh
 	@failed=0; \
-	$(BIN)/python -m pytest -q --durations=10 -n 2 --dist loadfile tests/unit || failed=1; \
-	$(BIN)/python -m pytest -q --durations=10 --ignore $(RAY_TESTS) tests/contract tests/integration tests/end_to_end || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 -n 3 --dist loadfile $(APART) tests/unit tests/contract tests/integration || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 $(TOGETHER) tests/end_to_end || failed=1; \
 	exit $$failed
 
 test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience application on a real Ray cluster, apart because it takes minutes more
