@@ -195,7 +195,7 @@ $(BODY)/.built: $(wildcard services/stage/avatar/*.py services/stage/avatar/*.ya
 	@$(BIN)/python -m services.stage.avatar --lite --out $(BODY)/lydia-lite.vrm
 	@touch $@
 
-$(CHAT)/.built: $(wildcard services/chat/*.py services/core/folding.py services/chat/persona/*.yaml services/chat/persona/*/*.yaml services/chat/persona/meanings.npz) | $(VENV)/.runtime
+$(CHAT)/.built: $(wildcard services/chat/*.py services/chat/e5/*.py services/core/folding.py services/chat/persona/*.yaml services/chat/persona/*/*.yaml services/chat/persona/meanings.npz) | $(VENV)/.runtime
 	$(call say,Her understanding)
 	@mkdir -p $(CHAT)
 	@$(BIN)/python -m services.chat.retrieval

@@ -177,9 +177,12 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def main() -> None:
-    """Fits the persona's examples, so that the next start finds it done."""
+    """Builds the sentence embedding and fits the persona's examples, so that the next start finds it done."""
+    from services.chat.e5.embedding import build
     from services.chat.persona import load
     from services.places import FITTED
+
+    build(FITTED)
 
     retrieval = Retrieval(load(), Meaning(), FITTED)
     print(f"{len(retrieval)} intents understood")
