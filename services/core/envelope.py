@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.context import Context
+from opentelemetry.trace import Span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.core.bus.port import Record
@@ -26,8 +28,10 @@ class Malformed(Exception):
     """A record that is not the event it should be. It belongs in the topic's dead letters."""
 
 
-def seal(topic: str, event: Message, *, event_id: str, room_id: str, source: str, now_ms: int) -> Record:
-    """Wraps an event for the bus. The current trace goes with it.
+def seal(
+    topic: str, event: Message, *, event_id: str, room_id: str, source: str, now_ms: int, span: Span | None = None
+) -> Record:
+    """Wraps an event for the bus. The trace of `span`, or else the current one, goes with it.
 
     `event_id` must be the same whenever the same event is published again. Raises ValueError for an event of more
     than MAX_VALUE_BYTES.
@@ -40,11 +44,20 @@ def seal(topic: str, event: Message, *, event_id: str, room_id: str, source: str
         "ce_id": event_id,
         "ce_source": f"/lydia/{source}",
         "ce_type": event.DESCRIPTOR.full_name,
-        "ce_time": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ce_time": _written(now_ms),
         "content-type": "application/protobuf",
     }
-    TRACE_CONTEXT.inject(headers)
+    TRACE_CONTEXT.inject(headers, None if span is None else set_span_in_context(span, _NOTHING))
     return Record(topic, room_id, value, headers)
+
+
+_NOTHING = Context()
+
+
+@lru_cache(maxsize=16)  # what comes together has the same time
+def _written(now_ms: int) -> str:
+    """A time in the form of RFC 3339."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def unseal(record: Record, kind: type[M]) -> M:

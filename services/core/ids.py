@@ -13,7 +13,7 @@ def derived(*parts: str | int) -> str:
 
     Each part is written with its length, so ("ab", "c") and ("a", "bc") differ.
     """
-    text = "".join(f"{len(part)}:{part}" for part in map(str, parts))
+    text = "".join([f"{len(part)}:{part}" for part in map(str, parts)])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

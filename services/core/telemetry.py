@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry.context import Context
@@ -67,6 +67,26 @@ class Telemetry:
         """The first span of a new trace, whatever the current one is; afterwards it is the current one."""
         return self._open(name, Context(), kind, attributes)
 
+    @contextmanager
+    def roots(
+        self, each: Iterable[tuple[str, Mapping[str, str | int | float | bool]]], *, kind: SpanKind
+    ) -> Iterator[Sequence[Span]]:
+        """The first span of a new trace for each name and its attributes, for what is done for all of them together.
+
+        None of them becomes the current one.
+        """
+        nothing, start = Context(), self._tracer.start_span
+        spans = [start(name, context=nothing, kind=kind, attributes=attributes) for name, attributes in each]
+        try:
+            yield spans
+        except Exception as error:
+            for span in spans:
+                _failed(span, error)
+            raise
+        finally:
+            for span in spans:
+                span.end()
+
     def arrived(self, record: Record, *, service: str) -> None:
         """A record is about to be handled for the first time."""
         if self._clock is not None and (age := age_s(record, self._clock.now_ms())) is not None:
@@ -107,14 +127,18 @@ class Telemetry:
             try:
                 yield span
             except Exception as error:
-                # Only the exception's type: its text may quote what a viewer wrote.
-                span.set_attribute("error.type", type(error).__qualname__)
-                span.set_status(StatusCode.ERROR)
+                _failed(span, error)
                 raise
 
     def close(self) -> None:
         """Sends what is left."""
         self._provider.shutdown()
+
+
+def _failed(span: Span, error: Exception) -> None:
+    """Only the exception's type: its text may quote what a viewer wrote."""
+    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_status(StatusCode.ERROR)
 
 
 def otlp(endpoint: str) -> SpanProcessor:

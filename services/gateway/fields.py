@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from services.gateway.platform import Unreadable
@@ -25,6 +24,21 @@ MAX_UINT32 = 2**32 - 1
 Fields = Mapping[str, Any]
 """An item's fields by spelling-independent name, see `fields_of`."""
 
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+class _Documented(dict[str, str]):
+    """The names that stand in the code, folded when first asked for. Those of foreign items would fill the memory."""
+
+    def __missing__(self, name: str) -> str:
+        folded = self[name] = _folded(name)
+        return folded
+
+
+_DOCUMENTED = _Documented()
+
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Surrogates cannot be encoded, noncharacters mean nothing, and the bidirectional controls reorder what others wrote.
@@ -38,20 +52,21 @@ class BadField(Exception):
     """
 
 
+def _bounded_int(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 20 else None
+
+
+_JSON = json.JSONDecoder(parse_int=_bounded_int, parse_constant=lambda _constant: None)
+
+
 def decode(raw: bytes) -> Any:
     """JSON, with broken UTF-8 replaced: one cut name must not cost the whole delivery. Raises Unreadable."""
     try:
-        return json.loads(
-            raw.decode("utf-8-sig", "replace"), parse_int=_bounded_int, parse_constant=lambda _constant: None
-        )
+        return _JSON.decode(raw.decode("utf-8-sig", "replace"))
     except ValueError:
         raise Unreadable("the body is not JSON") from None
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
-
-
-def _bounded_int(digits: str) -> int | None:
-    return int(digits) if len(digits) <= 20 else None
 
 
 def encode(item: object) -> bytes:
@@ -73,26 +88,21 @@ def fields_of(item: object) -> Fields:
     """The item's fields with `sec_openid`, `sec_open_id` and `SecOpenId` under one name, for `value`."""
     if not isinstance(item, dict):
         raise BadField("it must be a JSON object")
-    return {_folded(name): value for name, value in item.items()}
+    known = _DOCUMENTED.get  # without `__missing__`
+    return {known(name) or _folded(name): value for name, value in item.items()}
 
 
 def value(fields: Fields, name: str) -> Any:
     """The field of that name in any spelling; None when it is missing."""
-    return fields.get(_documented(name))
-
-
-def _folded(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
-# Only names that stand in the code come here; the names of foreign items would fill the memory.
-_documented = cache(_folded)
+    return fields.get(_DOCUMENTED[name])
 
 
 def text(fields: Fields, name: str, *, limit: int) -> str | None:
     """A text field, cleaned; numbers are taken as text. None when it is missing or something else."""
-    found = value(fields, name)
-    if isinstance(found, bool) or not isinstance(found, str | int):
+    found = fields.get(_DOCUMENTED[name])
+    if isinstance(found, str):
+        return clean(found, limit)
+    if isinstance(found, bool) or not isinstance(found, int):
         return None
     return clean(str(found), limit)
 
@@ -145,13 +155,16 @@ def money_fen(fields: Fields, name: str) -> int | None:
 
 def level(fields: Fields, name: str) -> int:
     """A level; 0 when unknown."""
-    number = whole(value(fields, name))
+    found = fields.get(_DOCUMENTED[name])
+    if found is None:
+        return 0
+    number = whole(found)
     return number if number is not None and 0 <= number <= MAX_UINT32 else 0
 
 
 def flag(fields: Fields, name: str) -> bool:
     """Whether a yes-or-no field says yes."""
-    return value(fields, name) in (True, 1, "1", "true", "True")
+    return fields.get(_DOCUMENTED[name]) in (True, 1, "1", "true", "True")
 
 
 def time_ms(value: object, default: int) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable, Record
@@ -159,11 +158,9 @@ class Gateway:
                 self._under_way[event.event_id] = outcome
         try:
             admitted = await self._shedding.admitted(fresh) if self._shedding is not None else fresh
-            with ExitStack() as spans:
-                records = [self._seal(event, spans) for event in admitted]
-                if records:
-                    await self._bus.publish(*records)
-            self._remember(admitted)
+            if admitted:
+                await self._hand_over(admitted)
+                self._remember(admitted)
             outcome.set_result(True)
         finally:
             if not outcome.done():
@@ -175,34 +172,10 @@ class Gateway:
                 raise BusUnavailable("the same event is being published by another request, and that failed")
         return Receipt(len(admitted), len(events) - len(fresh), len(fresh) - len(admitted))
 
-    def _seal(self, event: AudienceEvent, spans: ExitStack) -> Record:
-        """The event as a record below the root span of its trace, which ends with the publishing."""
-        kind = event.WhichOneof("kind") or "unknown"
-        spans.enter_context(
-            self._telemetry.root(
-                f"receive {event.platform}",
-                kind=SpanKind.PRODUCER,
-                **{
-                    "messaging.system": "lydia",
-                    "messaging.operation.name": "publish",
-                    "messaging.operation.type": "send",
-                    "messaging.destination.name": topics.AUDIENCE,
-                    "messaging.message.id": event.event_id,
-                    "lydia.service": "gateway",
-                    "lydia.room_id": event.room_id,
-                    "lydia.kind": kind,
-                    "lydia.transport": event.transport,
-                },
-            )
-        )
-        return seal(
-            topics.AUDIENCE,
-            event,
-            event_id=event.event_id,
-            room_id=event.room_id,
-            source=f"gateway/{event.platform}/{event.transport}",
-            now_ms=event.received_at_ms,
-        )
+    async def _hand_over(self, events: Sequence[AudienceEvent]) -> None:
+        """Publishes the events, each below the root span of its own trace; all of these end with the publishing."""
+        with self._telemetry.roots(map(_receiving, events), kind=SpanKind.PRODUCER) as spans:
+            await self._bus.publish(*map(_seal, events, spans))
 
     def _remember(self, events: Sequence[AudienceEvent]) -> None:
         """Only what the bus has is remembered, so a failure in between costs a repetition, never an event."""
@@ -214,3 +187,31 @@ class Gateway:
             listener(events)
         while len(self._known) > self._remembered:
             self._known.popitem(last=False)
+
+
+def _receiving(event: AudienceEvent) -> tuple[str, dict[str, str]]:
+    """Name and attributes of an event's first span: nothing that the viewer wrote, and nobody's name."""
+    return f"receive {event.platform}", {
+        "messaging.system": "lydia",
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": topics.AUDIENCE,
+        "messaging.message.id": event.event_id,
+        "lydia.service": "gateway",
+        "lydia.room_id": event.room_id,
+        "lydia.kind": event.WhichOneof("kind") or "unknown",
+        "lydia.transport": event.transport,
+    }
+
+
+def _seal(event: AudienceEvent, span: Span) -> Record:
+    """The event as a record in its span's trace."""
+    return seal(
+        topics.AUDIENCE,
+        event,
+        event_id=event.event_id,
+        room_id=event.room_id,
+        source=f"gateway/{event.platform}/{event.transport}",
+        now_ms=event.received_at_ms,
+        span=span,
+    )

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -38,6 +39,7 @@ class Retention:
     """With so many, because a group has not finished them, publishing is refused."""
 
 
+USUAL = Retention()
 MEDIA = Retention(keep=100, most=1_000)
 """For voice and frames: 30 to 50 kB a record, a record a second in a speaking room."""
 RETENTION: Mapping[str, Retention] = {topic_names.VOICE: MEDIA, topic_names.FRAMES: MEDIA}
@@ -91,15 +93,13 @@ class RedisBus:
         keys = ["bus:last"]
         arguments: list[str | bytes | int] = [GROUP_AWAY_MS]
         for record in records:
-            retention = self._retention.get(record.topic, Retention())
-            fields: list[str | bytes] = ["key", record.key, "value", record.value]
-            for header in record.headers.items():
-                fields += header
+            retention = self._retention.get(record.topic, USUAL)
             keys += (
                 f"{log_prefix(record.topic)}{partition_of(record.key, self._partitions)}",
                 f"bus:groups:{record.topic}",
             )
-            arguments += (retention.keep, retention.most, len(fields), *fields)
+            arguments += (retention.keep, retention.most, 4 + 2 * len(record.headers), "key", record.key, "value")
+            arguments += (record.value, *chain.from_iterable(record.headers.items()))
         async with answered(self._timeout_s, BusUnavailable):
             try:
                 await self._publish_script(keys, arguments)
