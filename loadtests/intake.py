@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import random
+import os
 import signal
 import sys
 import tempfile
@@ -32,10 +32,11 @@ from deploy.local.cluster import cluster
 from deploy.local.kafka import KafkaServer
 from deploy.local.process import free_port
 from deploy.local.redis import RedisServer
-from loadtests.bench import CROWD, machine, percentile
+from loadtests.bench import machine, percentile
 from loadtests.kill import thanks
 from loadtests.load.target import PUSH_SECRETS
 from loadtests.process import lydia
+from loadtests.pushing import ITEMS, PUSHES_PER_S, ROOMS, Sent, requests, send_all
 from services.audience import keys
 from services.audience.service import SERVICE
 from services.core import topics
@@ -43,22 +44,12 @@ from services.core.bus.kafka import open_kafka
 from services.core.bus.port import Bus
 from services.core.bus.redis_streams import RedisBus
 from services.core.embedded_redis import embedded_redis
-from services.core.events import AudienceEvent, Chat, Gift, Like, Performed, Viewer
-from services.core.ids import derived
+from services.core.events import Performed
 from services.core.settings import Kafka
 from services.core.state.redis_state import RedisState
 from services.core.turns import heard_key
-from services.gateway.douyin import sign
-from services.gateway.http import PUSH_PATH
-from services.gateway.platform import event_id
-from services.gateway.simulator.wire import webhook_item
 
-PUSHES_PER_S, ITEMS = 100, 50
-ROOMS = tuple(f"intake{number}" for number in range(10))
-KINDS = ("gift",) * 4 + ("chat",) * 56 + ("like",) * 40
-"""Of a hundred pushes. A push holds items of one kind."""
-VIEWERS = 50_000
-ANSWER_S = 10.0
+MACHINE, SENDER = "the whole machine", "the sender of the pushes"
 CALM_S = 5.0
 """Nothing more is decided when for so long nothing was."""
 PATIENCE_S = 300.0
@@ -70,22 +61,6 @@ SETTINGS = {
     "LYDIA_AUDIENCE__QUIET_S": "3600",
     "LYDIA_DOUYIN__PUSH_SECRETS": str(PUSH_SECRETS),
 }
-
-
-@dataclass
-class Sent:
-    """What one run sent, and the answers."""
-
-    latencies_ms: list[float] = field(default_factory=list)
-    """From the scheduled time to the answer."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """Pushes that were not taken, by the answer."""
-    accepted: int = 0
-    """Items of pushes that were taken."""
-    gifts: set[str] = field(default_factory=set)
-    """Event ids of gifts that were taken."""
-    unsure: set[str] = field(default_factory=set)
-    """… and of those whose push had no answer, or a refusal after which the platform would push again."""
 
 
 @dataclass
@@ -104,6 +79,12 @@ class Found:
     """Lane, outcome and reason → events."""
     memory_mb: dict[str, list[float]] = field(default_factory=dict)
     """Process → its resident memory, once a second."""
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    """Process → the CPU seconds it took while pushes were sent; the sender's, and the whole machine's among them."""
+    sending_s: float = 0.0
+    """How long that was."""
+    load: float = 0.0
+    """The machine's, averaged over a minute, when the sending ended."""
 
 
 @dataclass
@@ -115,79 +96,11 @@ class Target:
     metrics: tuple[str, ...]
     """Addresses whose metrics tell of decisions."""
     pids: Mapping[str, int]
+    servers: Mapping[str, int]
+    """Processes that are none of Lydia's: they count for the CPU, their memory is their own business."""
     look: Callable[[Sent, Found], Awaitable[None]]
     """Fills in what became of the gifts; only after `stop`."""
     stop: Callable[[], Awaitable[None]]
-
-
-def push(number: int, chance: random.Random) -> tuple[str, str, list[dict[str, object]], list[str]]:
-    """Room, message type, items and event ids of a push."""
-    room_id, kind = ROOMS[number % len(ROOMS)], KINDS[number * 37 % 100]
-    items, ids, message_type = [], [], ""
-    for place in range(ITEMS):
-        viewer = f"viewer{chance.randrange(VIEWERS)}"
-        message_id = f"intake-{number}-{place}"
-        event = AudienceEvent(viewer=Viewer(id=viewer, name=f"观众{viewer[6:]}"), message_id=message_id)
-        match kind:
-            case "gift":
-                event.gift.CopyFrom(Gift(gift_id="heart", name="小心心", count=1, value_fen=10))
-            case "chat":
-                event.chat.CopyFrom(Chat(text=f"{chance.choice(CROWD)} {chance.randrange(1000)}"))
-            case _:
-                event.like.CopyFrom(Like(count=chance.randrange(1, 20)))
-        message_type, item = webhook_item(event, message_id, 0)
-        items.append(item)
-        ids.append(event_id("douyin", room_id, message_id))
-    return room_id, message_type, items, ids if kind == "gift" else []
-
-
-async def send(address: str, seconds: float, seed: int) -> Sent:
-    """All pushes, each at its time, whatever becomes of those before."""
-    sent, chance = Sent(), random.Random(seed)
-    limits = httpx.Limits(max_connections=500, max_keepalive_connections=500)
-    async with (
-        httpx.AsyncClient(base_url=f"http://{address}", timeout=ANSWER_S, trust_env=False, limits=limits) as client,
-        asyncio.TaskGroup() as tasks,
-    ):
-        begin = time.perf_counter() + 1
-        wall_ms = (time.time() - time.perf_counter()) * 1000
-
-        async def one(scheduled: float, body: bytes, headers: dict[str, str], ids: list[str]) -> None:
-            try:
-                answer = await client.post(PUSH_PATH, content=body, headers=headers)
-                refusal = "" if answer.is_success else f"{answer.status_code} {answer.json().get('error', '')}"
-            except (httpx.HTTPError, ValueError) as error:
-                refusal = type(error).__name__
-            sent.latencies_ms.append((time.perf_counter() - scheduled) * 1000)
-            if refusal:
-                sent.refused[refusal] += 1
-                sent.unsure.update(ids)
-            else:
-                sent.accepted += ITEMS
-                sent.gifts.update(ids)
-
-        for number in range(round(seconds * PUSHES_PER_S)):
-            scheduled = begin + number / PUSHES_PER_S
-            room_id, message_type, items, ids = push(number, chance)
-            stamp = int(wall_ms + scheduled * 1000)
-            body = json.dumps([item | {"timestamp": stamp} for item in items], ensure_ascii=False).encode()
-            headers = {
-                "content-type": "application/json",
-                "x-nonce-str": derived("intake", number, stamp),
-                "x-timestamp": str(stamp),
-                "x-roomid": room_id,
-                "x-msg-type": message_type,
-            }
-            headers["x-signature"] = sign(headers, body, PUSH_SECRETS[message_type])
-            await asyncio.sleep(max(scheduled - time.perf_counter(), 0))
-            tasks.create_task(one(scheduled, body, headers, ids), name="push")
-    return sent
-
-
-def _send(address: str, seconds: float, seed: int) -> Sent:
-    """In a process of its own, so that nothing else of the harness makes it late."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(send(address, seconds, seed))
 
 
 @asynccontextmanager
@@ -201,7 +114,8 @@ async def one_process(folder: Path) -> AsyncIterator[Target]:
             async with embedded_redis(data) as url, RedisBus(url) as bus, RedisState(url) as state:
                 await _look(bus, state, sent, found)
 
-        yield Target("lydia up", process.address, (process.address,), {"lydia": process.child.pid}, look, stack.aclose)
+        pid, address = process.child.pid, process.address
+        yield Target("lydia up", address, (address,), {"lydia": pid}, _redis_of(pid), look, stack.aclose)
 
 
 @asynccontextmanager
@@ -228,6 +142,7 @@ async def whole_cluster(folder: Path, tell: Callable[[str], None]) -> AsyncItera
             made.url.removeprefix("http://"),
             tuple(f"127.0.0.1:{made.ports[name]}" for name in ("gateway", "audience")),
             {name: server.pid for name, server in made.services.items()},
+            {"Kafka": broker.pid, "Redis": redis.pid},
             look,
             stop,
         )
@@ -258,8 +173,13 @@ def account(sent: Sent, found: Found, thanked: Mapping[str, int], waiting: Set[s
 async def measure(target: Target, seconds: float, seed: int, tell: Callable[[str], None]) -> tuple[Sent, Found]:
     """Sends, watches the memory, waits until all is decided, and looks for every gift."""
     found = Found(memory_mb={name: [] for name in target.pids})
+    tell(f"{target.name}: writing the pushes")
+    made = await asyncio.to_thread(requests, target.address, seconds, seed)
+    watched = {**target.pids, **target.servers, MACHINE: 0}
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        sending = pool.apply_async(_send, (target.address, seconds, seed))
+        await asyncio.to_thread(pool.apply, _nothing)  # its imports are no part of the run
+        before = {name: cpu_s(pid) for name, pid in watched.items()}
+        sending = pool.apply_async(send_all, (target.address, made))
         begun = told = time.monotonic()
         while not sending.ready():
             for name, pid in target.pids.items():
@@ -269,6 +189,8 @@ async def measure(target: Target, seconds: float, seed: int, tell: Callable[[str
                 tell(f"{target.name}: {told - begun:.0f} of {seconds:g} s")
             await asyncio.sleep(1)
         sent = sending.get()
+        found.cpu_s = {name: cpu_s(pid) - before[name] for name, pid in watched.items()} | {SENDER: sent.cpu_s}
+        found.sending_s, found.load = time.monotonic() - begun, os.getloadavg()[0]
     tell(f"{target.name}: everything is sent, waiting until it is decided")
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
         since = until = time.monotonic()
@@ -308,6 +230,34 @@ def memory_mb(pid: int) -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process, or of the whole machine for 0, as Linux counts them; 0 when there are none."""
+    try:
+        told = Path(f"/proc/{pid or ''}/stat").read_text()
+    except OSError:
+        return 0.0
+    if pid:
+        user, system = told.rpartition(")")[2].split()[11:13]
+        ticks = int(user) + int(system)
+    else:
+        user, nice, system, _idle, _waiting, interrupts, soft = told.splitlines()[0].split()[1:8]
+        ticks = sum(map(int, (user, nice, system, interrupts, soft)))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _redis_of(pid: int) -> dict[str, int]:
+    """The Redis that a `lydia up` has started, as far as Linux tells."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            if b"redis" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return {"Redis": int(child)}
+    return {}
+
+
+def _nothing() -> None:
+    """What a process is given to do that is only to start."""
 
 
 def growth(samples: Sequence[float]) -> float:
@@ -369,6 +319,11 @@ def show(console: Console, name: str, seconds: float, sent: Sent, found: Found) 
             f"memory of {process}: {samples[0]:.0f} MB, half-way {samples[len(samples) // 2]:.0f} MB, "
             f"at the end {samples[-1]:.0f} MB"
         )
+    rest = 2 * found.cpu_s[MACHINE] - sum(found.cpu_s.values())
+    console.print(f"CPU seconds in the {found.sending_s:.0f} s of sending, and milliseconds a push:")
+    for process, took in sorted((found.cpu_s | {"everything else": rest}).items(), key=lambda each: -each[1]):
+        console.print(f"  {took:7.1f} {took / pushes * 1000:6.2f} {process}")
+    console.print(f"load {found.load:.1f}; the latest push was sent {sent.late_ms:.0f} ms after its time")
 
 
 async def main(given: argparse.Namespace) -> int:

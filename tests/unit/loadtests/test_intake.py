@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from loadtests.intake import ITEMS, KINDS, PUSHES_PER_S, Found, Sent, account, growth, push, verdict
+from loadtests.intake import Found, account, growth, verdict
+from loadtests.pushing import ITEMS, KINDS, PUSHES_PER_S, Sent, push
 from services.gateway.douyin_items import TYPE_OF_KIND
 from services.gateway.platform import event_id
 
