@@ -75,6 +75,10 @@ class Room:
         if self.on_topic:
             self.unsettled.entries.append(entry)
 
+    def pressing(self) -> bool:
+        """Whether something is to be carried out that others wait for."""
+        return self.wants_epoch or any(outputs.opened or outputs.controls for outputs in self.unsettled.outputs)
+
     def resting(self) -> bool:
         """Whether it may be unloaded: all it knows is in the state, and time alone changes nothing."""
         return self.wake_at_ms is None and not self.director.busy and not self.unsettled.outputs

@@ -3,7 +3,8 @@ that out so that nothing paid is lost and nothing is done twice.
 
 After each step, in this order: one atomic change of the state (the decisions' records among it, as an outbox), then the
 records are published, then the record that caused the step is finished. A crash in between is healed when the room is
-taken up again: the outbox is published once more, with the same ids.
+taken up again: the outbox is published once more, with the same ids. Of records that wait together for a room the steps
+come first, and what follows from all of them is carried out at once, unless others wait for it: a turn or a stop.
 
 Several processes may run it at once. Who takes a room up takes its lease, and every change of the state is refused to
 who has lost it, so that no two of them ever open a turn for one room: the other forgets the room at its next step.
@@ -18,6 +19,7 @@ import traceback
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import Message
 from opentelemetry import propagate
@@ -57,7 +59,7 @@ from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Lease, LeaseLost, Put, State
 from services.core.telemetry import Telemetry, link_to
 from services.core.turns import epoch_key, heard_key
-from services.core.worker import TRANSIENT, Rejected, Verdict, Worker, back_off_s
+from services.core.worker import TOGETHER, TRANSIENT, Rejected, Verdict, Worker, back_off_s
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,7 @@ class Audience:
         """Reads its topics and decides, until cancelled."""
         async with self.at_work():
             await self._resume()
-            await self._worker.run(*READS, handle=self._handle)
+            await self._worker.run(*READS, handle=self._handle, together=self._handle_together)
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -147,10 +149,16 @@ class Audience:
         try:
             if not records:
                 await self._hold(room_id)
-            for record in records:
-                delivery = Delivery(record, partition=0, offset="", finish=_nothing)
-                await self._worker.work(delivery, self._handle, passing=(Full, *TRANSIENT))
-                finished += 1
+            deliveries = [Delivery(record, partition=0, offset="", finish=_nothing) for record in records]
+            for start in range(0, len(deliveries), TOGETHER):
+                batch = deliveries[start : start + TOGETHER]
+                several = len(batch) > 1
+                if several and await self._worker.work_together(batch, self._handle_together):
+                    finished += len(batch)
+                    continue
+                for delivery in batch:
+                    await self._worker.work(delivery, self._handle, passing=(Full, *TRANSIENT), again=several)
+                    finished += 1
         except (Full, *TRANSIENT) as error:
             return Taken(finished, lives=True, because=str(error) or type(error).__name__)
         room = self._rooms.get(room_id)
@@ -166,12 +174,34 @@ class Audience:
                 self._close(room)
         await self._take_up(room_id)
 
+    async def _handle_together(self, records: Sequence[Record]) -> None:
+        """Steps through records of one room. If anything fails the room is given up, as in a crash."""
+        room_id = records[0].key
+        room = await self._load(room_id)
+        async with room.lock:
+            if room.closed:
+                raise LeaseLost("the room was unloaded meanwhile")
+            try:
+                await self._settle(room)
+                events = [record.headers.get("ce_id", "") for record in records if record.topic == topics.AUDIENCE]
+                seen = await self._state.known(*(keys.seen_key(room_id, event_id) for event_id in events))
+                before = {event_id: keys.seen_key(room_id, event_id) in seen for event_id in events}
+                for number, record in enumerate(records, 1):
+                    with self._worker.handling(record) as event:
+                        if event is not None:
+                            _check(event, record)
+                            await self._hear_stage(room)
+                            room.step(await self._input(event, before), self._clock.now_ms())
+                        if number == len(records) or room.pressing():
+                            await self._settle(room)
+                    await asyncio.sleep(0)  # others may be in a hurry
+            except BaseException:
+                self._close(room)
+                raise
+
     async def _handle(self, event: AudienceEvent | Performed | Control, delivery: Delivery) -> Verdict:
         room_id = delivery.record.key
-        if event.room_id != room_id:
-            raise Rejected("its room is not its key")
-        if isinstance(event, AudienceEvent) and not event.event_id:
-            raise Rejected("has no event id")
+        _check(event, delivery.record)
         while True:
             room = await self._load(room_id)
             async with room.lock:
@@ -181,7 +211,7 @@ class Audience:
                     if room.stepped is not delivery:
                         await self._settle(room)
                         await self._hear_stage(room)
-                        room.step(await self._input(event), self._clock.now_ms())
+                        room.step(await self._input(event, {}), self._clock.now_ms())
                         room.stepped = delivery
                     await self._settle(room)
                 except LeaseLost:
@@ -195,10 +225,15 @@ class Audience:
                     raise
                 return Verdict.DONE
 
-    async def _input(self, event: AudienceEvent | Performed | Control) -> Input:
+    async def _input(self, event: Any, before: dict[str, bool]) -> Input:
+        """`before`: of events of which it is known whether they were taken in; from now on this one was."""
         if not isinstance(event, AudienceEvent):
-            return event
-        seen = await self._state.get(keys.seen_key(event.room_id, event.event_id)) is not None
+            other: Performed | Control = event
+            return other
+        seen = before.get(event.event_id)
+        if seen is None:
+            seen = await self._state.get(keys.seen_key(event.room_id, event.event_id)) is not None
+        before[event.event_id] = True
         if seen:
             self._telemetry.metrics.repeated.inc()
         heard = Heard(event=event, traceparent=_traceparent(), repeated_delivery=seen)
@@ -451,6 +486,14 @@ class Audience:
             del self._rooms[room.room_id]
         if room.recording is not None:
             room.recording.close()
+
+
+def _check(event: Any, record: Record) -> None:
+    """Raises Rejected."""
+    if event.room_id != record.key:
+        raise Rejected("its room is not its key")
+    if isinstance(event, AudienceEvent) and not event.event_id:
+        raise Rejected("has no event id")
 
 
 def _nothing() -> None:

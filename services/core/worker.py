@@ -6,9 +6,10 @@ import asyncio
 import logging
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from enum import Enum, auto
+from itertools import islice
 from typing import Any, Literal
 
 from google.protobuf.message import Message
@@ -21,6 +22,8 @@ from services.core.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+TOGETHER = 32
+"""Records of a room that are handled together at most: with more, those behind them would wait too long."""
 ATTEMPTS = 3
 """How often a handler may fail on one record before the record goes to the dead letters."""
 BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -38,6 +41,10 @@ class Verdict(Enum):
 
 
 Handler = Callable[[Any, Delivery], Awaitable[Verdict]]
+Together = Callable[[Sequence[Record]], Awaitable[None]]
+"""Handles records of one room, in order. When it returns they are done; when it raises anything it is as if it had not
+been called, and they are handled one by one.
+"""
 
 
 class Rejected(Exception):
@@ -76,10 +83,11 @@ class Worker:
         self,
         *names: str,
         handle: Handler,
+        together: Together | None = None,
         group: str | Literal["service"] | None = "service",
         start: Literal["earliest", "latest"] = "earliest",
     ) -> None:
-        """Handles every record of the topics until cancelled.
+        """Handles every record of the topics until cancelled; with `together`, several at once where several wait.
 
         `group` is the service's own by default; None gives this process all records from now on (for `control`). A bus
         that is away when it is to be joined is waited for.
@@ -98,7 +106,7 @@ class Worker:
                     rooms[room].append(delivery)
                 else:
                     rooms[room] = deque([delivery])
-                    work = self._room(room, rooms, handle, listens=member_of is None)
+                    work = self._room(room, rooms, handle, together, listens=member_of is None)
                     tasks.create_task(work, name=f"{self._service} {room}")
 
     async def _join(
@@ -113,15 +121,35 @@ class Worker:
                 await asyncio.sleep(back_off_s(failures))
                 failures += 1
 
-    async def _room(self, room: str, rooms: dict[str, deque[Delivery]], handle: Handler, *, listens: bool) -> None:
+    async def _room(
+        self,
+        room: str,
+        rooms: dict[str, deque[Delivery]],
+        handle: Handler,
+        together: Together | None,
+        *,
+        listens: bool,
+    ) -> None:
         waiting = rooms[room]
+        one_by_one = 0
         while waiting:
+            if together is not None and not one_by_one and len(waiting) > 1 and self._wanted is None:
+                batch = list(islice(waiting, TOGETHER))
+                with self._in_hand():
+                    taken = await self.work_together(batch, together)
+                if not taken:
+                    one_by_one = len(batch)
+                    continue
+                for _ in batch:
+                    waiting.popleft()
+                continue
             if listens:
                 await self.work(waiting[0], handle)
             elif not self._refused(waiting[0].record):
                 with self._in_hand():
-                    await self.work(waiting[0], handle)
+                    await self.work(waiting[0], handle, again=one_by_one > 0)
             waiting.popleft()
+            one_by_one = max(one_by_one - 1, 0)
         del rooms[room]
 
     @contextmanager
@@ -135,21 +163,52 @@ class Worker:
             if not self._busy:
                 self._idle.set()
 
-    async def work(self, delivery: Delivery, handle: Handler, *, passing: tuple[type[Exception], ...] = ()) -> None:
-        """Handles one record to its end: done, held, or among the dead letters.
+    async def work_together(self, batch: Sequence[Delivery], together: Together) -> bool:
+        """Handles records of one room at one go. False when that failed: then `work` is due on each."""
+        for delivery in batch:
+            self._telemetry.arrived(delivery.record, service=self._service)
+        try:
+            await together([delivery.record for delivery in batch])
+        except Exception as error:  # what is wrong with which of them, and for how long, `work` finds out
+            log.info("%s handles %d records one by one: %s", self._service, len(batch), type(error).__qualname__)
+            return False
+        for delivery in batch:
+            delivery.done()
+            self._telemetry.metrics.handled.labels(self._service, delivery.record.topic, "done").inc()
+        return True
+
+    @contextmanager
+    def handling(self, record: Record) -> Iterator[Message | None]:
+        """The span and the time of a record's handling. Yields its event; None for a type that this version
+        does not know, which is ignored. Raises Malformed.
+        """
+        with (
+            self._telemetry.process(record, service=self._service),
+            self._telemetry.metrics.handle_seconds.labels(self._service, record.topic).time(),
+        ):
+            kind = topics.CARRIES[record.topic]
+            announced = record.headers.get("ce_type", kind.DESCRIPTOR.full_name)
+            yield unseal(record, kind) if announced in KNOWN_TYPES else None
+
+    async def work(
+        self,
+        delivery: Delivery,
+        handle: Handler,
+        *,
+        passing: tuple[type[Exception], ...] = (),
+        again: bool = False,
+    ) -> None:
+        """Handles one record to its end: done, held, or among the dead letters. `again`: it was tried with others.
 
         Exceptions in `passing` are left to the caller; then the record is as if it had not been handled.
         """
         record, metrics = delivery.record, self._telemetry.metrics
         failures = transient = 0
-        self._telemetry.arrived(record, service=self._service)
+        if not again:
+            self._telemetry.arrived(record, service=self._service)
         while True:
             try:
-                with (
-                    self._telemetry.process(record, service=self._service),
-                    metrics.handle_seconds.labels(self._service, record.topic).time(),
-                ):
-                    event = self._open(record)
+                with self.handling(record) as event:
                     verdict = Verdict.DONE if event is None else await handle(event, delivery)
                 if verdict is Verdict.DONE:
                     delivery.done()
@@ -178,12 +237,6 @@ class Worker:
         await bury(self._bus, record, reason, service=self._service)
         delivery.done()
         metrics.handled.labels(self._service, record.topic, "dead_letter").inc()
-
-    def _open(self, record: Record) -> Message | None:
-        """The record's event; None for a type this version does not know, which is ignored."""
-        kind = topics.CARRIES[record.topic]
-        announced = record.headers.get("ce_type", kind.DESCRIPTOR.full_name)
-        return unseal(record, kind) if announced in KNOWN_TYPES else None
 
 
 async def bury(bus: Bus, record: Record, reason: str, *, service: str) -> None:

@@ -65,6 +65,15 @@ class StateContract:
         await state.apply(Drop(key), Drop(key + "never there"))
         assert await state.get(key) is None
 
+    async def test_of_many_keys_those_that_hold_a_value_are_known(
+        self, state: State, key: str, pass_time: PassTime
+    ) -> None:
+        here, fields, gone, never = (f"{key} {what}" for what in ("here", "fields", "gone", "never"))
+        await state.apply(Put(here, b""), PutField(fields, "a", b"1"), Put(gone, b"1", ttl_s=1))
+        await pass_time(1)
+        assert await state.known(here, fields, gone, never) == {here}
+        assert await state.known() == frozenset()
+
     # hashes
 
     async def test_fields_of_nothing_are_empty(self, state: State, key: str) -> None:

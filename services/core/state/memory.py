@@ -38,6 +38,10 @@ class MemoryState:
             raise TypeError(f"{key} holds fields")
         return value
 
+    async def known(self, *keys: str) -> frozenset[str]:
+        self._expire()
+        return frozenset(key for key in keys if isinstance(self._values.get(key), bytes))
+
     async def fields(self, key: str) -> Mapping[str, bytes]:
         self._expire()
         return dict(self._hash(key))

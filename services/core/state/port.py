@@ -82,6 +82,9 @@ class State(Protocol):
     async def get(self, key: str) -> bytes | None:
         """A value, or None when it was never set or has expired."""
 
+    async def known(self, *keys: str) -> frozenset[str]:
+        """Those of the keys that hold a value."""
+
     async def fields(self, key: str) -> Mapping[str, bytes]:
         """All fields of a hash; empty when there is none."""
 

@@ -108,6 +108,13 @@ class RedisState:
             value: Any = await self._redis.get(key)
         return None if value is None else bytes(value)
 
+    async def known(self, *keys: str) -> frozenset[str]:
+        if not keys:
+            return frozenset()
+        async with answered(self._timeout_s, StateUnavailable):
+            values: Any = await self._redis.mget(keys)
+        return frozenset(key for key, value in zip(keys, values, strict=True) if value is not None)
+
     async def fields(self, key: str) -> Mapping[str, bytes]:
         async with answered(self._timeout_s, StateUnavailable):
             found: Any = await self._redis.hgetall(key)

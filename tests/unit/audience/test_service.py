@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping
 
 import pytest
@@ -252,6 +253,63 @@ async def test_reports_for_a_room_that_is_not_known_are_left_alone() -> None:
     assert keys.ROOMS not in house.state._values
 
 
+class Counting:
+    """Counts what the audience asks of the state and the bus."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> object:
+        self.calls[name] += 1
+        return getattr(self._house.bus if hasattr(self._house.bus, name) else self._house.state, name)
+
+
+@virtual_time
+async def test_what_waits_together_is_carried_out_together_and_each_has_its_fate() -> None:
+    house = House()
+    counting = Counting(house)
+    await house.control(Control(panic=Panic()))  # so that everything waits
+    async with house.running(house.audience(counting, counting)):  # type: ignore[arg-type]
+        await asyncio.sleep(1)
+        before = counting.calls.copy()
+        gifts = [await house.gift(10, f"giver{i}") for i in range(30)]
+        for gift in gifts:
+            await house.publish(gift)  # the platform sends them once more
+        await asyncio.sleep(1)
+        took = counting.calls - before
+        assert house.telemetry.metrics.registry.get_sample_value("lydia_audience_repeated_total") == 30
+        assert took["apply"] + took["publish"] + took["known"] + took["get"] < 30
+        await house.control(Control(panic=Panic(released=True)))
+        await asyncio.sleep(100)
+    assert all(house.stage.heard[gift.event_id] == 1 for gift in gifts)
+    fates = Counter((d.event_id, d.outcome) for d in await house.decisions())
+    assert all(fates[gift.event_id, Decision.OUTCOME_WAITING] == 1 for gift in gifts)
+
+
+@virtual_time
+async def test_a_batch_that_fails_between_two_of_its_records_loses_and_repeats_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decide, failures = Director.step, 0
+
+    def step(director: Director, happened: Input, now_ms: int) -> Outputs:
+        nonlocal failures
+        if isinstance(happened, Heard) and happened.event.viewer.id == "giver7" and failures < 2:
+            failures += 1
+            raise ZeroDivisionError
+        return decide(director, happened, now_ms)
+
+    monkeypatch.setattr(Director, "step", step)
+    house = House()
+    gifts = [await house.gift(10, f"giver{i}") for i in range(12)]
+    async with house.running():
+        await asyncio.sleep(100)
+    assert failures == 2
+    assert all(house.stage.heard[gift.event_id] == 1 for gift in gifts)
+    assert not await house.dead(topics.AUDIENCE)
+
+
 class Suspended:
     """The state of a process that is stopped, as by SIGSTOP, when its first turn is written and not yet published."""
 
@@ -271,6 +329,9 @@ class Suspended:
 
     async def get(self, key: str) -> bytes | None:
         return await self._house.state.get(key)
+
+    async def known(self, *keys: str) -> frozenset[str]:
+        return await self._house.state.known(*keys)
 
     async def fields(self, key: str) -> Mapping[str, bytes]:
         return await self._house.state.fields(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -17,7 +17,7 @@ from services.core.events import AudienceEvent, Chat
 from services.core.state import StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
-from services.core.worker import Rejected, Verdict, Worker
+from services.core.worker import TOGETHER, Rejected, Together, Verdict, Worker
 
 DEAD = topics.dead(topics.AUDIENCE)
 
@@ -74,8 +74,8 @@ class Service:
         return self.telemetry.metrics.registry.get_sample_value("lydia_records_handled_total", labels) or 0
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.worker.run(topics.AUDIENCE, handle=self.handle))
+    async def running(self, together: Together | None = None) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.worker.run(topics.AUDIENCE, handle=self.handle, together=together))
         await asyncio.sleep(0)
         try:
             yield
@@ -332,3 +332,68 @@ async def test_logs_never_quote_what_a_handler_choked_on() -> None:
     texts = [logging.Formatter().format(record) for record in records]
     assert len(texts) == 3
     assert all("ValueError" in text and "in handle" in text and "secret words" not in text for text in texts)
+
+
+class Batches:
+    """Handles records together, and fails on every batch that holds one of `failing`."""
+
+    def __init__(self, *failing: str) -> None:
+        self.failing = set(failing)
+        self.taken: list[list[str]] = []
+        self.failed = 0
+
+    async def __call__(self, records: Sequence[Record]) -> None:
+        ids = [record.headers["ce_id"] for record in records]
+        if self.failing & set(ids):
+            self.failed += 1
+            raise ValueError("secret words")
+        self.taken.append(ids)
+
+
+@virtual_time
+async def test_what_waits_of_a_room_is_handled_together_in_order_and_not_too_much_at_once() -> None:
+    service, batches = Service(), Batches()
+    sent = [str(number) for number in range(TOGETHER + 10)]
+    for event_id in sent:
+        await service.say(event_id)
+    await service.say("alone", room="b")
+    async with service.running(batches):
+        await asyncio.sleep(1)
+    assert [event_id for batch in batches.taken for event_id in batch] == sent
+    assert max(map(len, batches.taken)) == TOGETHER
+    assert service.done == ["alone"], "one that waits alone is handled alone"
+    assert await service.lag() == 0
+    assert service.count("done") == len(sent) + 1
+
+
+@virtual_time
+async def test_what_fails_together_is_handled_one_by_one_and_only_what_is_wrong_is_given_up() -> None:
+    service, batches = Service(), Batches("2")
+    service.failures = {"2": [ValueError()] * 9}
+    for number in range(4):
+        await service.say(str(number))
+    async with service.running(batches):
+        await asyncio.sleep(5)
+        for number in range(4, 7):
+            await service.say(str(number))
+        await asyncio.sleep(1)
+    assert batches.failed == 1
+    assert service.done + [event_id for batch in batches.taken for event_id in batch] == ["0", "1", "3", "4", "5", "6"]
+    assert [record.headers["ce_id"] for record in await service.dead()] == ["2"]
+    assert await service.lag() == 0
+
+
+@virtual_time
+async def test_while_it_drains_nothing_is_handled_together() -> None:
+    service, batches = Service(), Batches()
+    service.seconds = {"0": 2.0}
+    async with service.running(batches):
+        await service.say("0")
+        await asyncio.sleep(1)
+        for number in range(1, 5):
+            await service.say(str(number))
+        await service.worker.drain()
+        await asyncio.sleep(5)
+    assert service.done == ["0"]
+    assert batches.taken == []
+    assert await service.lag() == 4
