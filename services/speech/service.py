@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from services.core import topics
@@ -20,6 +20,7 @@ from services.core.state.port import State
 from services.core.telemetry import Telemetry
 from services.core.turns import TurnWorker
 from services.speech.chunks import BEGINNING, Position, SegmentCutter
+from services.speech.early import EarlyVoice
 from services.speech.sound import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -36,10 +37,12 @@ AHEAD_S, FAST_AHEAD_S = 6.0, 3.0
 made early is made for nothing when she is interrupted. The fast voice needs no more; a network's sound may have to wait
 until other rooms' is made.
 """
-PATIENCE_S: Mapping[str, float] = {TEACHER: 2.5, NATURAL: 0.8}
+PATIENCE_S: Mapping[str, float] = {TEACHER: 2.5, NATURAL: 0.65}
 """How far behind its sound a rung may fall before it is broken off: the finest voice makes whole clauses, and who asks
 for it waits for the first. The others wait for a server, or hardly work.
 """
+EARLY_S = 0.35
+"""The next rung is asked so long before a rung is given up, so that she goes on at once."""
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
 
@@ -119,33 +122,44 @@ class Speech:
 
         What is not to be heard for `ahead_s` may be made so much later.
         """
-        for rung in self._ladder.usable():
-            try:
-                with self._telemetry.span(f"infer {rung}"):
-                    kept_up = await self._infer(rung, segment, cutter, asked_at, ahead_s)
-            except ModelLoading:
-                continue
-            except ModelFailed as failure:
-                log.warning("speech steps down from %s: %s", rung, failure)
-                self._ladder.failed(rung)
-                continue
-            if not kept_up:
-                log.warning("speech steps down from %s: it takes longer than its sound lasts", rung)
-                self._ladder.failed(rung)
-            elif segment.sequence == 0:
-                self._ladder.served(rung)
-            return
+        rungs = self._ladder.usable()
+        async with AsyncExitStack() as stack:
+            voices = [
+                await stack.enter_async_context(aclosing(EarlyVoice(self._pieces(rung, segment)))) for rung in rungs
+            ]
+            for rung, voice, following in zip(rungs, voices, [*voices[1:], None], strict=True):
+                try:
+                    with self._telemetry.span(f"infer {rung}"):
+                        kept_up = await self._infer(rung, voice, following, cutter, asked_at, ahead_s)
+                except ModelLoading:
+                    continue
+                except ModelFailed as failure:
+                    log.warning("speech steps down from %s: %s", rung, failure)
+                    self._ladder.failed(rung)
+                    continue
+                if not kept_up:
+                    log.warning("speech steps down from %s: it takes longer than its sound lasts", rung)
+                    self._ladder.failed(rung)
+                elif segment.sequence == 0:
+                    self._ladder.served(rung)
+                return
         raise ModelFailed("no rung can speak")
 
     async def _infer(
-        self, rung: str, segment: TextSegment, cutter: SegmentCutter, asked_at: float, ahead_s: float
+        self,
+        rung: str,
+        voice: EarlyVoice,
+        following: EarlyVoice | None,
+        cutter: SegmentCutter,
+        asked_at: float,
+        ahead_s: float,
     ) -> bool:
         """Speaks with one rung. Returns whether it kept up with the sound it made. Raises ModelFailed."""
         waited, sounded = 0.0, 0.0
         before = self._clock.monotonic()
         patience = PATIENCE_S.get(rung, PIECE_S) + ahead_s
-        async with aclosing(self._pieces(rung, segment)) as pieces:
-            while (piece := await _next(pieces, min(PIECE_S, patience + sounded - waited))) is not None:
+        async with aclosing(voice.pieces()) as pieces:
+            while (piece := await _next(pieces, min(PIECE_S, patience + sounded - waited), following)) is not None:
                 waited += self._clock.monotonic() - before
                 sounded += len(piece.pcm_s16le) / 2 / SAMPLE_RATE
                 await self._publish(cutter.push(piece), asked_at)
@@ -182,10 +196,20 @@ class Speech:
         )
 
 
-async def _next(pieces: AsyncGenerator[VoiceChunk, None], seconds: float) -> VoiceChunk | None:
-    """The next piece, None after the last. Raises ModelFailed when it does not come in time."""
+async def _next(
+    pieces: AsyncGenerator[VoiceChunk, None], seconds: float, following: EarlyVoice | None
+) -> VoiceChunk | None:
+    """The next piece, None after the last. Raises ModelFailed when it does not come in time; shortly before, the rung
+    that follows is asked.
+    """
+    doubts = None
+    if following is not None:
+        doubts = asyncio.get_running_loop().call_later(max(seconds - EARLY_S, 0), following.begin)
     try:
         async with asyncio.timeout(seconds):
             return await anext(pieces, None)
     except TimeoutError:
         raise ModelFailed(f"nothing for {seconds:.1f} s") from None
+    finally:
+        if doubts is not None:
+            doubts.cancel()

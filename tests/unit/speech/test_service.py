@@ -285,6 +285,36 @@ async def test_the_natural_voice_is_given_up_within_a_second_when_the_machine_ca
 
 
 @virtual_time
+async def test_the_next_voice_is_asked_before_the_natural_one_is_given_up_so_that_she_speaks_at_once() -> None:
+    fast = Voice("espeak", (0.3, 1.0))
+    room = Room(Voice("natural", (3_600.0, 1.0)), fast)
+    await room.say("一")
+    await room.work(0.7)
+    assert set(rungs(await room.heard())) == {"espeak"}
+    assert fast.asked == ["一"]
+
+
+@virtual_time
+async def test_a_natural_voice_that_is_only_late_is_heard_alone_and_nothing_goes_on_beside_it() -> None:
+    fast = Voice("espeak", (1.0, 1.0))
+    room = Room(Voice("natural", (0.5, 1.0)), fast)
+    await room.say("一")
+    await room.work(2)
+    assert set(rungs(await room.heard())) == {"natural"}
+    assert (fast.asked, fast.cancelled) == (["一"], 1)
+    assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.natural") == 0
+
+
+@virtual_time
+async def test_the_voice_that_was_asked_early_may_break_as_well() -> None:
+    room = Room(Voice("natural", (3_600.0, 1.0)), Voice("espeak", None), Voice("captions"))
+    await room.say("一")
+    await room.work(1)
+    assert set(rungs(await room.heard())) == {"captions"}
+    assert room.metric("lydia_rung_failed_total", service="speech", rung="speech.espeak") == 1
+
+
+@virtual_time
 async def test_a_voice_that_is_ahead_of_its_sound_may_take_longer_for_the_next_piece() -> None:
     room = Room(Voice("natural", (0.1, 3.0), (2.0, 1.0)), Voice("espeak"))
     await room.say("一")
@@ -297,7 +327,7 @@ class Hesitant(Voice):
 
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
         if request.sequence == 1:
-            await asyncio.sleep(3.8)
+            await asyncio.sleep(3.7)
         async for piece in super().stream(request):
             yield piece
 
