@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, PlatformCollector, ProcessCollector, generate_latest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.building.part import CannotStart
 from services.core.settings import Settings
@@ -20,6 +21,40 @@ from services.guard import MAX_CALL_BYTES, Guard
 
 STOP_S = 3
 """How long open connections may take to close."""
+HEAD_WITHIN_S = 10.0
+"""How long a request's line and headers may take."""
+
+
+class Connection(HttpToolsProtocol):
+    """Closes a connection on which no request's head comes to its end: uvicorn would wait for it for ever."""
+
+    _overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_head()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        if self._overdue is None:
+            self._overdue = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
 
 class Server(uvicorn.Server):
@@ -29,6 +64,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Connection,
                 log_config=None,
                 lifespan="off",
                 access_log=False,

@@ -1,0 +1,90 @@
+"""A server of hers and callers who take their time, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI, Request
+
+from services import guard, serving
+from services.guard import Guard
+from services.serving import Server
+
+GET = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n"
+Caller = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[Callable[[], Awaitable[Caller]]]:
+    """Yields what connects to it."""
+    app = FastAPI()
+    app.add_middleware(Guard)
+
+    @app.get("/hello")
+    async def hello() -> str:
+        return "hello"
+
+    @app.post("/rooms/lydia/messages")
+    async def messages(request: Request) -> int:
+        return len(await request.body())
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        running = Server(app)
+        serves = asyncio.create_task(running.serve(sockets=[listener]))
+        await running.up.wait()
+        try:
+            yield lambda: asyncio.open_connection(*listener.getsockname())
+        finally:
+            running.should_exit = True
+            await serves
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_WITHIN_S", 0.3)
+    monkeypatch.setattr(guard, "BODY_WITHIN_S", 0.3)
+
+
+@pytest.mark.parametrize("said", [b"", GET, b"GET /hel"], ids=["nothing", "no end of the headers", "half a line"])
+async def test_a_connection_on_which_no_request_comes_to_its_end_is_closed(said: bytes) -> None:
+    async with asyncio.timeout(20), server() as connected:
+        reader, writer = await connected()
+        writer.write(said)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_drops_do_not_keep_a_connection_open() -> None:
+    async with asyncio.timeout(20), server() as connected:
+        reader, writer = await connected()
+        writer.write(GET + b"\r\n")
+        assert b"hello" in await reader.readuntil(b'"hello"')
+        closed = asyncio.create_task(reader.read())
+        while not closed.done():
+            writer.write(b"\r\n")
+            await asyncio.sleep(0.05)
+        writer.close()
+
+
+async def test_a_body_that_does_not_come_in_time_is_answered_with_408() -> None:
+    async with asyncio.timeout(20), server() as connected:
+        reader, writer = await connected()
+        writer.write(b"POST /rooms/lydia/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+        assert (await reader.readline()).split()[1] == b"408"
+        writer.close()
+
+
+async def test_a_connection_may_carry_one_request_after_the_other_for_longer_than_a_head_may_take() -> None:
+    async with asyncio.timeout(20), server() as connected:
+        reader, writer = await connected()
+        for _ in range(5):
+            writer.write(GET + b"\r\n")
+            assert b"hello" in await reader.readuntil(b'"hello"')
+            await asyncio.sleep(0.1)
+        writer.close()
