@@ -162,6 +162,10 @@ async def _round(
 ) -> Round:
     chance = random.Random(f"{seed} {name} {number}")
     people.label = f"{name} {number}"
+    for server in (*world.made.servers.values(), *world.made.services.values()):
+        if not server.running:
+            tell(f"{server.name} had ended by itself and is started again")
+            await server.start()
     if await watcher.speaks(time.perf_counter(), PATIENCE_S) is None:
         raise _Broken(f"{name}, round {number}: she does not speak before anything is broken")
     await asyncio.sleep(chance.uniform(*BEFORE_S))
