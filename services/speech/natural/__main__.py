@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from services.packages import PackageUnavailable
 from services.places import VOICE
 from services.speech.natural.files import FilesUnavailable, build
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="lydia-voice-") as passing:
         try:
             build(options.cache or Path(passing), options.out, lambda step: print(f"  {step}", flush=True))
-        except FilesUnavailable as problem:
+        except (FilesUnavailable, PackageUnavailable) as problem:
             print(f"{problem}\nUntil then the fast voice speaks.", file=sys.stderr)
             return 1
     return 0

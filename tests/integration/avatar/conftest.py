@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 
 from services.stage.avatar.build import build
-from services.stage.avatar.source import Source, fetch_wheel
+from services.stage.avatar.source import Source
 from tests.integration.avatar.glb import Glb
 
 
 @pytest.fixture(scope="session")
 def source() -> Source:
-    return Source(fetch_wheel(Path("build/avatar")))
+    return Source(Path("build/avatar"))
 
 
 @pytest.fixture(scope="session")
