@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -14,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
 
-_PACK = HiredisRespSerializer().pack
+_PACK_ANY = HiredisRespSerializer().pack
 
 
 def connect(url: str, *, connections: int) -> Redis:
@@ -76,7 +77,12 @@ def _packing(kind: Any) -> Any:
 
     class Packing(kind):  # type: ignore[misc]
         def pack_command(self, *arguments: Any) -> list[bytes]:
-            packed: list[bytes] = _PACK(*arguments)
+            try:
+                if " " not in arguments[0]:
+                    return [hiredis.pack_command(arguments)]
+            except TypeError:
+                pass  # the client's own way says what is wrong
+            packed: list[bytes] = _PACK_ANY(*arguments)
             return packed
 
     return Packing
