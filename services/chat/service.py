@@ -12,7 +12,7 @@ from services.chat.clauses import STRONG, WEAK
 from services.chat.persona import Language, Persona
 from services.chat.retrieval import language
 from services.core import topics
-from services.core.bus.port import Bus, Delivery
+from services.core.bus.port import Bus, Delivery, Record
 from services.core.clock import Clock
 from services.core.envelope import seal
 from services.core.events import ChatRequest, HistoryLine, Performed, TextSegment, Turn
@@ -79,7 +79,7 @@ class Chat:
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
-    async def _answer(self, turn: Turn) -> None:
+    async def _answer(self, turn: Turn, _: Record) -> None:
         """Publishes the turn's segments. A turn that comes again, after a crash, gets the same ids.
 
         A language model would not write the same words again, so a turn it had begun is closed by the persona.

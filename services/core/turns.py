@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.core import topics
-from services.core.bus.port import Bus, Delivery
+from services.core.bus.port import Bus, Delivery, Record
 from services.core.events import Control
 from services.core.state.port import State
 from services.core.telemetry import Telemetry
@@ -107,15 +107,15 @@ class TurnWorker:
     async def run(
         self,
         topic: str,
-        handle: Callable[[Any], Awaitable[None]],
+        handle: Callable[[Any, Record], Awaitable[None]],
         *,
         is_last: Callable[[Any], bool],
         ended: Callable[[str, str], None] = lambda _room_id, _turn_id: None,
     ) -> None:
         """Works until cancelled.
 
-        `handle` gets one event; `is_last` says whether it closes its turn; `ended(room_id, turn_id)` is told when a
-        turn is over or dead, so that the service can forget it.
+        `handle` gets one event and the record it came in; `is_last` says whether it closes its turn;
+        `ended(room_id, turn_id)` is told when a turn is over or dead, so that the service can forget it.
         """
 
         async def one(event: Any, delivery: Delivery) -> Verdict:
@@ -127,7 +127,7 @@ class TurnWorker:
             self.epochs.observe(room, epoch)
             self._release(room, ended)
             held = self._held.setdefault(room, _Held(epoch, event.turn_id))
-            alive = await self._unless_superseded(handle(event), room, epoch)
+            alive = await self._unless_superseded(handle(event, delivery.record), room, epoch)
             if not alive:
                 self._telemetry.metrics.handled.labels(self._service, topic, "dead_epoch").inc()
             held.deliveries.append(delivery)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from contextlib import aclosing
 
 from services.core import topics
-from services.core.bus.port import Bus
+from services.core.bus.port import Bus, Record
 from services.core.clock import Clock
 from services.core.envelope import seal
 from services.core.events import MotionChunk, VoiceChunk
@@ -61,7 +61,7 @@ class Motion:
         """Works until cancelled."""
         await self._worker.run(topics.VOICE, self._move, is_last=lambda chunk: chunk.last)
 
-    async def _move(self, chunk: VoiceChunk) -> None:
+    async def _move(self, chunk: VoiceChunk, _: Record) -> None:
         event_id = derived(chunk.turn_id, "frames", chunk.sequence)
         frames = await self._frames(chunk, event_id)
         now_ms = self._clock.now_ms()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from services.core import topics
 from services.core.bus.port import Bus, Record
 from services.core.clock import Clock
-from services.core.envelope import seal
+from services.core.envelope import age_s, seal
 from services.core.events import TextSegment, VoiceChunk
 from services.core.ids import derived
 from services.core.inference import Inference, ModelFailed, ModelLoading
@@ -52,7 +52,7 @@ class _Progress:
     """How far a turn has been spoken."""
 
     began_at: float
-    """When its first segment came. Seconds of the clock."""
+    """When its first segment was written. Seconds of the clock."""
     position: Position = BEGINNING
     segments: int = 0
     """Segments whose chunks are all on the bus."""
@@ -93,11 +93,14 @@ class Speech:
     def _forget(self, _room_id: str, turn_id: str) -> None:
         self._progress.pop(turn_id, None)
 
-    async def _speak(self, segment: TextSegment) -> None:
+    async def _speak(self, segment: TextSegment, record: Record) -> None:
         """Publishes the segment's chunks. Progress is noted only when all are out, so that a segment that is handled
         again begins where it began before. A segment that was spoken and comes again only closes the turn, if it does.
+
+        After a crash the turn is made again from its beginning, and quickly, for much of it was heard long ago.
         """
-        progress = self._progress.get(segment.turn_id, _Progress(began_at=self._clock.monotonic()))
+        written_s = age_s(record, self._clock.now_ms()) or 0.0
+        progress = self._progress.get(segment.turn_id, _Progress(began_at=self._clock.monotonic() - written_s))
         ahead_s = await self._keep_pace(progress)
         asked_at = self._clock.monotonic()
         if segment.sequence < progress.segments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from services.core import topics
-from services.core.bus import MemoryBus
+from services.core.bus import MemoryBus, Record
 from services.core.clock import LoopClock
 from services.core.envelope import seal
 from services.core.events import Control, Stop, TextSegment
@@ -37,7 +37,7 @@ class Room:
             seal(topics.CONTROL, control, event_id=f"stop{epoch}", room_id=room, source="t", now_ms=0)
         )
 
-    async def speak(self, segment: TextSegment) -> None:
+    async def speak(self, segment: TextSegment, _: Record) -> None:
         if segment.text == "impossible":
             raise ValueError
         try:
@@ -89,7 +89,7 @@ async def test_a_segment_that_is_done_at_the_moment_of_its_death_is_finished() -
     """Otherwise it is held for ever, and its partition with it."""
     room = Room()
 
-    async def speak(segment: TextSegment) -> None:
+    async def speak(segment: TextSegment, _: Record) -> None:
         await room.worker.epochs.superseded("a", 1)
         room.said.append(segment.text)
 

@@ -65,8 +65,9 @@ class Room:
         self.bus, self.state = MemoryBus(), MemoryState(self.clock)
         self.telemetry = Telemetry("test")
         models: dict[str, Model] = {f"speech.{voice.name}": voice for voice in voices}
+        self.inference = InProcess(models)
         self.speech = Speech(
-            self.bus, self.state, InProcess(models), self.clock, self.telemetry, rungs=tuple(models), speed=speed
+            self.bus, self.state, self.inference, self.clock, self.telemetry, rungs=tuple(models), speed=speed
         )
 
     async def say(self, *texts: str, room: str = "a", epoch: int = 1, last: bool = True) -> None:
@@ -168,6 +169,21 @@ async def test_a_turn_spoken_again_after_a_crash_has_the_same_chunks_under_the_s
     assert chunks[0] == chunks[1]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == len(ids[0])
+
+
+@virtual_time
+async def test_what_was_heard_before_a_crash_is_made_again_at_once() -> None:
+    room = Room(Voice("espeak", (0.0, 4.0)))
+    await room.say(*"一二三四五六")
+    await room.work(9)
+    before = seconds(await room.heard())
+    again = Speech(room.bus, room.state, room.inference, room.clock, Telemetry("test"), rungs=("speech.espeak",))
+    await asyncio.sleep(5)
+    task = asyncio.create_task(again.run())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    made = dict(zip(await room.ids(), await room.heard(), strict=True))
+    assert seconds(list(made.values())) > before, "she goes on where she was"
 
 
 @virtual_time
