@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
+import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -14,6 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+
+# The loop forks for each process that it starts, and gRPC's handlers of that may crash the child before it runs.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 import tritonclient.grpc.aio as grpc_triton
 from google.protobuf.message import DecodeError, Message
 from grpc import ChannelCredentials, ssl_channel_credentials

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -280,3 +281,28 @@ async def test_servers_and_clients_prove_who_they_are(certificates: Path) -> Non
                 with pytest.raises(ModelFailed, match="UNAVAILABLE"):
                     await ask(inference)
     await server.stop()
+
+
+STARTS_PROCESSES = """
+import asyncio
+from services.core.inference import triton
+import grpc, uvloop
+
+async def main():
+    for port in range(1, 4):
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        try:
+            await channel.unary_unary("/nobody/answers")(b"", timeout=0.3)
+        except grpc.RpcError:
+            pass
+    for _ in range(5):
+        process = await asyncio.create_subprocess_exec("true")
+        assert await process.wait() == 0
+
+uvloop.run(main())
+"""
+
+
+def test_who_asks_triton_may_start_processes_without_grpc_taking_part() -> None:
+    ran = subprocess.run([sys.executable, "-c", STARTS_PROCESSES], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
