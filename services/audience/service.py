@@ -108,6 +108,10 @@ class Audience:
         self._started_ms = 0
         self._rooms: dict[str, Room] = {}
         self._loading = asyncio.Lock()
+        self._stepping = asyncio.Lock()
+        """Where much waits the rooms step in turns, one each time round the process's loop: what else the process does,
+        such as the gateway's answers, may be in a hurry.
+        """
         self._tasks: asyncio.TaskGroup | None = None
         self._worker = Worker(bus, telemetry, service=SERVICE)
 
@@ -191,10 +195,11 @@ class Audience:
                         if event is not None:
                             _check(event, record)
                             await self._hear_stage(room)
-                            room.step(await self._input(event, before), self._clock.now_ms())
+                            async with self._stepping:
+                                room.step(await self._input(event, before), self._clock.now_ms())
+                                await asyncio.sleep(0)
                         if number == len(records) or room.pressing():
                             await self._settle(room)
-                    await asyncio.sleep(0)  # others may be in a hurry
             except BaseException:
                 self._close(room)
                 raise
