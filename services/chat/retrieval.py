@@ -41,7 +41,7 @@ LETTERS = 0.2
 RIDGE = 0.06
 OTHER_PERSON = 0.8
 """Two sentences of which only one speaks of her are by so much less alike; likewise of the speaker."""
-FITS, MARGIN = 0.15, 0.03
+FITS, MARGIN = 0.15, 0.04
 """She answers when the best intent reaches FITS and is better than the next one by MARGIN."""
 GRAVE = 0.05
 """A cry for help wins also against what is better by less than this: it is worse to miss than to see wrongly."""

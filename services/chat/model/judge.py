@@ -17,6 +17,8 @@ from services.core.events import EMOTION_UNSPECIFIED, GESTURE_UNSPECIFIED, TextS
 from services.core.yaml_files import read_yaml
 
 HELD_OUT = Path(__file__).with_name("held_out.yaml")
+DEVELOPMENT = Path(__file__).with_name("development.yaml")
+DEVELOPMENT_OTHERS = Path(__file__).with_name("development_others.yaml")
 CONTRADICTIONS = Path(__file__).with_name("contradictions.yaml")
 MOST_WEIGHT = 110
 """More than so many syllables are no answer but a speech."""

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.chat.meaning import SIZE, Floats, Meaning, unpacked
+from services.chat.person import person
 from services.chat.persona import Intent, Persona, load
 from services.chat.retrieval import UNANSWERABLE, Match, Retrieval, example_texts
 
@@ -63,6 +64,21 @@ def test_what_nothing_of_hers_answers_is_not_answered() -> None:
     assert find(persona(), "singer").fits
     match = find(persona(unanswerable=("singer", "ringer")), "singers")
     assert (match.intent, match.fits) == (UNANSWERABLE, False)
+
+
+def test_what_is_said_of_her_and_of_oneself_are_told_apart() -> None:
+    hers = Intent("hers", "", {"zh": ("你猫",), "en": ("your cat",)}, ())
+    mine = Intent("mine", "", {"zh": ("我猫",), "en": ("my cat",)}, ())
+    known = Persona("", {"hers": hers, "mine": mine}, {}, ("zzz",), version="persons")
+    assert [find(known, text).intent for text in ("你的猫呢", "我的猫呢", "you, cat", "i, cat")] == ["hers", "mine"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "of"),
+    [("你多大", 2), ("what's yours", 2), ("我二十", 1), ("my cat", 1), ("我喜欢你", 3), ("今天下雨", 0), ("youth", 0)],
+)
+def test_of_whom_a_sentence_speaks(text: str, of: int) -> None:
+    assert person(text) == of
 
 
 def test_what_was_fitted_is_kept_until_the_examples_change(tmp_path: Path) -> None:

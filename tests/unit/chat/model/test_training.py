@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from services.chat.clauses import weight
 from services.chat.model import dialogues, grammar
 from services.chat.model.dialogues import BadDialogue, load, turns
-from services.chat.model.judge import MOST_WEIGHT, Judge, questions
+from services.chat.model.judge import DEVELOPMENT, DEVELOPMENT_OTHERS, MOST_WEIGHT, Judge, questions
 from services.chat.model.lessons import Lessons
 from services.chat.model.prompt import FACTS, Facts
 from services.chat.model.tokenizer import Tokenizer
@@ -50,6 +50,15 @@ def test_no_training_text_is_one_of_the_three_hundred_held_out_questions() -> No
     assert len(asked) == 300
     written = {normal(text) for dialogue in TALK for exchange in dialogue for text in exchange.asked}
     assert not asked & (written | set(example_texts(PERSONA)))
+
+
+def test_what_is_looked_at_while_developing_is_neither_held_out_nor_an_example() -> None:
+    developed = {normal(question.text) for question in questions(DEVELOPMENT)}
+    others = {normal(str(text)) for text in read_yaml(DEVELOPMENT_OTHERS)}
+    assert len(developed) >= 300 and len(others) >= 100
+    held_out = {normal(question.text) for question in questions()}
+    assert not (developed | others) & (held_out | set(example_texts(PERSONA)))
+    assert {question.fact for question in questions(DEVELOPMENT)} == {question.fact for question in questions()}
 
 
 def test_every_answer_of_the_persona_to_a_question_of_fact_is_judged_right_and_free_of_contradictions() -> None:
