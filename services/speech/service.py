@@ -42,7 +42,9 @@ PATIENCE_S: Mapping[str, float] = {TEACHER: 2.5, NATURAL: 0.65}
 for it waits for the first. The others wait for a server, or hardly work.
 """
 EARLY_S = 0.35
-"""The next rung is asked so long before a rung is given up, so that she goes on at once."""
+"""The next rung is asked so long before a rung is given up, so that she goes on at once. A rung that has just given
+something gets at least as long.
+"""
 SLACK_S = 0.5
 """By how much longer than its sound a segment may take to make; a rung that takes longer steps down."""
 
@@ -160,13 +162,16 @@ class Speech:
         """Speaks with one rung. Returns whether it kept up with the sound it made. Raises ModelFailed."""
         waited, sounded = 0.0, 0.0
         before = self._clock.monotonic()
-        patience = PATIENCE_S.get(rung, PIECE_S) + ahead_s
+        begin = cutter.position.sample
+        left = patience = PATIENCE_S.get(rung, PIECE_S) + ahead_s
         async with aclosing(voice.pieces()) as pieces:
-            while (piece := await _next(pieces, min(PIECE_S, patience + sounded - waited), following)) is not None:
+            while (piece := await _next(pieces, min(PIECE_S, left), following)) is not None:
                 waited += self._clock.monotonic() - before
                 sounded += len(piece.pcm_s16le) / 2 / SAMPLE_RATE
                 await self._publish(cutter.push(piece), asked_at)
                 before = self._clock.monotonic()
+                # Only what is out can be heard: up to a second waits for the next piece, to fill a chunk.
+                left = max(patience + (cutter.position.sample - begin) / SAMPLE_RATE - waited, EARLY_S)
         waited += self._clock.monotonic() - before
         if sounded:
             self._telemetry.metrics.speech_real_time_ratio.labels(rung).observe(waited / sounded)

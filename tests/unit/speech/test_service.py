@@ -311,6 +311,14 @@ async def test_the_next_voice_is_asked_before_the_natural_one_is_given_up_so_tha
 
 
 @virtual_time
+async def test_what_only_waits_for_its_chunk_to_fill_does_not_put_off_the_next_voice() -> None:
+    room = Room(Voice("natural", (0.1, 3.4), (3_600.0, 1.0)), Voice("espeak"))
+    await room.say("一")
+    await room.work(3.3)  # 2.5 s of the sound are out, from 0.1 s on
+    assert rungs(await room.heard())[-1] == "espeak"
+
+
+@virtual_time
 async def test_a_natural_voice_that_is_only_late_is_heard_alone_and_nothing_goes_on_beside_it() -> None:
     fast = Voice("espeak", (1.0, 1.0))
     room = Room(Voice("natural", (0.5, 1.0)), fast)
