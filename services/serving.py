@@ -21,6 +21,10 @@ from services.guard import MAX_CALL_BYTES, Guard
 
 STOP_S = 3
 """How long open connections may take to close."""
+ACCEPTED_AT_ONCE = 16
+"""Connections that are taken each time round the loop. libuv takes one for each listening handle (`uv__server_io` in
+its unix/stream.c), so a busy loop would let callers wait in the kernel until they give up.
+"""
 HEAD_WITHIN_S = 10.0
 """How long a request's line and headers may take."""
 
@@ -76,10 +80,16 @@ class Server(uvicorn.Server):
             )
         )
         self.up = asyncio.Event()
+        self._handles: list[socket.socket] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        for listener in sockets or ():
+            self._handles += [listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1)]
+        await super().startup([*sockets, *self._handles] if sockets else sockets)
         self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown([*(sockets or ()), *self._handles])
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
+import uvloop
 from fastapi import FastAPI, Request
 
 from services import guard, serving
 from services.guard import Guard
-from services.serving import Server
+from services.serving import ACCEPTED_AT_ONCE, Server
 
 GET = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n"
 Caller = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -88,3 +90,28 @@ async def test_a_connection_may_carry_one_request_after_the_other_for_longer_tha
             assert b"hello" in await reader.readuntil(b'"hello"')
             await asyncio.sleep(0.1)
         writer.close()
+
+
+def test_callers_who_come_together_are_taken_together_however_long_the_loop_takes() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(rounds_for(4 * ACCEPTED_AT_ONCE)) < 2 * ACCEPTED_AT_ONCE
+
+
+async def rounds_for(callers_at_once: int) -> int:
+    """How often the loop goes round until as many callers who came together are answered."""
+    async with asyncio.timeout(20), server() as connected:
+        _, first = await connected()
+        host, port = first.get_extra_info("peername")
+        with ExitStack() as callers:
+            at_once = [callers.enter_context(socket.create_connection((host, port))) for _ in range(callers_at_once)]
+            for caller in at_once:
+                caller.sendall(GET + b"\r\n")
+                caller.setblocking(False)
+            rounds = 0
+            waiting = set(at_once)
+            while waiting:
+                await asyncio.sleep(0)
+                rounds += 1
+                waiting -= set(select.select(list(waiting), [], [], 0)[0])
+        first.close()
+    return rounds
