@@ -154,6 +154,29 @@ async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_
         assert [value for value in listener.by_key()["a"] if value != b"meanwhile"] == [b"before", b"after"]
 
 
+async def test_who_waits_less_long_than_the_bus_is_served_again_too_when_a_broker_is_back(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
+) -> None:
+    async def taken(bus: Bus) -> bool:
+        try:
+            async with asyncio.timeout(0.5):
+                await bus.publish(Record(topic, "a", b"1"))
+        except (TimeoutError, BusUnavailable):
+            return False
+        return True
+
+    async with opened(driver, kafka_server, timeout_s=1.5) as bus:
+        await until(lambda: taken(bus))
+        failed = vars(bus)["_producer"]
+        await kafka_server.kill()
+        for _ in range(6):
+            assert not await taken(bus)
+        await kafka_server.start()
+        await until(lambda: taken(bus))
+        if driver is KafkaPythonBus:  # it does not always come back by itself
+            assert vars(bus)["_producer"] is not failed
+
+
 async def test_what_a_killed_member_had_not_finished_comes_to_another_one(
     kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
 ) -> None:

@@ -87,6 +87,11 @@ class KafkaPythonBus(KafkaBus):
             self._broken = producer
             raise
 
+    def _judge(self, producer: Any, outcomes: Sequence[Any], expected: int) -> None:
+        """Whether a producer has failed on records for which nobody waited any longer."""
+        if len(outcomes) < expected or any(isinstance(outcome, Exception) for outcome in outcomes):
+            self._broken = producer
+
     async def _mended(self) -> None:
         """Replaces a producer that has failed: after a long silence of its broker it may never send again."""
         if self._broken is None or self._broken is not self._producer:
@@ -108,9 +113,10 @@ class KafkaPythonBus(KafkaBus):
             self._admin.close()
 
     async def _send(self, records: Sequence[Record]) -> None:
+        producer = self._producer
         for topic in {record.topic for record in records}:
-            if self._producer._metadata.partitions_for_topic(topic) is None:  # send would block
-                await self._blocking(partial(self._producer.partitions_for, topic))
+            if producer._metadata.partitions_for_topic(topic) is None:  # send would block
+                await self._blocking(partial(producer.partitions_for, topic))
         loop = asyncio.get_running_loop()
         taken: asyncio.Future[None] = loop.create_future()
         outcomes: list[Any] = []
@@ -127,14 +133,18 @@ class KafkaPythonBus(KafkaBus):
 
         with self._translated():
             for record in records:
-                self._producer.send(
+                producer.send(
                     record.topic,
                     key=record.key.encode(),
                     value=record.value,
                     headers=[(name, text.encode()) for name, text in record.headers.items()],
                     partition=partition_of(record.key, self._partitions[record.topic]),
                 ).add_both(note)
-        await taken
+        try:
+            await taken
+        except asyncio.CancelledError:  # whoever waits is less patient than this bus
+            loop.call_later(self._timeout_s, self._judge, producer, outcomes, len(records))
+            raise
         with self._translated():
             for outcome in outcomes:
                 if isinstance(outcome, Exception):
