@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.excitation import EDGE, FRAME, STEP, Pulses
-from services.speech.model.vocoder.losses import RESOLUTIONS, energy_distance, phase_distance
+from services.speech.model.vocoder.losses import RESOLUTIONS, energy_distance, low_distance, phase_distance
 from services.speech.model.vocoder.network import STYLE, Network, overlapped, spectra
 from services.training.task import Options, drawn, share
 
 FRAMES, SKIP = 40, 4
 """Frames of a crop that make sound (1 s), and frames on each side that are only context."""
-PHASE_WEIGHT = 1.0
+PHASE_WEIGHT, LOW_WEIGHT = 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,13 @@ class Vocoding:
         return crops, [int(length) for length in random.choice(RESOLUTIONS, 2, replace=False)]
 
     def loss(self, network: nn.Module, batch: tuple[Batch, list[int]]) -> Mapping[str, Tensor]:
-        """The energy distance and its parts, and how far the phases are off."""
+        """The energy distance and its parts, how far the phases are off, and the lowest harmonics."""
         crops, resolutions = batch
         heard = perform(network, crops)
         goal = crops.sound[:, 2 * EDGE : -2 * EDGE]
         distance, near, apart = energy_distance(goal, heard.own, heard.again, resolutions)
         phase = phase_distance(spectra(crops.sound), heard.pulses)
-        loss = distance + PHASE_WEIGHT * phase
-        return {"loss": loss, "distance": distance, "to_teacher": near, "own_spread": apart, "phase": phase}
+        low = low_distance(goal, heard.own)
+        loss = distance + PHASE_WEIGHT * phase + LOW_WEIGHT * low
+        parts = {"distance": distance, "to_teacher": near, "own_spread": apart, "phase": phase, "low": low}
+        return {"loss": loss, **parts}
