@@ -94,7 +94,7 @@ class Retrieval:
     """The persona's examples, ready to be searched. Safe to use from several threads."""
 
     def __init__(self, persona: Persona, meaning: Meaning, fitted: Path | None = None) -> None:
-        """`fitted` is a folder that keeps what was fitted; fitting takes the better part of a minute."""
+        """`fitted` is a folder that keeps what was fitted; fitting takes about a minute."""
         self._meaning = meaning
         self._intents = [*sorted(persona.intents), UNANSWERABLE]
         self._grave = {intent.name for intent in persona.intents.values() if intent.grave}
@@ -139,7 +139,7 @@ class Retrieval:
         return fit
 
     def _fitted(self, persona: Persona) -> _Fit:
-        from scipy.linalg import solve  # of the build's packages: set-up fits, and a start finds it done
+        from scipy.linalg import cho_factor, cho_solve  # of the build's packages: set-up fits, a start finds it done
 
         numbers = {name: number for number, name in enumerate(self._intents)}
         owner = np.array([numbers[name] for name, _ in _examples(persona)])
@@ -147,8 +147,9 @@ class Retrieval:
         persons = np.array([person(text) for text in texts], np.uint8)
         vectors, means = _centred(unpacked(self._meaning.packed(texts)), _tongues(texts))
         grams = Grams.of(texts)
-        kernel = np.maximum(vectors @ vectors.T, 0)
-        kernel **= 2
+        kernel = vectors @ vectors.T  # more than a gigabyte: what follows happens in its place
+        np.maximum(kernel, 0, out=kernel)
+        np.square(kernel, out=kernel)
         for rows, columns, products in grams.among_examples():
             kernel[np.ix_(rows, columns)] += LETTERS * products
         for row, one in zip(kernel, persons, strict=True):
@@ -156,7 +157,8 @@ class Retrieval:
         kernel[np.diag_indices_from(kernel)] += RIDGE
         targets = np.zeros((len(owner), len(self._intents)), np.float32)
         targets[np.arange(len(owner)), owner] = 1
-        fitted = solve(kernel, targets, assume_a="pos", overwrite_a=True, overwrite_b=True, check_finite=False)
+        factor = cho_factor(kernel.T, lower=True, overwrite_a=True, check_finite=False)
+        fitted = cho_solve(factor, targets, overwrite_b=True, check_finite=False)
         return _Fit(persons, vectors, means, grams, fitted.astype(np.float32))
 
 

@@ -48,7 +48,7 @@ def phase_distance(teacher: Tensor, pulses: Tensor) -> Tensor:
 
 
 def low_distance(teacher: Tensor, own: Tensor) -> Tensor:
-    """How far complex spectra are apart below LOW_HZ, size and phase alike. 0: equal; about 1: nothing in common.
+    """How far complex spectra are apart below LOW_HZ, size and phase alike. 0: equal.
 
     Both sounds are [batch, samples]. Differences count by the root of what is there: soft harmonics matter too.
     """
