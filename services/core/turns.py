@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.core import topics
 from services.core.bus.port import Bus, Delivery, Record
+from services.core.envelope import Malformed, unseal
 from services.core.events import Control
 from services.core.state.port import State
 from services.core.telemetry import Telemetry
@@ -136,9 +138,15 @@ class TurnWorker:
                 self._finish(room, held, ended)
             return Verdict.HELD
 
+        def behind(record: Record) -> None:
+            """A turn that was given up, as after an outage, is not made to its end while the next one waits."""
+            with suppress(Malformed):  # told of when it is handled
+                self.epochs.observe(record.key, unseal(record, topics.CARRIES[topic]).epoch)  # type: ignore[attr-defined]
+                self._release(record.key, ended)
+
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen(ended), name=f"{self._service} control")
-            tasks.create_task(self._worker.run(topic, handle=one), name=f"{self._service} {topic}")
+            tasks.create_task(self._worker.run(topic, handle=one, behind=behind), name=f"{self._service} {topic}")
 
     async def _listen(self, ended: Callable[[str, str], None]) -> None:
         async def control(event: Control, _: Delivery) -> Verdict:

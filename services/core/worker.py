@@ -84,10 +84,12 @@ class Worker:
         *names: str,
         handle: Handler,
         together: Together | None = None,
+        behind: Callable[[Record], None] = lambda _: None,
         group: str | Literal["service"] | None = "service",
         start: Literal["earliest", "latest"] = "earliest",
     ) -> None:
         """Handles every record of the topics until cancelled; with `together`, several at once where several wait.
+        `behind` is told of each that comes while another of its room is being handled.
 
         `group` is the service's own by default; None gives this process all records from now on (for `control`). A bus
         that is away when it is to be joined is waited for.
@@ -104,6 +106,7 @@ class Worker:
                 room = delivery.record.key
                 if room in rooms:
                     rooms[room].append(delivery)
+                    behind(delivery.record)
                 else:
                     rooms[room] = deque([delivery])
                     work = self._room(room, rooms, handle, together, listens=member_of is None)

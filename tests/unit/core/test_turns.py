@@ -85,6 +85,36 @@ async def test_a_stop_cancels_the_running_segment_and_drops_the_rest_of_its_turn
 
 
 @virtual_time
+async def test_a_turn_that_was_given_up_does_not_keep_the_next_one_waiting() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    for text in "abc":
+        await room.say(1, text)
+    await asyncio.sleep(1.5)
+    await room.say(2, "d", last=True)
+    await asyncio.sleep(1.1)
+    task.cancel()
+    assert room.said == ["a", "d"]
+    assert room.cancelled == ["b"]
+    assert room.over == ["turn1", "turn2"]
+    assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
+async def test_what_is_no_event_of_a_turn_is_buried_when_its_time_comes() -> None:
+    room = Room()
+    task = asyncio.create_task(room.run())
+    await room.say(1, "a")
+    await asyncio.sleep(0.5)
+    await room.bus.publish(Record(topics.TEXT, "a", b"\xff"))
+    await room.say(1, "b", last=True)
+    await asyncio.sleep(2.6)
+    task.cancel()
+    assert room.said == ["a", "b"]
+    assert len([record async for record in room.bus.read(topics.dead(topics.TEXT))]) == 1
+
+
+@virtual_time
 async def test_a_segment_that_is_done_at_the_moment_of_its_death_is_finished() -> None:
     """Otherwise it is held for ever, and its partition with it."""
     room = Room()
