@@ -15,11 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "services" / "stage" / "web" / "dist"
 PATIENCE_S = 120.0
 """The browser draws in software on a machine that may be busy; nothing here is a measurement of speed."""
-DRAWING = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing"]
-"""Where there is no GPU, WebGL draws in software, and the page is put together without WebGL: a page is there in a
-quarter of the time.
-"""
-FLAGS = ["--no-sandbox", *DRAWING]
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SOUND_FLAG = "--autoplay-policy=no-user-gesture-required"
 
 

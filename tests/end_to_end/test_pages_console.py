@@ -180,7 +180,7 @@ def test_a_step_down_the_ladder_is_told_as_it_happens(browser: Browser, stage: F
         stage.status.speech_rung = "espeak"
         stage.send(StageFrame(status=stage.status))
         until(lambda: "natural → espeak" in page.locator("#notice").inner_text(), "the step")
-        assert "espeak" in page.locator("#facts").inner_text()
+        until(lambda: "espeak" in page.locator("#facts").inner_text(), "the new rung")
 
 
 def test_nothing_is_wider_than_a_phone(browser: Browser, stage: FakeStage) -> None:
