@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from deploy.local.process import free_port
 from services.core.settings import PREFIX
 
 START_S = 60.0
@@ -100,10 +100,3 @@ async def lydia(
             except TimeoutError:
                 child.kill()
                 await child.wait()
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

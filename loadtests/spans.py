@@ -16,7 +16,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from loadtests.process import free_port
+from deploy.local.process import free_port
 
 STAGES = (
     ("audience chose", "process lydia.audience", "end"),

@@ -67,11 +67,12 @@ async def serve(name: Name, settings: Settings, listener: socket.socket, listens
                     await _drained(name, life, settings.drain_s)
             finally:
                 stopped.cancel()
+                # Who is still connected goes before the bus does, for that is told to the other services.
+                server.should_exit = True
+                await serving
                 if life.asked.is_set():
                     work.cancel()
                 await asyncio.wait({work})
-                server.should_exit = True
-                await serving
             if not work.cancelled():
                 work.result()
 
@@ -119,6 +120,7 @@ async def _work(
         # All this lives as long as the process. Looking through it for garbage would hold the room up each time.
         gc.collect()
         gc.freeze()
+        await part.listening()
         part.begin()
         life.part = part
         log.info("%s is at work", name)

@@ -115,6 +115,7 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, Tasks, d
         gc.collect()
         gc.freeze()
         for part in parts.values():
+            await part.listening()
             part.begin()
         yield app, tasks, {name: parts[name].rung for name in ("chat", "speech", "motion")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -10,7 +11,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -233,15 +234,20 @@ async def running(server: S) -> AsyncIterator[S]:
         await server.stop()
 
 
+_from = random.randrange(*SERVER_PORTS)  # so that two processes do not try the same ones at the same time
+_ports: Iterator[int] = itertools.cycle([*range(_from, SERVER_PORTS[1]), *range(SERVER_PORTS[0], _from)])
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on.
 
     Not one of those that the system hands to clients (on Linux from 32768 on, see ip_local_port_range). A client that
     tries to reach a server that is away, again and again, would be given the server's own port one day: it would be
-    connected with itself, and the server could not come back.
+    connected with itself, and the server could not come back. Nor one that it gave out before, as long as there are
+    others: the server for it may not listen yet.
     """
     while True:
-        port = random.randrange(*SERVER_PORTS)
+        port = next(_ports)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.local.process import free_port
 from loadtests.bench import MANY_ROOMS, NO_IDLE_TALK
 from loadtests.capacity.processes import of_command, used
-from loadtests.process import free_port, lydia
+from loadtests.process import lydia
 from services.core.settings import PREFIX
 
 OPERATOR = "capacity-operator"

@@ -64,4 +64,4 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         rungs=rungs,
         own=own,
     )
-    return Part({"chat": chat}, rung=rungs[0], drain=chat.drain)
+    return Part({"chat": chat}, listening=chat.listening, rung=rungs[0], drain=chat.drain)

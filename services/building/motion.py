@@ -36,7 +36,7 @@ def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
         rungs = (*there, RULES_HERE)
         inference = Placed(InProcess({RULES_HERE: Rules()}), ports.models, there)
     motion = Motion(ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, by_ear=(NETWORK,))
-    return Part({"motion": motion}, rung=RULES, drain=motion.drain)
+    return Part({"motion": motion}, listening=motion.listening, rung=RULES, drain=motion.drain)
 
 
 def _network() -> Model | None:

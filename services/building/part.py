@@ -59,6 +59,8 @@ class Part:
     """What works until it is cancelled, by the name of its task."""
     routes: tuple[APIRouter, ...] = ()
     """What it answers over HTTP."""
+    listening: Callable[[], Awaitable[None]] = field(default=_nothing)
+    """Returns, once it runs, when it misses nothing that is told to all processes from then on."""
     rung: str = ""
     """The best rung of its ladder, if it has one."""
     drain: Callable[[], Awaitable[None]] = field(default=_nothing)

@@ -60,7 +60,7 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         for natural in voices.values():
             natural.start()
 
-    return Part({"speech": speech}, rung=rungs[0], drain=speech.drain, begin=begin)
+    return Part({"speech": speech}, listening=speech.listening, rung=rungs[0], drain=speech.drain, begin=begin)
 
 
 def natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:

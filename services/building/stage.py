@@ -29,4 +29,4 @@ def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
         own=settings.stage.avatar,
         start_room=settings.room,
     )
-    return Part({"stage": stage}, (routes,), drain=stage.drain)
+    return Part({"stage": stage}, (routes,), listening=stage.listening, drain=stage.drain)

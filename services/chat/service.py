@@ -72,6 +72,10 @@ class Chat:
             tasks.create_task(answering, name="chat turns")
             tasks.create_task(self._history.run(topics.PERFORMED, handle=self._heard), name="chat history")
 
+    async def listening(self) -> None:
+        """Returns when it reads turns, and misses no control any more."""
+        await self._turns.listening()
+
     async def drain(self) -> None:
         """Begins no further turn; returns when what was begun is answered and remembered."""
         await self._turns.drain()

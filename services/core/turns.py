@@ -99,6 +99,10 @@ class TurnWorker:
         self._over = asyncio.Event()
         telemetry.metrics.turns_in_hand.labels(service).set_function(lambda: len(self._held))
 
+    async def listening(self) -> None:
+        """Returns when it reads its topic, and misses no control any more."""
+        await self._worker.listening(2)
+
     async def drain(self) -> None:
         """From now on begins no turn; returns when those that were begun are over or dead."""
         await self._worker.drain(lambda record: record.key in self._held)

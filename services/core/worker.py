@@ -66,6 +66,14 @@ class Worker:
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._joined = 0
+        self._joins = asyncio.Event()
+
+    async def listening(self, runs: int) -> None:
+        """Returns when so many of its runs are at the place from which they miss no record."""
+        while self._joined < runs:
+            self._joins.clear()
+            await self._joins.wait()
 
     async def drain(self, wanted: Callable[[Record], bool] = lambda _record: False) -> None:
         """From now on begins no record but `wanted` ones; returns when nothing is in hand.
@@ -98,6 +106,8 @@ class Worker:
         rooms: dict[str, deque[Delivery]] = {}
         async with AsyncExitStack() as stack:
             consumer = await self._join(stack, names, member_of, start)
+            self._joined += 1
+            self._joins.set()
             # The handlers end first, so that what they have finished is committed on leaving the group.
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             async for delivery in consumer:

@@ -53,6 +53,10 @@ class Motion:
         self._ladder = Ladder(rungs, clock, telemetry.metrics, service="motion")
         self._worker = TurnWorker(bus, state, telemetry, service="motion")
 
+    async def listening(self) -> None:
+        """Returns when it reads what it works on, and misses no control any more."""
+        await self._worker.listening()
+
     async def drain(self) -> None:
         """Begins no further turn; returns when those that were begun are made."""
         await self._worker.drain()

@@ -84,6 +84,10 @@ class Speech:
         self._worker = TurnWorker(bus, state, telemetry, service="speech")
         self._progress: dict[str, _Progress] = {}
 
+    async def listening(self) -> None:
+        """Returns when it reads what it works on, and misses no control any more."""
+        await self._worker.listening()
+
     async def drain(self) -> None:
         """Begins no further turn; returns when those that were begun are made."""
         await self._worker.drain()

@@ -85,8 +85,13 @@ class Stage:
         self._settings = settings or Settings()
         self._rooms: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._worker = Worker(bus, telemetry, service="stage")
         self._tasks: asyncio.TaskGroup | None = None
         self._draining = False
+
+    async def listening(self) -> None:
+        """Returns when it reads what it performs, and misses no control, decision or turn any more."""
+        await self._worker.listening(2)
 
     async def drain(self) -> None:
         """Takes no further turn on the stage; returns when those on it are over and reported."""
@@ -97,7 +102,7 @@ class Stage:
     async def run(self) -> None:
         """Performs until cancelled."""
         self._gauge()
-        worker = Worker(self._bus, self._telemetry, service="stage")
+        worker = self._worker
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance")

@@ -17,7 +17,8 @@ import pytest
 import pytest_asyncio
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from loadtests.process import Process, free_port, lydia
+from deploy.local.process import free_port
+from loadtests.process import Process, lydia
 from loadtests.renderer import Renderer, watching
 from loadtests.spans import Collector, collecting
 from services.gateway.douyin import sign

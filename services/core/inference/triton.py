@@ -8,7 +8,8 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -27,7 +28,8 @@ from tritonclient.utils import InferenceServerException
 from services.core.envelope import TRACE_CONTEXT
 from services.core.events import VoiceChunk
 from services.core.inference.port import KINDS, ModelFailed
-from services.core.inference.triton_wire import ANSWER, ASKS_READY, REQUEST, room_of, sequence_of
+from services.core.inference.triton_stream import Closed, Stream
+from services.core.inference.triton_wire import ANSWER, ASKS_READY, CALL, ENDS, REQUEST, room_of, sequence_of
 from services.core.settings import Triton as Settings
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,9 @@ ELSEWHERE = re.compile(r"unknown model|not ready|not healthy|is stopping|shuttin
 """What a server says that is starting, stopping, or has not got the model: another one may have it."""
 UNSTARTED = "must specify the START flag"
 """What a server says that does not know the sequence (any more)."""
+ENDS_S = 5.0
+"""How long a request that nobody wants has until it ends."""
+ENDS_SOON_S = 0.02
 MAX_MESSAGE_BYTES = 2**31 - 1
 CHANNEL = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -74,7 +79,8 @@ class TritonInference:
     """A room's requests go to the same server while that answers: the first in an order that the room and the addresses
     give, and when it is away the next one. So a server that comes or goes moves only its own rooms.
 
-    Every request has a gRPC stream of its own, because Triton cancels whole streams only. It costs about a millisecond.
+    Every request has a gRPC stream of its own, because whole streams only are known to have ended. It costs about a
+    millisecond. One that is no longer wanted is ended by its model, which is asked for that.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -82,7 +88,10 @@ class TritonInference:
         self._settings = settings
         self._servers: list[_Server] = []
         self._clients = AsyncExitStack()
+        self._name = secrets.token_hex(8)
         self._numbers = itertools.count()
+        self._reading: set[asyncio.Task[None]] = set()
+        """What reads streams, and ends those that nobody wants."""
 
     async def __aenter__(self) -> Self:
         credentials = _credentials(self._settings)
@@ -98,13 +107,19 @@ class TritonInference:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._clients.aclose()
+        await asyncio.gather(*self._reading, return_exceptions=True)  # they end with the connections
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams have not ended, those included that nobody wants."""
+        return len(self._reading)
 
     async def stream(self, model: str, request: Message, *, request_id: str) -> AsyncGenerator[Any, None]:
         if (answer := KINDS.get(model.partition(".")[0])) is None:
             raise ModelFailed(f"no model {model!r}: names begin with one of {', '.join(KINDS)}")
-        parameters: dict[str, Any] = {}
-        TRACE_CONTEXT.inject(parameters)
-        call = _call(model, request.SerializeToString(), request_id, parameters)
+        trace: dict[str, str] = {}
+        TRACE_CONTEXT.inject(trace)
+        call = _call(model, request.SerializeToString(), request_id, trace)
         if isinstance(request, VoiceChunk):
             call |= {
                 "sequence_id": sequence_of(request.room_id),
@@ -119,20 +134,19 @@ class TritonInference:
                     raise ModelFailed(f"{model} answered no {answer[1].DESCRIPTOR.full_name}") from None
 
     async def ready(self, model: str) -> bool:
-        call = _call(model, b"?", "", {ASKS_READY: True})
-        # Sequence models take no request outside a sequence.
-        call |= {
-            "sequence_id": sequence_of(f"ready? {next(self._numbers)}"),
-            "sequence_start": True,
-            "sequence_end": True,
-        }
         try:
-            async with aclosing(self._anywhere("", call)) as bodies:
+            async with aclosing(self._anywhere("", self._alone(model, {ASKS_READY: True}))) as bodies:
                 async for _ in bodies:
                     pass
         except ModelFailed:
             return False
         return True
+
+    def _alone(self, model: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """A request that is none to the model itself. Sequence models take nothing outside a sequence."""
+        name = f"{self._name} {next(self._numbers)}"
+        alone = {"sequence_id": sequence_of(name), "sequence_start": True, "sequence_end": True}
+        return _call(model, b"?", "", parameters) | alone
 
     async def _anywhere(self, room_id: str, call: dict[str, Any]) -> AsyncGenerator[bytes, None]:
         """The answers of the first server that has any."""
@@ -163,13 +177,14 @@ class TritonInference:
         """The answers of one server. Raises ModelFailed."""
         # For the server's own spans. The model's process gets the parameters only.
         headers = {name: value for name, value in call["parameters"].items() if isinstance(value, str)}
-        answers = server.client.stream_infer(_only(call), headers=headers)
+        name = f"{self._name} {next(self._numbers)}"
+        stream = self._open(server, call | {"parameters": call["parameters"] | {CALL: name}}, headers)
         begun = False
         try:
             while True:
                 try:
                     async with asyncio.timeout(self._settings.answer_s):
-                        result, error = await anext(answers)
+                        result, error = await anext(stream)
                 except StopAsyncIteration:
                     server.failures = 0
                     return
@@ -180,19 +195,50 @@ class TritonInference:
                     self._failed(server)
                     text = f"{server.address}: {failure.code().name} {failure.details()}"
                     raise (ModelFailed(text) if begun else _Elsewhere(text)) from None
-                except asyncio.CancelledError:
-                    if _cancelled():
-                        raise
-                    # So gRPC speaks of a stream whose connection this process itself has closed.
+                except Closed:
                     raise ModelFailed(f"the connection to {server.address} was closed") from None
                 if error is not None:
+                    await stream.ends(ENDS_SOON_S)
                     raise _reason(server, error, begun=begun)
                 if (tensor := result.as_numpy(ANSWER)) is None:
                     raise ModelFailed(f"{server.address} answered without a tensor {ANSWER!r}")
                 begun = True
                 yield tensor.tobytes()
         finally:
-            answers.cancel()
+            stream.leave()
+            if not stream.over.is_set():
+                self._task(self._end(server, call["model_name"], name, stream), f"end {call['request_id']}")
+
+    def _open(self, server: _Server, call: dict[str, Any], headers: dict[str, str] | None = None) -> Stream:
+        stream = Stream(server.client.stream_infer(_only(call), headers=headers))
+        self._task(stream.read(), f"read {call['request_id']}")
+        return stream
+
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _end(self, server: _Server, model: str, name: str, stream: Stream) -> None:
+        """Sees to it that a stream ends: by its model, or else by force."""
+        try:
+            async with asyncio.timeout(ENDS_S):
+                while not stream.over.is_set():
+                    asking = self._open(server, self._alone(model, {ENDS: name}))
+                    try:
+                        found = all([error is None async for _, error in asking])
+                    except (AioRpcError, Closed):
+                        found = False
+                    finally:
+                        if not asking.over.is_set():
+                            asking.cancel()
+                    # It may not have come to the model yet, or have gone to another instance of it.
+                    await stream.ends(ENDS_S if found else ENDS_SOON_S)
+        except TimeoutError:
+            log.warning("a request to %s did not end when it was asked to, and is broken off", server.address)
+        finally:
+            if not stream.over.is_set():
+                stream.cancel()
 
     def _in_order(self, room_id: str) -> Sequence[_Server]:
         """The room's servers, best first; those that failed lately last."""
@@ -229,12 +275,6 @@ def _reason(server: _Server, error: InferenceServerException, *, begun: bool) ->
     if ELSEWHERE.search(message) and not begun:
         return _Elsewhere(f"{server.address}: {message}")
     return ModelFailed(message)
-
-
-def _cancelled() -> bool:
-    """Whether somebody wants the current task to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _credentials(settings: Settings) -> ChannelCredentials | None:

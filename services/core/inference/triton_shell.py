@@ -30,7 +30,16 @@ from opentelemetry.trace import SpanKind
 
 from services.core.inference.port import KINDS, Model, ModelFailed
 from services.core.inference.triton_watch import Watch
-from services.core.inference.triton_wire import ANSWER, ASKS_READY, REQUEST, SEQUENCE_STARTS, room_of
+from services.core.inference.triton_wire import (
+    ANSWER,
+    ASKS_READY,
+    CALL,
+    ENDS,
+    NO_CALL,
+    REQUEST,
+    SEQUENCE_STARTS,
+    room_of,
+)
 from services.core.settings import Settings, load
 from services.core.telemetry import Telemetry, otlp
 
@@ -155,13 +164,28 @@ class Shell(ABC, Generic[M]):
                 log.exception("%s ended", self._name)
 
     def _accept(self, call: _Call) -> None:
+        if ENDS in call.parameters:
+            _end(call, "" if self._ended(call.parameters[ENDS]) else NO_CALL)
+            return
         if self._stop.is_set() or len(self._work) >= AT_ONCE:
             _end(call, "it is being unloaded" if self._stop.is_set() else "it is busy")
             return
         task = self._tasks.create_task(self._answer(call), name=call.request_id)
         self._work[task] = call
-        task.add_done_callback(self._work.pop)
+        task.add_done_callback(self._done)
         self._news.set()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        call = self._work.pop(task)
+        if not call.ended:  # it was cancelled, perhaps before it began
+            _end(call, "cancelled")
+
+    def _ended(self, name: str) -> bool:
+        for task, call in self._work.items():
+            if call.parameters.get(CALL) == name:
+                task.cancel()
+                return True
+        return False
 
     async def _answer(self, call: _Call) -> None:
         """Sends what the model answers. A request that is cancelled closes the model's iterator."""
@@ -181,9 +205,6 @@ class Shell(ABC, Generic[M]):
                 async with aclosing(self._model.stream(request)) as answers:  # type: ignore[type-var]
                     async for answer in answers:
                         _send(call, answer)
-        except asyncio.CancelledError:
-            _end(call, "cancelled")
-            raise
         except DecodeError:
             _end(call, f"the request is no {self._request_type.DESCRIPTOR.full_name}")
         except ModelFailed as error:

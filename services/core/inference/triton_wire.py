@@ -11,6 +11,11 @@ REQUEST, ANSWER = "request", "answer"
 """The tensors: UINT8 [1, n], a serialised event each."""
 ASKS_READY = "ready"
 """A request with this parameter only asks whether the model is ready. One that is answers nothing; others fail."""
+CALL = "call"
+"""The parameter by which a request can be ended."""
+ENDS = "ends"
+"""A request with this parameter ends the one whose CALL it names. If there is none it fails, with NO_CALL."""
+NO_CALL = "there is no such request"
 SEQUENCE_STARTS = 1
 """TRITONSERVER_REQUEST_FLAG_SEQUENCE_START."""
 

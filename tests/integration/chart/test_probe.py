@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from loadtests.process import Process, free_port, lydia
+from deploy.local.process import free_port
+from loadtests.process import Process, lydia
 from services.probe import Failed, main, probe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

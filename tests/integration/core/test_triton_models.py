@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,8 +79,8 @@ async def far(tmp_path_factory: pytest.TempPathFactory, collector: Collector) ->
 
 def _forget_soon(configuration: Path) -> None:
     text = configuration.read_text()
-    assert "60000000" in text
-    configuration.write_text(text.replace("60000000", f"{IDLE_S}000000"))
+    assert "5000000" in text
+    configuration.write_text(text.replace("5000000", f"{IDLE_S}000000"))
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +213,22 @@ async def test_a_turn_that_was_cut_off_does_not_hold_up_the_next(far: TritonInfe
         turn, own = in_room(voice, "interrupted", turn_id), Rules()
         for chunk in turn[:3]:
             assert await ask(far, "motion.rules", chunk) == [own.answer(chunk)]
+
+
+async def test_the_server_outlives_a_thousand_requests_that_are_cut_at_any_moment(
+    far: TritonInference, voice: list[VoiceChunk]
+) -> None:
+    """It did not, as long as their streams were cancelled."""
+    moments = random.Random(5)
+
+    async def cut(room: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(moments.uniform(0, 0.03)):
+                await ask(far, "motion.rules", in_room(voice[:1], room)[0])
+
+    for number in range(64):
+        await asyncio.gather(*(cut(f"cut {room}") for room in range(16)))
+        assert await ask(far, "motion.rules", in_room(voice[:1], "whole", f"turn{number}")[0])
 
 
 async def test_a_chunk_that_comes_again_is_answered_the_same(far: TritonInference, voice: list[VoiceChunk]) -> None:

@@ -18,10 +18,11 @@ import pytest
 from tritonclient.grpc import service_pb2_grpc
 from tritonclient.grpc.service_pb2 import ModelInferResponse, ModelStreamInferResponse
 
-from loadtests.process import free_port
+from deploy.local.process import free_port
 from services.core.events import TextSegment, VoiceChunk
 from services.core.inference import ModelFailed
 from services.core.inference.triton import TritonInference
+from services.core.inference.triton_wire import CALL, ENDS, NO_CALL
 from services.core.settings import Triton as Settings
 from tests.contract.listening import until
 
@@ -50,14 +51,28 @@ class Server(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     replies: list[ModelStreamInferResponse] | None = None
     ends_with: grpc.StatusCode | None = None
     hangs: bool = False
+    ends_what: bool = True
+    """Lets a request that hangs go when another one says so."""
+    cancelled: int = 0
+    _end: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[Any] = field(default_factory=list)
     _server: Any = None
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         async for request in requests:
             self.asked.append(request)
+            if ENDS in request.parameters:
+                if self.ends_what:
+                    self._end.set()
+                else:
+                    yield refusal(NO_CALL)
+                continue
             if self.hangs:
-                await asyncio.Event().wait()
+                try:
+                    await self._end.wait()
+                except asyncio.CancelledError:
+                    self.cancelled += 1
+                    raise
             own = [answer(VoiceChunk(text=self.address).SerializeToString())]
             for reply in own if self.replies is None else self.replies:
                 yield reply
@@ -195,6 +210,29 @@ async def test_who_waits_while_the_connections_are_closed_is_told_and_not_cancel
         await inference.__aexit__(None, None, None)
         with pytest.raises(ModelFailed):
             await asking
+
+
+@pytest.mark.parametrize("obedient", [True, False], ids=["its model ends it", "no model ends it"])
+async def test_a_request_that_nobody_wants_any_more_is_ended_by_its_model_or_else_by_force(
+    obedient: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.core.inference.triton.ENDS_S", 10 if obedient else 0.2)
+    server = Server(hangs=True, ends_what=obedient)
+    async with serving(server) as inference:
+        asking = asyncio.create_task(ask(inference))
+
+        async def asked() -> bool:
+            return bool(server.asked)
+
+        async def over() -> bool:
+            return not inference.open_streams
+
+        await until(asked)
+        asking.cancel()
+        await until(over)
+    call, *ends = server.asked
+    assert {request.parameters[ENDS].string_param for request in ends} == {call.parameters[CALL].string_param}
+    assert server.cancelled == (0 if obedient else 1)
 
 
 @pytest.mark.parametrize("reply", [answer(b"\xff\xff"), answer(b"", "other")], ids=["no event", "another tensor"])

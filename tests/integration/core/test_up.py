@@ -21,7 +21,8 @@ from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from loadtests.process import Process, free_port, lydia
+from deploy.local.process import free_port
+from loadtests.process import Process, lydia
 from loadtests.renderer import watching
 from services.building.part import CannotStart
 from services.core.settings import PREFIX, Settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from deploy.local.process import free_port
 from services.core import topics
 from services.core.bus import MemoryBus
 from services.core.clock import SystemClock
@@ -31,12 +31,6 @@ from services.gateway.http import PUSH_PATH, router
 from services.gateway.service import Gateway
 from services.gateway.simulator.main import demo_settings, serve
 from services.gateway.simulator.options import Faults, Options
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

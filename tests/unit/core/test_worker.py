@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, Literal
 
 import pytest
 
@@ -397,3 +398,29 @@ async def test_while_it_drains_nothing_is_handled_together() -> None:
     assert service.done == ["0"]
     assert batches.taken == []
     assert await service.lag() == 4
+
+
+class SlowToJoin(MemoryBus):
+    """A bus whose readers miss what is published in the first seconds."""
+
+    @asynccontextmanager
+    async def consume(
+        self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+    ) -> AsyncIterator[Any]:
+        await asyncio.sleep(3)
+        async with super().consume(*topics, group=group, start=start) as consumer:
+            yield consumer
+
+
+@virtual_time
+async def test_a_worker_says_when_it_misses_nothing_any_more() -> None:
+    service = Service(SlowToJoin())
+    run = service.worker.run(topics.AUDIENCE, handle=service.handle, group=None, start="latest")
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(run)
+        await service.say("missed")
+        await service.worker.listening(1)
+        await service.say("heard")
+        await asyncio.sleep(1)
+        task.cancel()
+    assert service.done == ["heard"]

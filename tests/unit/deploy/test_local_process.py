@@ -60,3 +60,7 @@ def write():
             async with asyncio.timeout(10):
                 while written.stat().st_size == then:  # noqa: ASYNC110 (no event tells what another process does)
                     await asyncio.sleep(0.001)
+
+
+def test_a_port_is_given_out_once() -> None:
+    assert len({free_port() for _ in range(500)}) == 500
