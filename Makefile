@@ -10,8 +10,8 @@ CHAT := services/chat/dist
 VOICE := services/speech/dist
 RAY_TESTS := tests/integration/audience/test_ray_serve.py
 # Whole Lydias and browsers need the machine for themselves; all other tests run three at a time: many of them wait.
-TOGETHER := tests/integration/cluster tests/integration/loadtests
-APART := $(addprefix --ignore ,$(TOGETHER) $(RAY_TESTS))
+TOGETHER := $(RAY_TESTS) tests/integration/cluster tests/integration/loadtests
+APART := $(addprefix --ignore ,$(TOGETHER))
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
@@ -54,10 +54,10 @@ test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	@deploy/kubernetes.sh
 	@failed=0; \
 	$(BIN)/python -m pytest -q --durations=10 -n 3 --dist loadfile $(APART) tests/unit tests/contract tests/integration || failed=1; \
-	$(BIN)/python -m pytest -q --durations=10 $(TOGETHER) tests/end_to_end || failed=1; \
+	$(BIN)/python -m pytest -q --durations=10 -m "not minutes" $(TOGETHER) tests/end_to_end || failed=1; \
 	exit $$failed
 
-test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience application on a real Ray cluster, apart because it takes minutes more
+test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience on a real Ray cluster, the two tests included that `make test` leaves out
 	@deploy/redis.sh
 	@deploy/prometheus.sh
 	@$(BIN)/python -m pytest -v $(RAY_TESTS)

@@ -275,6 +275,7 @@ async def test_a_replica_killed_in_the_middle_loses_nothing_and_repeats_nothing(
         assert not await theatre.state.fields(keys.pending_key(room)), "no promise is left open"
 
 
+@pytest.mark.minutes
 async def test_a_burst_brings_a_replica_more_and_quiet_takes_it_away_again(theatre: Theatre) -> None:
     await until(lambda: are(theatre, 2))
     rooms = [f"burst{i}" for i in range(8)]
@@ -302,6 +303,7 @@ async def test_a_burst_brings_a_replica_more_and_quiet_takes_it_away_again(theat
         await theatre.all_heard_once(last)
 
 
+@pytest.mark.minutes
 async def test_the_head_killed_and_started_again_is_waited_for(theatre: Theatre) -> None:
     rooms = [f"headless{i}" for i in range(4)]
     async with theatre.bridge() as telemetry:
