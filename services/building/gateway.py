@@ -13,7 +13,7 @@ from services.gateway.shedding import Shedding
 
 def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Takes pushes and messages over HTTP, and keeps Douyin's own data coming."""
-    shedding = Shedding(settings.gateway, ports.state, ports.clock, ports.telemetry.metrics)
+    shedding = Shedding(settings.gateway, ports.bus, ports.state, ports.clock, ports.telemetry.metrics)
     gateway = Gateway(ports.bus, ports.clock, ports.telemetry, shedding, max_rooms=settings.stage.max_rooms)
     douyin = Douyin(
         settings.douyin,
@@ -34,4 +34,4 @@ def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
         douyin=douyin.receiver,
         message_token=token.get_secret_value() if token else None,
     )
-    return Part({"douyin": douyin}, (routes,))
+    return Part({"douyin": douyin, "shedding": shedding}, (routes,))

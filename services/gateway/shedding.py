@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.audience.selection import at_a_glance
+from services.core import topics
+from services.core.bus.port import Bus, BusUnavailable
 from services.core.clock import Clock
 from services.core.events import LANE_AMBIENT, LANE_CHAT, LANE_PAID, AudienceEvent, Lane
 from services.core.lanes import lane_of
@@ -29,6 +32,10 @@ ASK_S = 0.2
 """How long to wait for the state: a platform's answer must not be late for the sake of what is left out."""
 ALONE_S = 1.0
 """How long to do without the state after it did not answer."""
+READER = "audience"
+"""The group that decides on what is taken in."""
+LOOK_S = 1.0
+"""How often it is asked for how far behind it is."""
 
 
 @dataclass(slots=True)
@@ -52,11 +59,14 @@ class Shedding:
     """Messages and everything ambient have an allowance each, in every room and in all rooms together.
 
     A room's is that of all gateways together, since a platform pushes to any of them, and lies in the state; while that
-    does not answer, each gateway counts for itself. That of all rooms is each gateway's own.
+    does not answer, each gateway counts for itself. That of all rooms is each gateway's own. Where audience is far
+    behind, or gone, nobody would be answered in time: then they have none, and what was paid for keeps its place on a
+    bus that would be full one day.
     """
 
-    def __init__(self, settings: Settings, state: State, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, bus: Bus, state: State, clock: Clock, metrics: Metrics) -> None:
         self._settings = settings
+        self._bus = bus
         self._state = state
         self._clock = clock
         self._metrics = metrics
@@ -65,6 +75,14 @@ class Shedding:
         self._rooms: OrderedDict[tuple[str, Lane], _Allowance] = OrderedDict()
         """What the rooms may without the state."""
         self._alone_until = now
+        self._behind = False
+
+    async def run(self) -> None:
+        """Looks at how far audience is behind, until cancelled."""
+        while True:
+            with suppress(BusUnavailable):  # what was seen last holds on
+                self._behind = await self._bus.lag(topics.AUDIENCE, READER) > self._settings.behind
+            await asyncio.sleep(LOOK_S)
 
     async def admitted(self, events: Sequence[AudienceEvent]) -> Sequence[AudienceEvent]:
         """Those that are to be taken, in their order; the others are counted, with the reason.
@@ -81,6 +99,9 @@ class Shedding:
             else:
                 crowds[event.room_id, lane].append(event)
         for (room_id, lane), crowd in crowds.items():
+            if self._behind:
+                self._metrics.shed.labels(LANES[lane], "audience_behind").inc(len(crowd))
+                continue
             of_room = await self._of_room(room_id, lane, len(crowd))
             number = self._all[lane].take(of_room, self._settings.all_per_s, self._clock.monotonic())
             if number < len(crowd):

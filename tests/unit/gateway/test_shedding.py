@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from services.core import topics
 from services.core.clock import LoopClock
 from services.core.events import AudienceEvent, Chat, Enter, FansClub, Follow, Gift, Like, Viewer
 from services.core.settings import Gateway as Settings
@@ -15,10 +16,10 @@ from services.core.state import MemoryState, State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.gateway.service import Gateway, Receipt
-from services.gateway.shedding import BURST_S, Shedding
+from services.gateway.shedding import BURST_S, LOOK_S, READER, Shedding
 from tests.unit.gateway.world import TroubledBus, World
 
-RATES = Settings(room_per_s=2, all_per_s=6)
+RATES = Settings(room_per_s=2, all_per_s=6, behind=100)
 ROOM_BURST, ALL_BURST = int(2 * BURST_S), int(6 * BURST_S)
 
 
@@ -34,7 +35,7 @@ def chats(count: int, room: str = "r", first: int = 0) -> list[AudienceEvent]:
 
 def gateway(state: State | None = None) -> tuple[Gateway, TroubledBus, Telemetry]:
     clock, bus, telemetry = LoopClock(), TroubledBus(), Telemetry("gateway")
-    shedding = Shedding(RATES, state or MemoryState(clock), clock, telemetry.metrics)
+    shedding = Shedding(RATES, bus, state or MemoryState(clock), clock, telemetry.metrics)
     return Gateway(bus, clock, telemetry, shedding), bus, telemetry
 
 
@@ -165,3 +166,42 @@ async def test_who_pushes_is_told_how_many_were_left_out_and_who_writes_one_mess
     assert answers[-1].headers["retry-after"] == "1"
     gift = {"viewer": {"id": "u"}, "gift": {"name": "heart", "count": 1, "value_fen": 10}}
     assert (await write(json=gift)).status_code == 202
+
+
+@virtual_time
+async def test_while_audience_is_far_behind_only_what_was_paid_for_is_taken_and_then_everything_again() -> None:
+    clock, bus, telemetry = LoopClock(), TroubledBus(), Telemetry("gateway")
+    shedding = Shedding(RATES, bus, MemoryState(clock), clock, telemetry.metrics)
+    into = Gateway(bus, clock, telemetry, shedding)
+    gifts = [event(number, "r", gift=Gift(name="heart", count=1)) for number in range(200)]
+    async with bus.consume(topics.AUDIENCE, group=READER) as audience:
+        watch = asyncio.create_task(shedding.run())
+        assert await into.accept(gifts[:101]) == Receipt(101, 0, 0)
+        await asyncio.sleep(2 * LOOK_S)
+        assert await into.accept([*chats(3, first=1000), *gifts[101:]]) == Receipt(99, 0, 3)
+        assert shed(telemetry, "chat", "audience_behind") == 3
+        left = 200
+        async for delivery in audience:
+            delivery.done()
+            left -= 1
+            if left == 0:
+                break
+        await asyncio.sleep(2 * LOOK_S)
+        assert await into.accept(chats(3, first=2000)) == Receipt(3, 0, 0)
+        watch.cancel()
+
+
+@virtual_time
+async def test_how_far_audience_was_behind_holds_on_while_the_bus_does_not_say() -> None:
+    clock, bus, telemetry = LoopClock(), TroubledBus(), Telemetry("gateway")
+    shedding = Shedding(RATES, bus, MemoryState(clock), clock, telemetry.metrics)
+    async with bus.consume(topics.AUDIENCE, group=READER):
+        watch = asyncio.create_task(shedding.run())
+        into = Gateway(bus, clock, telemetry, shedding)
+        await into.accept([event(number, "r", gift=Gift(name="heart", count=1)) for number in range(101)])
+        await asyncio.sleep(2 * LOOK_S)
+        bus.lag_away = True
+        await asyncio.sleep(5 * LOOK_S)
+        assert await shedding.admitted(chats(1)) == []
+        assert not watch.done()
+        watch.cancel()

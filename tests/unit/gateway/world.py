@@ -45,6 +45,7 @@ class TroubledBus(MemoryBus):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.lag_away = False
         self.delay_s = 0.0
         self.publishes = 0
 
@@ -55,6 +56,11 @@ class TroubledBus(MemoryBus):
         if self.away:
             raise BusUnavailable("away")
         await super().publish(*records)
+
+    async def lag(self, topic: str, group: str) -> int:
+        if self.lag_away:
+            raise BusUnavailable("away")
+        return await super().lag(topic, group)
 
     async def audience(self) -> list[AudienceEvent]:
         """Everything on `lydia.audience`."""
@@ -85,7 +91,9 @@ class World:
         self.telemetry = Telemetry("test")
         self.ids = SeededIds(1)
         self.failed_rooms: list[str] = []
-        shedding = Shedding(rates, self.state, self.clock, self.telemetry.metrics) if rates is not None else None
+        shedding = (
+            Shedding(rates, self.bus, self.state, self.clock, self.telemetry.metrics) if rates is not None else None
+        )
         self.gateway = Gateway(
             self.bus, self.clock, self.telemetry, shedding, max_rooms=max_rooms, remembered=remembered
         )
