@@ -59,6 +59,15 @@ test("messages that waited in a busy page do not hold the clock back", () => {
   assert.ok(Math.abs(clock.timeOf(12.9 * RATE) - (13.01 + clock.buffer)) < 1e-6);
 });
 
+test("drift is what is left once the clock has moved, never more than it jumps over", () => {
+  const { clock, now } = listened(10, () => 0.4, true);
+  clock.observe((now - 100) * RATE, now);
+  assert.ok(Math.abs(clock.drift) < 0.01, "what has only just come has not been answered yet");
+  clock.advance(now + 0.01, true);
+  assert.ok(Math.abs(clock.drift) < 0.25);
+  assert.ok(Math.abs(clock.timeOf((now - 100) * RATE) - (now + clock.buffer)) < 1e-6, "it has jumped");
+});
+
 test("old lags are forgotten, so that a clock that runs slow is followed", () => {
   const { clock } = listened(2000, (i) => i * 0.05 * 200e-6);
   assert.ok(Math.abs(clock.drift) < 0.005);

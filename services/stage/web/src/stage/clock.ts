@@ -26,6 +26,7 @@ export class MediaClock {
   #lag: number | undefined;
   #buffer = BUFFER_S;
   #advancedAt: number | undefined;
+  #drift = 0;
   /** Lags by time of arrival, both rising: the first is the smallest of the window. */
   #window: { at: number; lag: number }[] = [];
 
@@ -59,15 +60,15 @@ export class MediaClock {
     this.#advancedAt = now;
     if (this.#lag === undefined) return false;
     const error = this.#target(this.#lag) - this.#lag;
-    if (Math.abs(error) > (speaking ? JUMP_SPEAKING_S : JUMP_S)) {
+    const jumps = Math.abs(error) > (speaking ? JUMP_SPEAKING_S : JUMP_S);
+    if (jumps) {
       this.#lag += error;
-      return true;
-    }
-    if (!speaking) {
+    } else if (!speaking) {
       this.#buffer = Math.max(BUFFER_S, this.#buffer - BUFFER_DECAY * passed);
       this.#lag += Math.min(GLIDE * passed, Math.max(-GLIDE * passed, error));
     }
-    return false;
+    this.#drift = this.#lag - this.#target(this.#lag);
+    return jumps;
   }
 
   /** Sound came `late` seconds after its time: plays everything later by that much, as far as the buffer may grow.
@@ -97,6 +98,7 @@ export class MediaClock {
     this.#buffer = BUFFER_S;
     this.#window = [];
     this.#advancedAt = undefined;
+    this.#drift = 0;
   }
 
   /** Local time at which `sample` plays. */
@@ -109,9 +111,9 @@ export class MediaClock {
     return this.#lag === undefined ? -1 : (time - this.#lag) * this.rate;
   }
 
-  /** Seconds by which the page plays later (+) or earlier (-) than it would choose to now. */
+  /** Seconds by which the page plays later (+) or earlier (-) than it would choose to, since the last `advance`. */
   get drift(): number {
-    return this.#lag === undefined ? 0 : this.#lag - this.#target(this.#lag);
+    return this.#drift;
   }
 
   #target(fallback: number): number {
