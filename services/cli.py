@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = commands.add_parser("train", help="train a network of her own")
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
+    _speech_arguments(networks.add_parser("speech", help="what says how her words sound"))
     _motion_arguments(networks.add_parser("motion", help="what moves her face to a voice that it only hears"))
     _chat_arguments(networks.add_parser("chat", help="what finds her words"))
     planning = commands.add_parser("plan-training", help="say how long a training takes and what it needs")
@@ -263,6 +264,12 @@ def _vocoder_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _speech_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.speech.model.text2speech.command import add_arguments
+
+    add_arguments(parser)
+
+
 def _motion_arguments(parser: argparse.ArgumentParser) -> None:
     from services.motion.model.network.command import add_arguments
 
@@ -280,6 +287,10 @@ def _train(given: argparse.Namespace) -> int:
         from services.motion.model.network.command import run as train_motion
 
         return train_motion(given)
+    if given.network == "speech":
+        from services.speech.model.text2speech import command as speech_command
+
+        return speech_command.run(given)
     if given.network == "chat":
         from services.chat.model import command
 

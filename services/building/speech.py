@@ -75,7 +75,7 @@ def natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:
     def speaker(*, teacher: bool = False) -> Speaker:
         from services.speech.natural.loading import load  # slow, and nobody waits for it here
 
-        return load(VOICE, voice, teacher=teacher)
+        return load(VOICE, voice, own=settings.speech.own_network, teacher=teacher)
 
     voices = {NATURAL: NaturalSpeech(speaker)}
     if settings.speech.finest:

@@ -13,7 +13,7 @@ import numpy as np
 from services.core.events import TextSegment
 from services.speech.espeak.phonemes import Sounding
 from services.speech.moods import Mood, mood
-from services.speech.natural.encoder import MAX_SYMBOLS, Encoder, Features, Floats, Ints
+from services.speech.natural.encoder import MAX_SYMBOLS, Features, Floats, Ints
 from services.speech.natural.phones import SPACE, Phone
 from services.speech.natural.reading import Reader
 from services.speech.natural.voices import Manner, Melody, Styles, Voice
@@ -41,6 +41,13 @@ VOICED_HZ = 40.0
 """Below this the encoder's pitch means: no voice."""
 OCTAVE, DOUBLED_RANGE = 50.0, 60.0
 """The units of a mood."""
+
+
+class Encodes(Protocol):
+    """Says of symbols what a vocoder makes sound of."""
+
+    def __call__(self, tokens: Sequence[int], style: Floats, speed: float) -> Features:
+        """See `Encoder`."""
 
 
 class Vocoder(Protocol):
@@ -87,7 +94,7 @@ class _Read:
 class Speaker:
     """One voice. May be used by several threads at once."""
 
-    def __init__(self, encoder: Encoder, vocoder: Vocoder, reader: Reader, voice: Voice, styles: Styles) -> None:
+    def __init__(self, encoder: Encodes, vocoder: Vocoder, reader: Reader, voice: Voice, styles: Styles) -> None:
         self._encoder = encoder
         self._vocoder = vocoder
         self._reader = reader

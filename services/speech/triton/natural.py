@@ -21,7 +21,7 @@ class TritonPythonModel(Shell[NaturalSpeech]):
         name = settings.speech.own_voice
         if name == "fast":
             raise ValueError("speech.own_voice is 'fast'. Mend: leave speech.natural out of the model repository")
-        speaker = await asyncio.to_thread(load, VOICE, name, gpu=self.gpu)
+        speaker = await asyncio.to_thread(load, VOICE, name, own=settings.speech.own_network, gpu=self.gpu)
         voice = NaturalSpeech(lambda: speaker)
         try:
             voice.start()

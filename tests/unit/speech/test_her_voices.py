@@ -9,6 +9,7 @@ import pytest
 
 from services.building import speech as building
 from services.core.settings import Settings
+from services.speech.natural import loading
 from services.speech.natural.files import HASHES
 from services.speech.service import NATURAL, TEACHER
 
@@ -42,3 +43,15 @@ def test_without_its_files_the_fast_voice_speaks_and_the_mend_is_told(
     with caplog.at_level(logging.WARNING):
         assert rungs(tmp_path, monkeypatch) == []
     assert "Mend: run `make setup`" in caplog.text
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_her_own_network_says_how_it_sounds_when_it_is_asked_for(
+    own: bool, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(building, "VOICE", built)
+    monkeypatch.setattr(loading, "load", lambda *_, **options: asked.append(options["own"]))
+    voice = building.natural_voices(Settings.model_validate({"speech": {"own_network": own}}))[NATURAL]
+    voice._load()
+    assert asked == [own]
