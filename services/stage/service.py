@@ -102,12 +102,13 @@ class Stage:
     async def run(self) -> None:
         """Performs until cancelled."""
         self._gauge()
-        worker = self._worker
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance")
             tasks.create_task(
-                worker.run(
+                self._worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance"
+            )
+            tasks.create_task(
+                self._worker.run(
                     topics.CONTROL,
                     topics.DECISIONS,
                     topics.TURNS,

@@ -79,8 +79,8 @@ class TritonInference:
     """A room's requests go to the same server while that answers: the first in an order that the room and the addresses
     give, and when it is away the next one. So a server that comes or goes moves only its own rooms.
 
-    Every request has a gRPC stream of its own, because whole streams only are known to have ended. It costs about a
-    millisecond. One that is no longer wanted is ended by its model, which is asked for that.
+    Every request has a gRPC stream of its own, because only of a whole stream is it known when it has ended. It costs
+    about a millisecond. One that is no longer wanted is ended by its model, which is asked for that.
     """
 
     def __init__(self, settings: Settings) -> None:

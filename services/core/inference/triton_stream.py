@@ -1,7 +1,7 @@
 """One request to a Triton server, on a gRPC stream of its own, which is read to its end whoever waits for it.
 
-Triton before 25.04 crashes now and then when a stream is cancelled as its request ends
-(https://github.com/triton-inference-server/server/issues/8034), and gRPC cancels a stream when the task that reads it
+Triton 2.51, for one, crashes now and then when a stream is cancelled as its request ends (newer ones are mended, see
+https://github.com/triton-inference-server/server/issues/8034), and gRPC cancels a stream when the task that reads it
 is cancelled. So a task of its own reads, and nobody cancels a stream but for a server that does not end it.
 """
 
