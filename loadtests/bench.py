@@ -288,7 +288,9 @@ async def main(arguments: argparse.Namespace) -> None:
                 progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
                 if "answers" in parts:
                     with stolen(progress.console):
-                        found = await answers(process, client, 120 * scale, arguments.quiet_rooms, progress)
+                        found = await answers(
+                            process, client, arguments.seconds * scale, arguments.quiet_rooms, progress
+                        )
                         show_answers(progress.console, found)
                 if "interruptions" in parts:
                     with stolen(progress.console):
@@ -298,7 +300,9 @@ async def main(arguments: argparse.Namespace) -> None:
                 if "rooms" in parts:
                     with stolen(progress.console):
                         progress.console.print(
-                            await speaking_rooms(process, client, arguments.speaking_rooms, 120 * scale, progress)
+                            await speaking_rooms(
+                                process, client, arguments.speaking_rooms, arguments.seconds * scale, progress
+                            )
                         )
         if "answers" in parts:
             # Again, because tracing costs time too, and she runs without it unless a collector is named.
@@ -309,7 +313,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 ) as process,
                 process.client() as client,
             ):
-                await answers(process, client, 60 * scale, arguments.quiet_rooms, progress)
+                await answers(process, client, arguments.seconds / 2 * scale, arguments.quiet_rooms, progress)
                 await asyncio.sleep(6)  # the last spans come in batches
             rows = list(collector.milestones("probe").items())
             progress.console.print(table("Once more, traced: from the gateway's receipt to each milestone", rows))
@@ -369,6 +373,7 @@ if __name__ == "__main__":
     parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
     parser.add_argument("--quiet-rooms", type=int, default=10, help="beside the crowded one, for `answers`")
     parser.add_argument("--speaking-rooms", type=int, default=8, help="that speak at once, for `rooms`")
+    parser.add_argument("--seconds", type=float, default=120, help="that `answers` and `rooms` take each")
     parser.add_argument("parts", nargs="*", default=["answers", "interruptions", "rooms", "kill"], metavar="PART")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(parser.parse_args()))
