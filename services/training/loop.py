@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,34 +23,46 @@ SAME = ("seed", "batch", "accumulate")
 """Options that say which data come when: a run cannot go on with others."""
 
 
-def fit(task: Task, folder: Path, options: Options, until: int | None = None, *, port: int | None = None) -> nn.Module:
+def fit(
+    task: Task,
+    folder: Path,
+    options: Options,
+    until: int | None = None,
+    *,
+    port: int | None = None,
+    begin: Callable[[nn.Module], None] | None = None,
+) -> nn.Module:
     """Trains from the folder's checkpoint, when there is one, to the end; the same as if it had never stopped.
 
     Returns a whole network on the processor, on every rank: with averaged weights when the options ask for them.
     `until`: the step before which to stop, to go on another time. `port`: where Prometheus finds the metrics.
+    `begin`: gives a new run's network other weights than the task's, the same on every rank.
     Raises ValueError when the folder holds another run, and Diverged when the gradients are no numbers any more.
     """
     with parallel.joined():
-        return _Run(task, folder, options).go(until, port)
+        return _Run(task, folder, options, begin).go(until, port)
 
 
 class _Run:
     """What changes from step to step."""
 
-    def __init__(self, task: Task, folder: Path, options: Options) -> None:
+    def __init__(self, task: Task, folder: Path, options: Options, begin: Callable[[nn.Module], None] | None) -> None:
         torch.set_num_threads(options.threads)
         folder.mkdir(parents=True, exist_ok=True)
         self._task, self._folder, self._options = task, folder, options
         self._world: World = parallel.world(options.tensor)
         torch.manual_seed(options.seed)
-        self._network = task.network().train()
+        found = checkpoint.newest(folder)
+        self._network = task.network()
+        if begin is not None and found is None:
+            begin(self._network)
+        self._network.train()
         parallel.spread(self._network, task, self._world, options)
         self._weights = dict(self._network.named_parameters())
         self._optimizer = _optimizer(self._weights.values(), options)
         self._average = {} if options.average is None else {n: w.detach().clone() for n, w in self._weights.items()}
         self._scaler = Scaler.of(options.precision)
         self._step, self._commits = 0, [commit()]
-        found = checkpoint.newest(folder)
         if found is not None:
             self._resume(found)
 

@@ -15,6 +15,7 @@ from loadtests.training.tiny import Counting
 from services.training.card import card
 from services.training.export import NotTheSame, export_onnx
 from services.training.loop import fit
+from services.training.weights import read_back
 from tests.unit.training.ranks import OPTIONS
 
 
@@ -91,3 +92,57 @@ def test_without_a_run_there_is_no_card(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="train first"):
         card(tmp_path / "README.md", tmp_path, title="", about="", data="", figures="", again="")
     assert not (tmp_path / "README.md").exists()
+
+
+class Deep(nn.Module):
+    """Has what exporters take apart: a matrix used row by row, matrices that are turned, zeros, buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(torch.randn(3, 64))
+        self.wide, self.back = nn.Linear(64, 64), nn.Linear(64, 64)
+        nn.init.zeros_(self.back.bias)
+        self.register_buffer("spread", torch.ones(64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[frames, 64]"""
+        rows = sum(x * self.rows[index] for index in range(3))
+        out: Tensor = self.back(torch.relu(self.wide(rows))) * self.spread
+        return out
+
+
+def _exported(network: nn.Module, path: Path) -> Path:
+    export_onnx(network, {"x": torch.randn(3, 64)}, path, 1e-2, half=True)
+    return path
+
+
+def test_an_exported_network_can_be_gone_on_with(tmp_path: Path) -> None:
+    trained, fresh = Deep(), Deep()
+    with torch.no_grad():
+        for value in trained.state_dict().values():
+            value.add_(torch.randn_like(value))
+    path = _exported(trained, tmp_path / "trained.onnx")
+    read_back(fresh, [path], lambda files: _exported(fresh, files[0]))
+    for name, value in trained.state_dict().items():
+        assert torch.allclose(fresh.state_dict()[name], value, rtol=1e-3), name
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path, fresh = _exported(Wide(), tmp_path / "wide.onnx"), Deep()
+    with pytest.raises(ValueError, match="another network"):
+        read_back(fresh, [path], lambda files: _exported(fresh, files[0]))
+
+
+def test_a_new_run_begins_with_the_weights_that_it_is_given_and_an_old_one_with_its_own(tmp_path: Path) -> None:
+    begun: list[nn.Module] = []
+
+    def begin(network: nn.Module) -> None:
+        begun.append(network)
+        for weight in network.parameters():
+            nn.init.constant_(weight, 0.25)
+
+    still = replace(OPTIONS, steps=1, rate=0.0, average=None)
+    given = fit(Counting(still), tmp_path, still, begin=begin)
+    assert all(torch.all(weight == 0.25) for weight in given.parameters())
+    fit(Counting(still), tmp_path, still, begin=begin)
+    assert len(begun) == 1

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.places import VOICE
+from services.training import launch
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from services.training.task import Options
 
 STEPS, BATCH, SEED = 5_000, 8, 2112
@@ -25,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps (default %(default)s)")
     parser.add_argument("--batch", type=int, default=BATCH, help="examples of a step (default %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="of texts, voices and training (default %(default)s)")
+    launch.add_go_on(parser)
     parser.add_argument("--threads", type=int, default=1, help="processor threads to train with (default 1)")
 
 
@@ -53,11 +57,17 @@ def run(given: argparse.Namespace) -> int:
         from services.motion.model.network.hearing import Hearing
         from services.motion.model.network.network import Network
         from services.training.loop import fit
+        from services.training.weights import read_back
     except ImportError as missing:
         sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
         return 1
     task = Hearing(paths, batch=given.batch, seed=given.seed)
-    network = fit(task, given.folder / "run", options(given))
+
+    def begin(network: nn.Module) -> None:
+        if given.go_on:
+            read_back(network, [WEIGHTS], lambda files: export(network, *files))
+
+    network = fit(task, given.folder / "run", options(given), begin=begin)
     assert isinstance(network, Network)
     calibrate(network, paths)
     worst = export(network, WEIGHTS)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.places import VOICE
 from services.training import launch
 from services.training.task import Options
+
+if TYPE_CHECKING:
+    from torch import nn
 
 USUAL = Options(steps=6_000, batch=16, rate=2e-3, decay=0.4, average=0.998)
 
@@ -49,6 +53,7 @@ def train(given: argparse.Namespace) -> int:
     from services.speech.model.text2speech.speaking import Speaking
     from services.training import parallel
     from services.training.loop import fit
+    from services.training.weights import read_back
 
     options = launch.options_of(given, USUAL)
     if parallel.first():
@@ -56,7 +61,13 @@ def train(given: argparse.Namespace) -> int:
     parallel.wait()
     paths = [utterances.path_of(given.folder / "utterances", index) for index in range(given.utterances)]
     task = Speaking(paths, batch=options.batch, seed=options.seed)
-    network = fit(task, given.folder / "run", options, port=given.metrics_port)
+
+    def begin(network: nn.Module) -> None:
+        assert isinstance(network, Network)
+        if given.go_on:
+            read_back(network, [SYMBOL_WEIGHTS, FRAME_WEIGHTS], lambda files: export(network, *files))
+
+    network = fit(task, given.folder / "run", options, port=given.metrics_port, begin=begin)
     if not parallel.first():
         return 0
     assert isinstance(network, Network)

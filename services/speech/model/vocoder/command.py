@@ -7,11 +7,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.places import VOICE
 from services.training import launch
 from services.training.task import Options
+
+if TYPE_CHECKING:
+    from torch import nn
 
 RUN = Path(__file__).parent / "run.json"
 """What the weights come from; the model card tells it."""
@@ -54,17 +57,25 @@ def train(given: argparse.Namespace) -> int:
     # Heavy parts are loaded only now: every command reads this file's options.
     from services.speech.model.vocoder import dataset
     from services.speech.model.vocoder.export import export
+    from services.speech.model.vocoder.network import Network
     from services.speech.model.vocoder.train import Clips, Vocoding
     from services.speech.model.vocoder.vocoder import WEIGHTS
     from services.training import parallel
     from services.training.loop import commit, fit
+    from services.training.weights import read_back
 
     options = launch.options_of(given, USUAL)
     if parallel.first():
         _make_clips(given, (0, 1))
     parallel.wait()
     clips = Clips([dataset.path_of(given.folder / "clips", index) for index in range(given.clips)])
-    network = fit(Vocoding(clips, options), given.folder, options, port=given.metrics_port)
+
+    def begin(network: nn.Module) -> None:
+        assert isinstance(network, Network)
+        if given.go_on:
+            read_back(network, [WEIGHTS], lambda files: export(network, *files))
+
+    network = fit(Vocoding(clips, options), given.folder, options, port=given.metrics_port, begin=begin)
     if not parallel.first():
         return 0
     difference = export(network)
