@@ -14,12 +14,11 @@ from pathlib import Path
 
 import httpx
 
+from deploy.local.cluster import LYDIA
 from deploy.local.process import free_port
 from services.core.settings import PREFIX
 
 START_S = 60.0
-START_MODULE = "services.cli"
-"""What `lydia` runs."""
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Process:
 
 @asynccontextmanager
 async def lydia(
-    data_dir: Path, settings: Mapping[str, str] | None = None, *, module: str = START_MODULE
+    data_dir: Path, settings: Mapping[str, str] | None = None, *, module: str = LYDIA
 ) -> AsyncIterator[Process]:
     """Starts her, waits until she is ready, and stops her with Ctrl-C's signal at the end.
 

@@ -37,6 +37,8 @@ OPTIONAL = ("kafka", "triton", "prometheus", "spans")
 """What a cluster can be without: Redis carries the events too, services have their models in their own processes."""
 REPLICA_CPUS = "0.1"
 """What a replica of the audience reserves, so that several find room on a small machine."""
+LYDIA = "services.cli"
+"""What `lydia` runs."""
 READY_S = 180.0
 """How long services may take until all are ready."""
 LOOK_S = 0.25
@@ -108,12 +110,14 @@ async def cluster(
     replicas: bool = False,
     settings: Mapping[str, str] | None = None,
     way_to_redis: SlowWay | None = None,
+    module: str = LYDIA,
     say: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Cluster]:
     """Starts everything, and yields when all services are ready. `folder` keeps data and logs.
 
     `settings` are `LYDIA_…` variables for every service. With `replicas`, audience decides in replicas on Ray Serve
-    and its service is the bridge to them. With `way_to_redis` everybody reaches Redis by it. At the end the services
+    and its service is the bridge to them. With `way_to_redis` everybody reaches Redis by it. `module`
+    takes the place of the services' command line. At the end the services
     drain one after another, in the order of the data's way, then the servers stop. Raises ServerFailed.
     """
     logs = folder / "logs"
@@ -184,7 +188,7 @@ async def cluster(
         front = Front(folder / "front", host=host, port=port, services=ports, prometheus_port=prometheus_port)
         await begin("front", front)
 
-        made.services = {name: service(name, ports[name], logs, given) for name in NAMES}
+        made.services = {name: service(name, ports[name], logs, given, module=module) for name in NAMES}
         for name in reversed(NAMES):  # they stop in their order, each when the one before it has drained
             stack.push_async_callback(_stop, made.services[name], say)
         begun = time.monotonic()
@@ -220,7 +224,9 @@ async def _all_ready(made: Cluster) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-def service(name: Name, port: int, logs: Path, settings: Mapping[str, str], *, drain_s: float = 25.0) -> LocalServer:
+def service(
+    name: Name, port: int, logs: Path, settings: Mapping[str, str], *, drain_s: float = 25.0, module: str = LYDIA
+) -> LocalServer:
     """`lydia serve NAME` on a port of the loopback interface. It counts as started when it answers for its health."""
 
     async def alive() -> bool:
@@ -239,7 +245,7 @@ def service(name: Name, port: int, logs: Path, settings: Mapping[str, str], *, d
     }
     return LocalServer(
         name,
-        (sys.executable, "-m", "services.cli", "serve", name),
+        (sys.executable, "-m", module, "serve", name),
         answers=alive,
         log=logs / f"{name}.log",
         environment=environment,

@@ -2,6 +2,7 @@
 
     python -m loadtests.load                                    her own `lydia up`, six rooms, a minute
     python -m loadtests.load --profile busy --profile quiet:4   other rooms
+    python -m loadtests.load --cluster                          her own cluster: Kafka, Redis, Triton, every service
     python -m loadtests.load --address 127.0.0.1:8080           one that runs already
     python -m loadtests.load --against load.json                compare with an earlier run
 
@@ -63,6 +64,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     who = parser.add_argument_group("whom it plays to")
     who.add_argument("--address", metavar="HOST:PORT", help="one that runs; without it `lydia up` is started")
+    who.add_argument("--cluster", action="store_true", help="start a whole cluster instead, as `make cluster` does")
     who.add_argument("--token", default="", help="its auth.message_token, if it has one")
     who.add_argument(
         "--push-secrets",
@@ -100,6 +102,8 @@ def asked(given: argparse.Namespace) -> Load:
     ways = tuple(given.way or WAYS)
     if given.address and given.push_secrets is None:
         ways = tuple(way for way in ways if way != "douyin")
+    if given.address and given.cluster:
+        raise ValueError("--cluster starts one, --address names one that runs: give one of them")
     if not ways:
         raise ValueError("--way douyin needs --push-secrets when the target is not started here")
     return Load(
@@ -149,7 +153,7 @@ async def main(given: argparse.Namespace, console: Console) -> int:
             at = (
                 targets.running(given.address, Keys(given.token, secrets_), collect=given.collect)
                 if given.address
-                else targets.started(
+                else (targets.clustered if given.cluster else targets.started)(
                     voice=given.voice,
                     speed=given.speed,
                     traced=not given.no_traces and len(planned.events) <= TRACED_EVENTS,

@@ -1,4 +1,4 @@
-"""`lydia up` with a planted fault, to prove that the harness finds it. The services know nothing of this.
+"""`lydia` with a planted fault, to prove that the harness finds it. The services know nothing of this.
 
 FAULT_SPEECH_SLEEP_MS=50 lets every voice wait so long before each segment. FAULT_LOSE_GIFT=1000 lets every thousandth
 gift vanish on its way from the gateway to the bus, after which the gateway confirms it like all others.
@@ -26,9 +26,10 @@ from services.core import topics
 from services.core.bus.port import Bus, Consumer, Record
 from services.core.envelope import unseal
 from services.core.events import AudienceEvent
-from services.core.inference import InProcess, Model, ModelFailed
+from services.core.inference import Inference, InProcess, Model, ModelFailed
 from services.core.settings import Settings
-from services.speech.service import NATURAL
+from services.core.state.port import State
+from services.speech.service import NATURAL, Speech
 from services.speech.sound import SAMPLE_RATE
 
 SLEEP, LOSE = "FAULT_SPEECH_SLEEP_MS", "FAULT_LOSE_GIFT"
@@ -39,18 +40,20 @@ TIMES = 2.0
 """By how much longer than its sound lasts a slow voice takes."""
 
 
-class SlowVoices(InProcess):
-    """Models that wait before their first piece."""
+class SlowVoices:
+    """Models, wherever they are, that wait before their first piece."""
 
-    def __init__(self, models: Mapping[str, Model], *, wait_s: float) -> None:
-        super().__init__(models)
-        self._wait_s = wait_s
+    def __init__(self, models: Inference, *, wait_s: float) -> None:
+        self._models, self._wait_s = models, wait_s
 
     async def stream(self, model: str, request: Message, *, request_id: str) -> AsyncIterator[Any]:
         await asyncio.sleep(self._wait_s)
-        async with aclosing(cast(Any, super().stream(model, request, request_id=request_id))) as pieces:
+        async with aclosing(cast(Any, self._models.stream(model, request, request_id=request_id))) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def ready(self, model: str) -> bool:
+        return await self._models.ready(model)
 
 
 class TroubledVoice(InProcess):
@@ -114,8 +117,11 @@ class LeakyBus:
 def plant(environment: Mapping[str, str]) -> None:
     """Puts the faults that the environment names where the services are built."""
     if wait_ms := float(environment.get(SLEEP) or 0):
-        # Not through the port: only speech is to sleep, and it makes its models itself.
-        vars(speech)["InProcess"] = lambda models: SlowVoices(models, wait_s=wait_ms / 1000)
+
+        def asleep(bus: Bus, state: State, models: Inference, *rest: Any, **named: Any) -> Speech:
+            return Speech(bus, state, SlowVoices(models, wait_s=wait_ms / 1000), *rest, **named)
+
+        vars(speech)["Speech"] = asleep
     if folder := environment.get(FILES):
         vars(speech)["VOICE"] = Path(folder)
     if file := environment.get(NATURALLY):

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx
 
+from deploy.local.cluster import LYDIA, cluster
+from deploy.local.process import ServerFailed, free_port
 from loadtests.load.sending import Keys
-from loadtests.process import START_MODULE, lydia
+from loadtests.process import lydia
 from loadtests.spans import Collector, collecting
 from services.core.settings import PREFIX
 from services.gateway.douyin_items import TYPE_OF_KIND
@@ -36,9 +38,40 @@ class Target:
 
 @asynccontextmanager
 async def started(
-    *, voice: str, speed: float, traced: bool, module: str = START_MODULE, settings: Mapping[str, str] | None = None
+    *, voice: str, speed: float, traced: bool, module: str = LYDIA, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Target]:
     """A Lydia of our own on a free port, with fresh data; she does not talk by herself."""
+    async with (
+        _prepared(voice, speed, traced, settings) as (folder, wanted, collector),
+        lydia(folder / "data", wanted, module=module) as process,
+    ):
+        name = f"lydia up, voice {voice}, speed {speed:g}, no talk by herself"
+        yield Target(process.address, name, Keys(push_secrets=PUSH_SECRETS), collector)
+
+
+@asynccontextmanager
+async def clustered(
+    *, voice: str, speed: float, traced: bool, module: str = LYDIA, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Target]:
+    """The same as a cluster: Kafka, Redis, Triton and each service as its own process. Raises Unreachable."""
+    async with _prepared(voice, speed, traced, settings) as (folder, wanted, collector), AsyncExitStack() as stack:
+        given = wanted | {f"{PREFIX}DATA_DIR": str(folder / "data")}
+        without, port = ("prometheus", "spans"), free_port()
+        try:
+            made = await stack.enter_async_context(
+                cluster(folder, port=port, without=without, settings=given, module=module)
+            )
+        except ServerFailed as error:
+            raise Unreachable(f"the cluster did not start: {error}") from None
+        name = f"a cluster on this machine, voice {voice}, speed {speed:g}, no talk by herself"
+        yield Target(made.url.removeprefix("http://"), name, Keys(push_secrets=PUSH_SECRETS), collector)
+
+
+@asynccontextmanager
+async def _prepared(
+    voice: str, speed: float, traced: bool, settings: Mapping[str, str] | None
+) -> AsyncIterator[tuple[Path, dict[str, str], Collector | None]]:
+    """A folder for what is started, its settings, and who collects its traces."""
     wanted = {
         f"{PREFIX}SPEECH__OWN_VOICE": voice,
         f"{PREFIX}STAGE__SPEED": f"{speed:g}",
@@ -52,9 +85,7 @@ async def started(
         collector = await stack.enter_async_context(collecting()) if traced else None
         if collector is not None:
             wanted |= {f"{PREFIX}TELEMETRY__OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "500"}
-        process = await stack.enter_async_context(lydia(Path(folder) / "data", wanted, module=module))
-        name = f"lydia up, voice {voice}, speed {speed:g}, no talk by herself"
-        yield Target(process.address, name, Keys(push_secrets=PUSH_SECRETS), collector)
+        yield Path(folder), wanted, collector
 
 
 @asynccontextmanager

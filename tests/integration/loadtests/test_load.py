@@ -1,4 +1,4 @@
-"""The harness against a real `lydia up`: a quiet quarter of a minute, and a gateway that loses gifts."""
+"""The harness against a real `lydia up` and a whole cluster: a quiet audience, and a gateway that loses gifts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -19,7 +21,7 @@ from loadtests.load.plan import Load, plan
 from loadtests.load.result import load
 from loadtests.load.run import run
 from loadtests.load.stages import SEEN, TRACED
-from loadtests.load.target import PUSH_SECRETS, started
+from loadtests.load.target import PUSH_SECRETS, clustered, started
 
 PATIENT = """
 send_lag_p99_ms: 60000
@@ -66,12 +68,13 @@ async def test_a_quiet_audience_loses_nothing_and_the_report_says_so(tmp_path: P
 
 
 @pytest.mark.timeout(400)
-async def test_gifts_that_vanish_between_gateway_and_bus_are_named_by_their_ids() -> None:
+@pytest.mark.parametrize("target_of", [started, clustered])
+async def test_gifts_that_vanish_between_gateway_and_bus_are_named_by_their_ids(target_of: Callable[..., Any]) -> None:
     load_ = Load({"busy": 2}, 10, only=("gift",), repeated=0, ways=("direct",))
     planned = plan(load_)
     faults = {LOSE: "10"}
     module = "loadtests.load.faulty"
-    async with started(voice="fast", speed=50, traced=True, module=module, settings=faults) as target:
+    async with target_of(voice="fast", speed=50, traced=True, module=module, settings=faults) as target:
         with Progress(console=Console(file=io.StringIO())) as progress:
             found = await run(target, planned, processes=1, drain_s=120, progress=progress)
         busy = found.profiles["busy"]
@@ -114,6 +117,7 @@ async def test_wrong_options_are_told_before_anything_starts(tmp_path: Path) -> 
         (("--profile", "loud"), "there is no profile 'loud'"),
         (("--profile", "quiet:many"), "write it like quiet or quiet:4"),
         (("--address", "127.0.0.1:9", "--way", "douyin"), "needs --push-secrets"),
+        (("--address", "127.0.0.1:9", "--cluster"), "give one of them"),
         (("--against", str(tmp_path / "nowhere.json")), "cannot be read"),
     ):
         code, printed = await command(*words, "--out", str(tmp_path / "none.html"))
