@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.audience.selection import LOWEST, Worth, company, moving, terms, worth
 from services.audience.similar import Form, SimilarIndex, form_of
-from services.audience.viewers import Viewer
+from services.audience.viewers import WROTE, Viewer
 from services.core.events import PendingEvent, ScoreTerm
 from services.core.folding import plain
 
@@ -15,7 +15,7 @@ MAX_MERGED = 20
 """Events answered as one at most; more of the same meaning are dropped."""
 MAX_WAITING = 4
 """Messages of one viewer in the queue at most."""
-FLOOD_MESSAGES, FLOOD_MS = 10, 10_000
+FLOOD_MESSAGES, FLOOD_MS = WROTE, 10_000
 ANSWERED_MS = 120_000
 """So long a question counts as just answered."""
 ANSWERED = 50
@@ -108,8 +108,7 @@ class ChatLane:
             question.count_viewers()
         self._questions[event.event_id] = question
         self._by_viewer[event.viewer.id] += 1
-        viewer.wrote_ms.append(pending.arrived_at_ms)
-        viewer.keys.append(form.key)
+        viewer.wrote(pending.arrived_at_ms, form.key)
         return question
 
     def remove(self, question: Question) -> None:

@@ -122,6 +122,6 @@ class Intake:
             return Decision.REASON_EXPIRED, "came too late"
         viewer = self._viewers.meet(event.viewer.id)
         if self._queues.chats.floods(event.viewer.id, viewer, now_ms):
-            viewer.wrote_ms.append(now_ms)
+            viewer.wrote(now_ms)
             return Decision.REASON_FLOODING, ""
         return None

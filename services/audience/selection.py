@@ -103,7 +103,7 @@ def _spam(text: str, form: Form, viewer: Viewer, now_ms: int) -> float:
     found = 0.0
     if len(text) >= 8 and len(set(text)) / len(text) < 0.3:
         found -= 1.0
-    if form.key in viewer.keys:
+    if form.key in viewer.said:
         found -= 1.5
     lately = sum(1 for at in viewer.wrote_ms if now_ms - at < FLOOD_S * 1000)
     return found - 0.4 * max(lately - FREE_MESSAGES, 0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.core.events import ViewerState
 
@@ -12,6 +12,7 @@ REMEMBERED = 2000
 """Viewers kept in memory; who was met longest ago is forgotten first."""
 KEPT = 100
 """Of them, so many are kept in the state: those that were answered or gave something."""
+WROTE, SAID = 10, 3
 
 
 @dataclass(slots=True, eq=False)
@@ -21,10 +22,17 @@ class Viewer:
     answered_ms: int = 0
     """Unix time of the last answer; 0 when there was none."""
     given_fen: int = 0
-    wrote_ms: deque[int] = field(default_factory=lambda: deque(maxlen=10))
-    """When the last messages came."""
-    keys: deque[str] = field(default_factory=lambda: deque(maxlen=3))
-    """What the last messages said (Form.key)."""
+    wrote_ms: tuple[int, ...] = ()
+    """When the last WROTE messages came."""
+    said: tuple[str, ...] = ()
+    """What the last SAID messages said (Form.key)."""
+
+    def wrote(self, at_ms: int, key: str | None = None) -> None:
+        """A message came; `key`: what it said, if that is to be remembered."""
+        # Most viewers of a crowd write once or only give: rings of a fixed size would hold a kilobyte of each for that.
+        self.wrote_ms = (*self.wrote_ms, at_ms)[-WROTE:]
+        if key is not None:
+            self.said = (*self.said, key)[-SAID:]
 
 
 class Viewers:
