@@ -53,7 +53,10 @@ class Life:
                 self.ends.append("connection")
                 self.ended.set()
 
-        return Part({"stage": self}, routes=(routes,), listening=self.listens.wait)
+        return Part({"stage": self}, routes=(routes,), listening=self.listening)
+
+    async def listening(self) -> None:
+        await self.listens.wait()
 
     def servers(self, *_: object) -> Life:
         """In place of the cluster's."""
