@@ -1,7 +1,8 @@
 """`lydia` with a planted fault, to prove that the harness finds it. The services know nothing of this.
 
 FAULT_SPEECH_SLEEP_MS=50 lets every voice wait so long before each segment. FAULT_LOSE_GIFT=1000 lets every thousandth
-gift vanish on its way from the gateway to the bus, after which the gateway confirms it like all others.
+gift vanish on its way from the gateway to the bus, after which the gateway confirms it like all others; FAULT_LOST=FILE
+tells which.
 FAULT_VOICE_FILES=FOLDER lets the natural voice look for its files there. FAULT_NATURAL=FILE lets it hang, break or be
 slow for as long as the file exists and says so in that word.
 """
@@ -32,7 +33,7 @@ from services.core.state.port import State
 from services.speech.service import NATURAL, Speech
 from services.speech.sound import SAMPLE_RATE
 
-SLEEP, LOSE = "FAULT_SPEECH_SLEEP_MS", "FAULT_LOSE_GIFT"
+SLEEP, LOSE, LOST = "FAULT_SPEECH_SLEEP_MS", "FAULT_LOSE_GIFT", "FAULT_LOST"
 FILES, NATURALLY = "FAULT_VOICE_FILES", "FAULT_NATURAL"
 HANGS, BREAKS, SLOW = "hangs", "breaks", "slow"
 FOREVER_S = 3600.0
@@ -84,12 +85,14 @@ class TroubledVoice(InProcess):
 
 
 class LeakyBus:
-    """A bus that confirms every `every`th gift and does not take it."""
+    """Confirms every `every`th gift, and does not take it, however often it comes again. `note` tells its id."""
 
-    def __init__(self, bus: Bus, *, every: int) -> None:
+    def __init__(self, bus: Bus, *, every: int, note: Path) -> None:
         self._bus = bus
         self._every = every
+        self._note = note
         self._gifts = 0
+        self._gone: set[str] = set()
 
     async def publish(self, *records: Record) -> None:
         kept = [record for record in records if not self._loses(record)]
@@ -97,10 +100,14 @@ class LeakyBus:
             await self._bus.publish(*kept)
 
     def _loses(self, record: Record) -> bool:
-        if record.topic != topics.AUDIENCE or not unseal(record, AudienceEvent).HasField("gift"):
+        if record.topic != topics.AUDIENCE or not (event := unseal(record, AudienceEvent)).HasField("gift"):
             return False
         self._gifts += 1
-        return self._gifts % self._every == 0
+        if self._gifts % self._every == 0 and event.event_id not in self._gone:
+            self._gone.add(event.event_id)
+            with self._note.open("a") as note:
+                note.write(f"{event.event_id}\n")
+        return event.event_id in self._gone
 
     def consume(
         self, *names: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
@@ -127,10 +134,10 @@ def plant(environment: Mapping[str, str]) -> None:
     if file := environment.get(NATURALLY):
         vars(speech)["InProcess"] = lambda models: TroubledVoice(models, file=Path(file))
     if every := int(environment.get(LOSE) or 0):
-        sound = gateway.build
+        sound, note = gateway.build, Path(environment[LOST])
 
         def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
-            return sound(settings, replace(ports, bus=LeakyBus(ports.bus, every=every)), shared)
+            return sound(settings, replace(ports, bus=LeakyBus(ports.bus, every=every, note=note)), shared)
 
         gateway.build = build
 

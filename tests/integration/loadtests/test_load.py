@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from loadtests.load.__main__ import arguments, main
-from loadtests.load.faulty import LOSE
+from loadtests.load.faulty import LOSE, LOST
 from loadtests.load.plan import Load, plan
 from loadtests.load.result import load
 from loadtests.load.run import run
@@ -69,16 +69,19 @@ async def test_a_quiet_audience_loses_nothing_and_the_report_says_so(tmp_path: P
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("target_of", [started, clustered])
-async def test_gifts_that_vanish_between_gateway_and_bus_are_named_by_their_ids(target_of: Callable[..., Any]) -> None:
+async def test_gifts_that_vanish_between_gateway_and_bus_are_named_by_their_ids(
+    target_of: Callable[..., Any], tmp_path: Path
+) -> None:
     load_ = Load({"busy": 2}, 10, only=("gift",), repeated=0, ways=("direct",))
     planned = plan(load_)
-    faults = {LOSE: "10"}
+    note = tmp_path / "lost.txt"
+    faults = {LOSE: "10", LOST: str(note)}
     module = "loadtests.load.faulty"
     async with target_of(voice="fast", speed=50, traced=True, module=module, settings=faults) as target:
         with Progress(console=Console(file=io.StringIO())) as progress:
             found = await run(target, planned, processes=1, drain_s=120, progress=progress)
         busy = found.profiles["busy"]
-        assert len(busy.lost) == busy.events["gift"] // 10 > 0
+        assert sorted(one.event_id for one in busy.lost) == sorted(note.read_text().split()) != []
         assert all(one.where.startswith("between gateway and audience") for one in busy.lost)
         assert all("last in its trace: receive direct" in one.where for one in busy.lost)
         assert busy.outcomes["paid"] == {"answered": busy.events["gift"] - len(busy.lost), "lost": len(busy.lost)}
