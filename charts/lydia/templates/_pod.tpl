@@ -46,8 +46,15 @@ topologySpreadConstraints:
 {{/* (dict "root" $ "class" "on-air") */}}
 {{- define "lydia.priority" -}}
 {{- if .root.Values.priority.create }}
-priorityClassName: {{ include "lydia.fullname" .root }}-{{ .class }}
+priorityClassName: {{ include "lydia.priorityClass" . }}
 {{- end }}
+{{- end }}
+
+{{/* A class belongs to the whole cluster, where another namespace may have a release of the same name; and its value
+never changes, so that another value is another class. */}}
+{{- define "lydia.priorityClass" -}}
+{{- $value := int (ternary .root.Values.priority.onAir .root.Values.priority.others (eq .class "on-air")) -}}
+{{ .root.Release.Namespace }}-{{ include "lydia.fullname" .root }}-{{ .class }}-{{ $value }}
 {{- end }}
 
 {{/* Secrets of a service, as lists of (variable, file, Secret, key): (dict "root" $ "name" "chat"). */}}

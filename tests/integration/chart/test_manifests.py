@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from deploy.chart.policies import breaches, pods, reaches
-from deploy.chart.render import CHART, ENVIRONMENTS, Manifest, render
+from deploy.chart.render import CHART, ENVIRONMENTS, RELEASE, Manifest, helm, parsed, render
 from deploy.chart.validation import CRDS_VARIABLE, NoDefinitions, Schemas
 from services.building import chat, motion, speech
 from services.core import topics
@@ -235,6 +235,27 @@ def test_a_long_name_is_cut_to_what_servers_take() -> None:
     assert max(len(each["metadata"]["name"]) for each in manifests) <= 63
     assert [len(each["metadata"]["name"]) for each in manifests if each["kind"] == "RayService"] == [41]
     assert breaches(manifests) == []
+
+
+def test_releases_of_one_name_in_two_namespaces_share_no_object_of_the_whole_cluster() -> None:
+    def classes(namespace: str) -> set[str]:
+        made = parsed(helm("template", RELEASE, CHART, "--namespace", namespace))
+        found = {each["metadata"]["name"] for each in made if each["kind"] == "PriorityClass"}
+        assert {pod.spec["priorityClassName"] for pod in pods(made) if pod.lasts} == found
+        return found
+
+    assert classes("show").isdisjoint(classes("further")), "helm would refuse the second"
+
+
+def test_another_priority_is_another_class_because_a_server_never_changes_one() -> None:
+    def classes(*sets: str) -> dict[int, str]:
+        return {
+            each["value"]: each["metadata"]["name"] for each in render(sets=sets) if each["kind"] == "PriorityClass"
+        }
+
+    before, after = classes(), classes("priority.onAir=99999")
+    assert before[50_000] == after[50_000]
+    assert before[100_000] != after[99_999]
 
 
 def test_grace_follows_from_the_drain() -> None:
