@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replay.add_argument("file", type=Path, metavar="FILE", help="a room's log, from record_dir or `lydia record`")
     training = commands.add_parser("train", help="train a network of her own")
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
+    _letters_arguments(networks.add_parser("letters", help="what reads English words by their letters"))
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
     _speech_arguments(networks.add_parser("speech", help="what says how her words sound"))
     _motion_arguments(networks.add_parser("motion", help="what moves her face to a voice that it only hears"))
@@ -264,6 +265,12 @@ def _vocoder_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _letters_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.speech.model.letters.command import add_arguments
+
+    add_arguments(parser)
+
+
 def _speech_arguments(parser: argparse.ArgumentParser) -> None:
     from services.speech.model.text2speech.command import add_arguments
 
@@ -291,6 +298,10 @@ def _train(given: argparse.Namespace) -> int:
         from services.speech.model.text2speech import command as speech_command
 
         return speech_command.run(given)
+    if given.network == "letters":
+        from services.speech.model.letters import command as letters_command
+
+        return letters_command.run(given)
     if given.network == "chat":
         from services.chat.model import command
 

@@ -58,7 +58,7 @@ async def examine(environment: dict[str, str] | None = None) -> list[Finding]:
         *_records(settings),
     ]
     for what, look in _PARTS.items():
-        findings.append(await _part(what, look))
+        findings.append(await _part(what, look, settings))
     findings += await asyncio.gather(*(_server(what, look) for what, look in looks(settings).items()))
     findings += await _language_models(settings)
     findings += await _speech_server(settings)
@@ -167,7 +167,7 @@ def _records(settings: Settings) -> list[Finding]:
     return [Finding("recording", True, f"{folder} gets names and words of viewers")]
 
 
-async def _redis() -> str:
+async def _redis(_: Settings) -> str:
     from services.core.embedded_redis import embedded_redis
     from services.core.state.redis_state import RedisState
 
@@ -177,7 +177,7 @@ async def _redis() -> str:
             return "an embedded Redis starts and answers"
 
 
-async def _voice() -> str:
+async def _voice(_: Settings) -> str:
     from services.speech.speak import speak
 
     chunks = await speak("你好，I am Lydia.")
@@ -185,11 +185,11 @@ async def _voice() -> str:
     return f"espeak-ng speaks in a process of its own ({seconds:.1f} s of sound)"
 
 
-async def _natural_voice() -> str:
+async def _natural_voice(settings: Settings) -> str:
     from services.speech.model.natural import natural_voice
     from services.speech.speak import speak
 
-    async with natural_voice() as model:
+    async with natural_voice(own=settings.speech.own_network) as model:
         begun = asyncio.get_running_loop().time()
         chunks = await speak("你好，我是李星澜。Nice to meet you.", model=model)
         took = asyncio.get_running_loop().time() - begun
@@ -197,14 +197,14 @@ async def _natural_voice() -> str:
     return f"speaks; a second of sound takes {took / seconds:.2f} s to make"
 
 
-async def _meaning() -> str:
+async def _meaning(_: Settings) -> str:
     from services.chat.meaning import Meaning
 
     vectors = await asyncio.to_thread(lambda: Meaning().of(["你好"]))
     return f"the sentence embedding loads ({vectors.shape[1]} values)"
 
 
-_PARTS: dict[str, Callable[[], Awaitable[str]]] = {
+_PARTS: dict[str, Callable[[Settings], Awaitable[str]]] = {
     "bus and state": _redis,
     "natural voice": _natural_voice,
     "fast voice": _voice,
@@ -212,10 +212,10 @@ _PARTS: dict[str, Callable[[], Awaitable[str]]] = {
 }
 
 
-async def _part(what: str, look: Callable[[], Awaitable[str]]) -> Finding:
+async def _part(what: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:
     try:
         async with asyncio.timeout(20):
-            return Finding(what, True, await look())
+            return Finding(what, True, await look(settings))
     except Exception as error:  # whatever is broken, the others are still looked at
         seen, _, mend = str(error).partition(" Mend: ")
         return Finding(what, False, f"{type(error).__name__}: {seen}", mend or "run `make clean setup`")

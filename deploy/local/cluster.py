@@ -201,7 +201,7 @@ async def cluster(
 def _unused(given: Mapping[str, str]) -> set[str]:
     """Models that nobody would ask for, or that could not load."""
     settings = load(os.environ | dict(given))
-    speaks = settings.speech.own_voice != "fast" and (VOICE / HASHES).is_file()
+    speaks = settings.speech.own_voice != "fast" and (settings.speech.own_network or (VOICE / HASHES).is_file())
     return (set() if speaks else {NATURAL}) | (set() if settings.chat.network else {NETWORK})
 
 

@@ -64,20 +64,23 @@ async def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
 
 
 def natural_voices(settings: Settings) -> dict[str, NaturalSpeech]:
-    """Her own natural voices, best first; none where their files were not built. They load once they are told to."""
-    voice = settings.speech.own_voice
+    """Her own natural voices, best first, so far as their files are there. They load once they are told to."""
+    voice, own = settings.speech.own_voice, settings.speech.own_network
     if voice == "fast":
         return {}
-    if not (VOICE / HASHES).is_file():
+    built = (VOICE / HASHES).is_file()
+    if not built and not own:
         log.warning("the natural voice is not built; the fast voice speaks. Mend: run `make setup`.")
         return {}
 
     def speaker(*, teacher: bool = False) -> Speaker:
         from services.speech.natural.loading import load  # slow, and nobody waits for it here
 
-        return load(VOICE, voice, own=settings.speech.own_network, teacher=teacher)
+        return load(VOICE, voice, own=own, teacher=teacher)
 
     voices = {NATURAL: NaturalSpeech(speaker)}
-    if settings.speech.finest:
+    if settings.speech.finest and not built:
+        log.warning("the finest voice is not built; her own vocoder speaks. Mend: run `make setup`.")
+    elif settings.speech.finest:
         voices = {TEACHER: NaturalSpeech(lambda: speaker(teacher=True), rung="natural-teacher")} | voices
     return voices

@@ -186,7 +186,9 @@ class Speech(OpenAI):
         "lydia", description="which of her own voices speaks; fast: the one that costs least, and sounds it"
     )
     finest: bool = Field(False, description="her own voice by its heavy vocoder: about a core for each speaking room")
-    own_network: bool = Field(False, description="her own text2speech network in place of the open one: less work")
+    own_network: bool = Field(
+        False, description="her own text2speech network in place of the open one: less work, and no files of others"
+    )
 
 
 class Stage(Section):

@@ -162,11 +162,13 @@ class _MostUrgentFirst:
 
 
 @asynccontextmanager
-async def natural_voice(voice: str = DEFAULT, *, teacher: bool = False) -> AsyncIterator[NaturalSpeech]:
+async def natural_voice(
+    voice: str = DEFAULT, *, own: bool = False, teacher: bool = False
+) -> AsyncIterator[NaturalSpeech]:
     """One of her voices, loaded, outside of `lydia up`: for tools and tests. Raises FilesUnavailable."""
     from services.speech.natural.loading import load
 
-    speaker = await asyncio.to_thread(load, VOICE, voice, teacher=teacher)
+    speaker = await asyncio.to_thread(load, VOICE, voice, own=own, teacher=teacher)
     model = NaturalSpeech(lambda: speaker)
     model.start()
     await model.loaded()

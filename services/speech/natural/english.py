@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.speech.natural.letters import pronounce
 from services.speech.natural.phones import SPACE, Phone
@@ -66,11 +67,20 @@ class _Around:
     """Whether a vowel follows; None at a phrase's end."""
 
 
-class English:
-    """Reads words. `lexicon`: word → Entry, see services/speech/natural/files.py."""
+class Lexicon(Protocol):
+    """Words that are known: services/speech/natural/files.py, services/speech/model/letters/words.py."""
 
-    def __init__(self, lexicon: Mapping[str, Entry]) -> None:
+    def get(self, word: str, /) -> Entry | None:
+        """How the word is said, written just so; None when it is not known."""
+
+
+class English:
+    """Reads words."""
+
+    def __init__(self, lexicon: Lexicon, letters: Callable[[str], str] = pronounce) -> None:
+        """`letters`: says an unknown word by its letters, a to z."""
         self._lexicon = lexicon
+        self._letters = letters
 
     def phones(self, text: str, *, ends_phrase: bool = True) -> list[Phone]:
         """Words of letters and apostrophes with single spaces between. `ends_phrase`: nothing follows them."""
@@ -100,16 +110,15 @@ class English:
         word = letters[0]
         stress = None if word == word.lower() else (2.0 if word.isupper() and len(word) > 1 else 0.5)
         return (
-            _special(word, around)
-            or self._known(word, stress, around)
-            or self._ended(word.lower(), stress, around)
-            or self._compound(word.lower(), around)
-            or self._name(word.lower())
+            _special(word, around) or self._known(word, stress, around) or self._unknown(word.lower(), stress, around)
         )
+
+    def _unknown(self, word: str, stress: float | None, around: _Around) -> str | list[Phone]:
+        return self._ended(word, stress, around) or self._compound(word, around) or self._name(word)
 
     def _known(self, word: str, stress: float | None, around: _Around) -> str | None:
         for form in dict.fromkeys((word, word.lower(), word.capitalize())):
-            entry = EXTRA.get(form, self._lexicon.get(form))
+            entry = EXTRA.get(form) or self._lexicon.get(form)
             if entry is not None:
                 return _restressed(_read(entry, word.lower(), around), stress)
         return self._spelled(word.upper()) if len(word) == 1 and word.isalpha() else None
@@ -141,14 +150,14 @@ class English:
     def _name(self, word: str) -> str | list[Phone]:
         """A word that nobody knows: a Chinese name in pinyin, or whatever its letters say."""
         plain = re.sub("'s?$", "", word)
-        said = _pinyin(plain) or pronounce(re.sub("[^a-z]", "", plain))
+        said = _pinyin(plain) or self._letters(re.sub("[^a-z]", "", plain))
         if isinstance(said, str) and word.endswith("'s"):
             return _s(said)
         return said
 
     def _spelled(self, letters: str) -> str:
         """Letter by letter, the last one stressed most."""
-        said = "".join(_restressed(_read(self._lexicon.get(letter, ""), "", _NOWHERE), 0) for letter in letters)
+        said = "".join(_restressed(_read(self._lexicon.get(letter) or "", "", _NOWHERE), 0) for letter in letters)
         before, mark, last = said.rpartition(SECONDARY)
         return before + PRIMARY + last if mark else said
 

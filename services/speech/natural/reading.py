@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from services.speech.mandarin import words
 from services.speech.natural.encoder import PAD
-from services.speech.natural.english import English, Entry
+from services.speech.natural.english import English
 from services.speech.natural.phones import SPACE, Phone
 from services.speech.natural.pinyin import phones
 from services.speech.text import Language, Phrase
@@ -16,10 +16,11 @@ GOES_ON, ENDS = ",", "."
 
 
 class Reader:
-    """`lexicon` and `symbols`: see services/speech/natural/files.py."""
+    """Reads what `services.speech.text.phrases` finds."""
 
-    def __init__(self, lexicon: Mapping[str, Entry], symbols: Mapping[str, int]) -> None:
-        self._english = English(lexicon)
+    def __init__(self, english: English, symbols: Mapping[str, int]) -> None:
+        """`symbols`: the number of each."""
+        self._english = english
         self._symbols = symbols
 
     def phones(self, phrase: Phrase, *, ends: bool) -> list[Phone]:

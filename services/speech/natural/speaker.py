@@ -16,7 +16,7 @@ from services.speech.moods import Mood, mood
 from services.speech.natural.encoder import MAX_SYMBOLS, Features, Floats, Ints
 from services.speech.natural.phones import SPACE, Phone
 from services.speech.natural.reading import Reader
-from services.speech.natural.voices import Manner, Melody, Styles, Voice
+from services.speech.natural.voices import Manner, Melody, Voice
 from services.speech.sound import SAMPLE_RATE, Samples, limited, silence
 from services.speech.text import PAUSE_S, Phrase, phrases
 
@@ -48,6 +48,13 @@ class Encodes(Protocol):
 
     def __call__(self, tokens: Sequence[int], style: Floats, speed: float) -> Features:
         """See `Encoder`."""
+
+
+class Stylish(Protocol):
+    """Says in which style a text of so many symbols is said."""
+
+    def __call__(self, melody: Melody, symbols: int) -> Floats:
+        """See `Styles`."""
 
 
 class Vocoder(Protocol):
@@ -94,7 +101,7 @@ class _Read:
 class Speaker:
     """One voice. May be used by several threads at once."""
 
-    def __init__(self, encoder: Encodes, vocoder: Vocoder, reader: Reader, voice: Voice, styles: Styles) -> None:
+    def __init__(self, encoder: Encodes, vocoder: Vocoder, reader: Reader, voice: Voice, styles: Stylish) -> None:
         self._encoder = encoder
         self._vocoder = vocoder
         self._reader = reader

@@ -20,6 +20,7 @@ from services.core.clock import SystemClock
 from services.core.envelope import seal
 from services.core.events import EMOTION_JOY, EMOTION_NEUTRAL, EMOTION_SAD, Emotion, Phoneme, TextSegment, VoiceChunk
 from services.core.inference import InProcess, ModelFailed
+from services.core.settings import Settings
 from services.core.state import MemoryState
 from services.core.telemetry import Telemetry
 from services.motion.visemes import VISEMES
@@ -254,11 +255,11 @@ async def test_a_broken_file_is_noticed_before_it_is_used(tmp_path: Path, broken
 async def test_the_doctor_says_what_is_missing_and_how_to_mend_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    well = await doctor._part("natural voice", doctor._natural_voice)
+    well = await doctor._part("natural voice", doctor._natural_voice, Settings())
     assert well.well
     assert "a second of sound takes" in well.seen
     monkeypatch.setattr(natural, "VOICE", tmp_path)
-    missing = await doctor._part("natural voice", doctor._natural_voice)
+    missing = await doctor._part("natural voice", doctor._natural_voice, Settings())
     assert not missing.well
     assert "has no hashes.json" in missing.seen
     assert missing.mend == f"delete {tmp_path} and run `make setup`."

@@ -37,6 +37,10 @@ def test_who_chooses_the_fast_voice_gets_it(built: Path, monkeypatch: pytest.Mon
     assert rungs(built, monkeypatch, own_voice="fast", finest=True) == []
 
 
+def test_her_own_network_needs_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rungs(tmp_path, monkeypatch, own_network=True) == [NATURAL]
+
+
 def test_without_its_files_the_fast_voice_speaks_and_the_mend_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,6 +19,7 @@ from services.speech.espeak.voice import in_mood
 from services.speech.model.espeak import EspeakSpeech
 from services.speech.model.vocoder.vocoder import Vocoder
 from services.speech.natural.encoder import Encoder
+from services.speech.natural.english import English
 from services.speech.natural.files import ENCODER, ENGLISH, SYMBOLS, VOICES
 from services.speech.natural.reading import Reader
 from services.speech.natural.speaker import Speaker
@@ -71,7 +72,7 @@ class NaturalSpeakers:
             }
         self._encoder, self._vocoder = Encoder(folder / ENCODER), Vocoder()
         self._reader = Reader(
-            json.loads((folder / ENGLISH).read_text(encoding="utf-8")),
+            English(json.loads((folder / ENGLISH).read_text(encoding="utf-8"))),
             json.loads((folder / SYMBOLS).read_text(encoding="utf-8")),
         )
 

@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from services.places import ROOT
+from services.speech.natural.english import English
 from services.speech.natural.files import ENGLISH, SYMBOLS
 from services.speech.natural.phones import SPACE, Phone
 from services.speech.natural.reading import Reader
@@ -42,7 +43,7 @@ _FOREIGN = {"zh": re.compile(r"[A-Za-z0-9{}]"), "en": re.compile(r"[^\x20-\x7eâ€
 def reading(folder: Path) -> Symbols:
     """Reads texts. `folder`: the natural voice's files."""
     lexicon, numbers = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ENGLISH, SYMBOLS))
-    reader = Reader(lexicon, numbers)
+    reader = Reader(English(lexicon), numbers)
 
     def symbols(text: str, language: str) -> Sequence[int]:  # noqa: ARG001 (the reader knows by the letters)
         found: list[Phone] = []

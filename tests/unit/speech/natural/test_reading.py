@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.speech.natural.english import Entry
+from services.speech.natural.english import English, Entry
 from services.speech.natural.reading import Reader, language
 from services.speech.text import Phrase, Run, phrases
 
@@ -14,7 +14,7 @@ SYMBOLS = {symbol: number for number, symbol in enumerate(" ,.?!:…wo↓ʂɨ↘
 
 def read(text: str, *, ends: bool = True) -> str:
     (phrase,) = phrases(text)
-    return "".join(phone.symbols for phone in Reader(LEXICON, SYMBOLS).phones(phrase, ends=ends))
+    return "".join(phone.symbols for phone in Reader(English(LEXICON), SYMBOLS).phones(phrase, ends=ends))
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ def test_a_phrase_without_a_mark_goes_on_or_ends() -> None:
 
 
 def test_symbols_become_numbers_between_pads() -> None:
-    reader = Reader(LEXICON, SYMBOLS)
+    reader = Reader(English(LEXICON), SYMBOLS)
     phones = reader.phones(Phrase((Run("zh", "我"),), "."), ends=True)
     assert reader.tokens(phones) == [0, SYMBOLS["w"], SYMBOLS["o"], SYMBOLS["↓"], SYMBOLS["."], 0]
 
 
 def test_a_symbol_that_the_network_lacks_is_a_space() -> None:
-    reader = Reader({}, SYMBOLS)
+    reader = Reader(English({}), SYMBOLS)
     phones = reader.phones(Phrase((Run("zh", "八"),), ""), ends=True)
     assert set(reader.tokens(phones)) <= {0, *SYMBOLS.values()}
 

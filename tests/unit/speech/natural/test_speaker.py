@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.core.events import EMOTION_JOY, EMOTION_NEUTRAL, EMOTION_SAD, Emotion, TextSegment
 from services.speech.espeak.phonemes import Sounding
 from services.speech.natural.encoder import MAX_SYMBOLS, Encoder, Features, Floats
+from services.speech.natural.english import English
 from services.speech.natural.reading import Reader
 from services.speech.natural.speaker import FRAME, LATER_SYMBOLS, LEAD, TAIL, Piece, Speaker
 from services.speech.natural.voices import DEFAULT, VOICES, Styles
@@ -62,7 +63,7 @@ def speaker(vocoder: Hum | None = None, encoder: Ruler | None = None) -> Speaker
     voice = VOICES[DEFAULT]
     names = {name for manner in voice.manners.values() for name in manner.melody} | set(voice.timbre)
     styles = Styles(voice, {name: np.zeros((510, 256), dtype=np.float32) for name in names})
-    reader = Reader({"hello": "hˈɛl", "yes": "jˈɛs"}, SYMBOLS)
+    reader = Reader(English({"hello": "hˈɛl", "yes": "jˈɛs"}), SYMBOLS)
     return Speaker(cast(Encoder, encoder or Ruler()), vocoder or Hum(), reader, voice, styles)
 
 
