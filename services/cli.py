@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _letters_arguments(networks.add_parser("letters", help="what reads English words by their letters"))
     _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
     _speech_arguments(networks.add_parser("speech", help="what says how her words sound"))
+    _voice_arguments(networks.add_parser("voice", help="a voice from folders of recordings, without a teacher"))
     _motion_arguments(networks.add_parser("motion", help="what moves her face to a voice that it only hears"))
     _chat_arguments(networks.add_parser("chat", help="what finds her words"))
     planning = commands.add_parser("plan-training", help="say how long a training takes and what it needs")
@@ -277,6 +278,12 @@ def _speech_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _voice_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.speech.model.recorded.command import add_arguments
+
+    add_arguments(parser)
+
+
 def _motion_arguments(parser: argparse.ArgumentParser) -> None:
     from services.motion.model.network.command import add_arguments
 
@@ -298,6 +305,10 @@ def _train(given: argparse.Namespace) -> int:
         from services.speech.model.text2speech import command as speech_command
 
         return speech_command.run(given)
+    if given.network == "voice":
+        from services.speech.model.recorded import command as voice_command
+
+        return voice_command.run(given)
     if given.network == "letters":
         from services.speech.model.letters import command as letters_command
 

@@ -89,7 +89,10 @@ def exceptions(
     found = {word: entry for word, entry in can_come.items() if len(word) == 1 or not isinstance(entry, str)}
     right, own = English(lexicon), english(letters, found, known)
     left = room - len(packed(found))
-    order = dict.fromkeys((*(word for word in common if word in can_come), *sorted(can_come, key=len)))
+    written: dict[str, list[str]] = defaultdict(list)
+    for word in can_come:
+        written[word.lower()].append(word)
+    order = dict.fromkeys((*(form for word in common for form in written.get(word, ())), *sorted(can_come, key=len)))
     more: dict[str, Entry] = {}
     for word in order:
         if word not in found and own.phones(word, ends_phrase=False) != right.phones(word, ends_phrase=False):

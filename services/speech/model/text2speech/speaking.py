@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -69,33 +71,35 @@ class Speaking:
         inner, long, said = network(batch.tokens, batch.style, batch.real, batch.owner, batch.places, batch.sounding)
         real, sounding = batch.real[..., 0], batch.sounding[..., 0]
         spread = self._spread.to(inner.device)
-        off = _mean((((inner.float() - batch.inner) / spread).square()).mean(-1), real)
-        lengths = _mean((long.float() - batch.long).abs(), real)
-        voiced = (batch.f0 > VOICED_HZ).float()
-        voice = _mean(binary_cross_entropy_with_logits(said[..., 0].float(), voiced, reduction="none"), sounding)
-        pitch_off = said[..., 1].float() - batch.f0 / HERTZ
-        pitch = _mean(pitch_off.abs(), sounding * voiced)
-        together = voiced[:, 1:] * voiced[:, :-1] * sounding[:, 1:]
-        moves = _mean((pitch_off[:, 1:] - pitch_off[:, :-1]).abs(), together)
-        energy = _mean((said[..., 2].float() - batch.energy / ENERGY).abs(), sounding)
-        whole = INNER * off + LENGTHS * lengths + VOICE * voice + PITCH * pitch + MOVES * moves + LOUDNESS * energy
-        return {
-            "loss": whole, "inner": off, "lengths": lengths, "voice": voice, "pitch": pitch, "moves": moves,
-            "energy": energy,
-        }  # fmt: skip
+        off = mean((((inner.float() - batch.inner) / spread).square()).mean(-1), real)
+        lengths = mean((long.float() - batch.long).abs(), real)
+        said_of = melody(said, batch.f0, batch.energy, sounding)
+        whole = INNER * off + LENGTHS * lengths + weighed(said_of)
+        return {"loss": whole, "inner": off, "lengths": lengths, **said_of}
+
+
+def melody(said: Tensor, f0: Tensor, energy: Tensor, sounding: Tensor) -> dict[str, Tensor]:
+    """How far what is said of half frames, [batch, m, 3], is from how it was. The others are [batch, m]."""
+    voiced = (f0 > VOICED_HZ).float()
+    pitch_off = said[..., 1].float() - f0 / HERTZ
+    together = voiced[:, 1:] * voiced[:, :-1] * sounding[:, 1:]
+    return {
+        "voice": mean(binary_cross_entropy_with_logits(said[..., 0].float(), voiced, reduction="none"), sounding),
+        "pitch": mean(pitch_off.abs(), sounding * voiced),
+        "moves": mean((pitch_off[:, 1:] - pitch_off[:, :-1]).abs(), together),
+        "energy": mean((said[..., 2].float() - energy / ENERGY).abs(), sounding),
+    }
+
+
+def weighed(off: Mapping[str, Tensor]) -> Tensor:
+    """The sum of `melody`'s errors by what they weigh."""
+    return VOICE * off["voice"] + PITCH * off["pitch"] + MOVES * off["moves"] + LOUDNESS * off["energy"]
 
 
 def batch_of(utterances: Sequence[Utterance]) -> Batch:
     """Pads them to one length."""
     most = max(len(each.tokens) for each in utterances)
     longest = max(2 * int(each.durations.sum()) for each in utterances)
-
-    def padded(rows: Sequence[np.ndarray], length: int) -> Tensor:
-        first = rows[0]
-        made = np.zeros((len(rows), length, *first.shape[1:]), np.int64 if first.dtype.kind == "i" else np.float32)
-        for index, row in enumerate(rows):
-            made[index, : len(row)] = row
-        return torch.from_numpy(made)
 
     placed = [places_of(each.durations) for each in utterances]
     return Batch(
@@ -112,5 +116,15 @@ def batch_of(utterances: Sequence[Utterance]) -> Batch:
     )
 
 
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
+def padded(rows: Sequence[NDArray[Any]], length: int) -> Tensor:
+    """[batch, length, …] The rows with zeros after them, as float32 or int64."""
+    first = rows[0]
+    made = np.zeros((len(rows), length, *first.shape[1:]), np.int64 if first.dtype.kind == "i" else np.float32)
+    for index, row in enumerate(rows):
+        made[index, : len(row)] = row
+    return torch.from_numpy(made)
+
+
+def mean(values: Tensor, weights: Tensor) -> Tensor:
+    """By weights."""
     return (values * weights).sum() / weights.sum().clamp(min=1)
