@@ -27,6 +27,8 @@ FAIR_S = 30.0
 FLOOD_S = 30.0
 FREE_MESSAGES = 3
 """So many messages within FLOOD_S cost nothing."""
+FRESH, WAITED = 2.0, 0.4
+"""Of a message that just came, and of one at the end of its lifetime."""
 LOWEST = -2.0
 """A message below this is not worth breaking the silence."""
 
@@ -117,15 +119,16 @@ def company(viewers: int) -> float:
 def moving(viewer: Viewer, age: float, now_ms: int) -> tuple[float, float, float]:
     """Freshness, waiting and fairness of a message. `age` is 0 on arrival and 1 at the end of its lifetime.
 
-    Fresh messages come first because they are still on the screen; waiting long counts again, so that nobody
-    starves. Fairness is highest for who was never answered.
+    Fresh messages come first because they are still on the screen: an answer to what scrolled away half a minute ago
+    puzzles everybody, the one who asked included. Waiting long counts a little again, so that nobody starves. Fairness
+    is highest for who was never answered.
     """
     fairness = 1.0
     if viewer.answered_ms and now_ms > viewer.answered_ms:
         fairness -= 2.5 / (1.0 + (now_ms - viewer.answered_ms) / (FAIR_S * 1000))
     elif viewer.answered_ms:
         fairness -= 2.5
-    return (1.0 - age) * (1.0 - age), 0.8 * age * age, fairness
+    return FRESH * (1.0 - age) ** 3, WAITED * age * age, fairness
 
 
 def terms(fixed: Worth, moved: tuple[float, float, float], together: float) -> list[ScoreTerm]:

@@ -13,6 +13,7 @@ from services.core.events import (
     Viewer,
 )
 from services.core.settings import Audience as Policy
+from services.gateway.simulator.audience import audience
 from tests.unit.audience.room_in_hand import SECOND, START_MS, RoomInHand
 
 
@@ -307,3 +308,23 @@ def test_what_is_said_to_her_by_name_is_for_her(text: str) -> None:
     room = RoomInHand()
     event = room.chat(text)
     assert [term.value for term in room.fate(event).terms if term.name == "addressed"] == [0.8]
+
+
+def test_where_more_is_written_than_she_can_answer_she_answers_what_is_still_on_the_screen() -> None:
+    room = RoomInHand()
+    room.chat("大家好呀，今天来聊天吧")
+    ages, begun, talks_until = [], room.now, room.now + 6 * SECOND
+    for at_s, event in audience(1, "normal"):
+        if at_s > 480:
+            break
+        while (at := begun + round(at_s * SECOND)) > talks_until:
+            room.wait((talks_until - room.now) / SECOND)
+            room.finish()
+            talks_until += 6 * SECOND
+            if room.turn.lane == LANE_CHAT:
+                ages.append(room.now - room.turn.audience.events[0].received_at_ms)
+        room.wait((at - room.now) / SECOND)
+        event.event_id, event.received_at_ms = f"event-{at_s}-{event.viewer.id}", room.now
+        room.hear(event)
+    assert len(ages) > 15
+    assert sorted(ages)[len(ages) // 2] <= 6 * SECOND
