@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from services.speech.model.letters import words
+from services.speech.model.letters.letters import Letters
 from services.speech.model.text2speech.encoder import OwnEncoder
 from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
 from services.speech.natural.encoder import Encoder
@@ -51,7 +52,8 @@ def load(folder: Path, voice: str, *, own: bool = False, teacher: bool = False, 
     with np.load(folder / VOICES) as tables:
         styles = Styles(HER_VOICES[voice], tables)
     english, numbers = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ENGLISH, SYMBOLS))
-    return Speaker(encoder, vocoder, Reader(English(english), numbers), HER_VOICES[voice], styles)
+    reader = Reader(English(english, words.by_letters(Letters())), numbers)
+    return Speaker(encoder, vocoder, reader, HER_VOICES[voice], styles)
 
 
 def own_reader() -> Reader:

@@ -153,6 +153,13 @@ async def test_her_voices_are_different_people() -> None:
     assert max(heights) / min(heights) > 1.05
 
 
+async def test_a_name_that_no_word_list_has_is_said_as_people_say_such_names(voice: NaturalSpeech) -> None:
+    _, phonemes = await said(voice, "Khaleesi and Skylar.")
+    sounds = "".join(phoneme.ipa for phoneme in phonemes)
+    assert "kəli" in sounds
+    assert "skaɪlə" in sounds
+
+
 @pytest.mark.parametrize("text", ["我爱 Python 和 music 还有你", "This is 你好 in Chinese", "看 video 吧"])
 async def test_a_change_of_language_leaves_no_hole(voice: NaturalSpeech, text: str) -> None:
     sound, _ = await said(voice, text)

@@ -71,7 +71,12 @@ class OwnWords:
 
 def english(letters: Callable[[str], str], listed: Mapping[str, Entry], known: Known) -> English:
     """Reads words by these."""
-    return English(OwnWords(listed, known, letters), lambda word: letters(word) or pronounce(word))
+    return English(OwnWords(listed, known, letters), by_letters(letters))
+
+
+def by_letters(letters: Callable[[str], str]) -> Callable[[str], str]:
+    """Says any word: by the network, and by rules what it keeps silent of."""
+    return lambda word: letters(word) or pronounce(word)
 
 
 def known_of(lexicon: Mapping[str, Entry]) -> Known:
