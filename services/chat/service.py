@@ -190,6 +190,7 @@ class Chat:
         held = TextSegment()
         held.CopyFrom(segment)
         held.text = line.text(language(segment.text), {})
+        held.ClearField("emphasis")
         held.emotion, held.gesture, held.intensity = line.emotion, line.gesture, line.intensity
         return held
 

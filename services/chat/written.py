@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from services.chat.clauses import Splitter
 from services.chat.tags import Tags
-from services.core.events import ChatRequest, TextSegment
+from services.core.events import ChatRequest, Emphasis, TextSegment
 from services.core.inference import ModelFailed
 
 INTENSITY = 0.6
 """Models say what she feels, not how much of it."""
 _MARKDOWN = re.compile(r"[*_`#>]+")
+_EMPHASIS = re.compile(r"(\*{1,3})(?=\S)([^*]+?)(?<=\S)\1")
+"""As in Markdown; underscores are more often a name's."""
 
 
 async def segments(pieces: AsyncIterator[str], request: ChatRequest, *, rung: str) -> AsyncGenerator[TextSegment]:
@@ -36,16 +38,32 @@ async def segments(pieces: AsyncIterator[str], request: ChatRequest, *, rung: st
 
 def _segment(request: ChatRequest, sequence: int, text: str, tags: Tags, rung: str, *, last: bool) -> TextSegment:
     turn = request.turn
+    text, emphasis = _plain(text)
     return TextSegment(
         room_id=turn.room_id,
         turn_id=turn.turn_id,
         epoch=turn.epoch,
         sequence=sequence,
-        text=_MARKDOWN.sub("", text),
+        text=text,
         emotion=tags.emotion,
         intensity=INTENSITY,
         gesture=tags.take_gesture(),
         last=last,
         lane=turn.lane,
         rung=rung,
+        emphasis=emphasis,
     )
+
+
+def _plain(text: str) -> tuple[str, list[Emphasis]]:
+    """The text without Markdown, and where in it the words are that stand out."""
+    plain = ""
+    found = []
+    at = 0
+    for marked in _EMPHASIS.finditer(text):
+        plain += _MARKDOWN.sub("", text[at : marked.start()])
+        begin = len(plain)
+        plain += _MARKDOWN.sub("", marked[2])
+        found.append(Emphasis(begin=begin, end=len(plain)))
+        at = marked.end()
+    return plain + _MARKDOWN.sub("", text[at:]), found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -34,6 +34,10 @@ PAUSE_S = {",": 0.16, ":": 0.2, ".": 0.32, "?": 0.32, "!": 0.32, "…": 0.4, "":
 """Silence after a phrase, by its mark."""
 
 
+STAND_OUT, ENOUGH = "\ue000", "\ue001"
+"""Around words that stand out, while a text is made speakable; nobody writes them."""
+
+
 def _any(words: tuple[str, ...] | dict[str, str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
@@ -52,7 +56,13 @@ _FACE = re.compile(rf"(?<![A-Za-z0-9])(?:{_any(FACES)})(?![A-Za-z0-9])", re.IGNO
 _ABBREVIATION = re.compile(rf"(?<![A-Za-z])(?:{_any(ABBREVIATIONS_EN)})(?=\s|$)", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*")
 _WORD = re.compile(r"[A-Za-z]+")
-_PIECE = re.compile(rf"([{HANZI}]+)|([A-Za-z]+(?:'[A-Za-z]+)*(?: +[A-Za-z]+(?:'[A-Za-z]+)*)*)|([{MARKS}])")
+_WHOLE = re.compile(
+    rf"[A-Za-z0-9'’]*[A-Za-z][A-Za-z0-9'’]*|[^\w\s{STAND_OUT}{ENOUGH}]?\d(?:[\d.,:/-]*\d)?%?(?:\s*[{HANZI}])?"
+)
+"""What is read as one: a word, a figure with its sign and what it counts."""
+_PIECE = re.compile(
+    rf"([{HANZI}]+)|([A-Za-z]+(?:'[A-Za-z]+)*(?: +[A-Za-z]+(?:'[A-Za-z]+)*)*)|([{MARKS}])|[{STAND_OUT}{ENOUGH}]"
+)
 _AS_MARK = str.maketrans(
     dict.fromkeys("、；;()[]{}<>《》〈〉【】\n\t|/\\", ",") | {"。": ".", "？": "?", "！": "!", "：": ":", "⋯": "…"}
 )
@@ -64,6 +74,8 @@ class Run:
 
     language: Language
     text: str
+    emphasis: bool = False
+    """They stand out. Two runs of one language follow one another only where this differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +87,11 @@ class Phrase:
     """How it ends: one of MARKS, or empty when the text just goes on or ends."""
 
 
-def phrases(text: str) -> list[Phrase]:
-    """The phrases of a text; none when there is nothing to say in it."""
-    text = _clean(text)
+def phrases(text: str, emphasis: Sequence[tuple[int, int]] = ()) -> list[Phrase]:
+    """The phrases of a text; none when there is nothing to say in it. `emphasis`: where the words that stand out begin
+    and end in it, characters.
+    """
+    text = _clean(_marked(text, emphasis))
     chinese = _is_chinese(text)
     text = _ABBREVIATION.sub(lambda match: ABBREVIATIONS_EN[match[0].lower()], text)
     text = _TOKEN.sub(partial(_slang, chinese=chinese), _repeats(text))
@@ -95,6 +109,18 @@ def written(found: list[Phrase]) -> str:
         text += " ".join(run.text for run in phrase.runs)
         text += dict(zip(MARKS, "，：…。！？", strict=True)).get(phrase.mark, "") if chinese else f"{phrase.mark} "
     return text.strip()
+
+
+def _marked(text: str, emphasis: Sequence[tuple[int, int]]) -> str:
+    """The text with marks around whole words that stand out."""
+    text = re.sub(f"[{STAND_OUT}{ENOUGH}]", " ", text)
+    for begin, end in sorted(emphasis, reverse=True):
+        touched = [word.span() for word in _WHOLE.finditer(text) if word.start() < end and begin < word.end()]
+        first = max(min([begin, *(one for one, _ in touched)]), 0)
+        last = min(max([end, *(one for _, one in touched)]), len(text))
+        if first < last:
+            text = f"{text[:first]}{STAND_OUT}{text[first:last]}{ENOUGH}{text[last:]}"
+    return text
 
 
 def _clean(text: str) -> str:
@@ -115,7 +141,7 @@ def _character(character: str) -> str:
     """A character as far as it can be said: itself, its plain form, a pause for a picture, or nothing."""
     if character == "の":
         return "的"
-    if character == "°" or re.match(f"[A-Za-z{HANZI}々\n\t]", character):
+    if character == "°" or re.match(f"[A-Za-z{HANZI}々\n\t{STAND_OUT}{ENOUGH}]", character):
         return character
     category = unicodedata.category(character)
     if category[0] == "L":
@@ -167,23 +193,27 @@ def _word(match: re.Match[str], *, chinese: bool, shouted: bool) -> str:
 def _plain(text: str) -> str:
     """Only Hanzi, words, spaces and marks."""
     text = re.sub(r"(?<=[A-Za-z])[-._](?=[A-Za-z])", " ", text.translate(_AS_MARK))
-    text = re.sub(rf"(?<=[A-Za-z])[^A-Za-z{HANZI}{MARKS}' ]+(?=[A-Za-z])", " ", text)
-    return re.sub(rf"[^A-Za-z{HANZI}{MARKS}' ]", "", text)
+    text = re.sub(rf"(?<=[A-Za-z])[^A-Za-z{HANZI}{MARKS}{STAND_OUT}{ENOUGH}' ]+(?=[A-Za-z])", " ", text)
+    return re.sub(rf"[^A-Za-z{HANZI}{MARKS}{STAND_OUT}{ENOUGH}' ]", "", text)
 
 
 def _phrases(text: str) -> Iterator[Phrase]:
     runs: list[Run] = []
     mark = ""
+    emphasis = False
     for match in _PIECE.finditer(text):
         hanzi, words, sign = match.groups()
         if sign:
             mark = max(mark, sign, key=lambda one: MARKS.index(one) if one else -1)
             continue
+        if not hanzi and not words:
+            emphasis = match[0] == STAND_OUT
+            continue
         if mark:
             if runs:
                 yield Phrase(tuple(runs), mark)
             runs, mark = [], ""
-        runs.append(Run("zh", hanzi) if hanzi else Run("en", re.sub(" +", " ", words)))
+        runs.append(Run("zh", hanzi, emphasis) if hanzi else Run("en", re.sub(" +", " ", words), emphasis))
     if runs:
         yield Phrase(tuple(runs), mark)
 
@@ -198,9 +228,9 @@ def _cut(phrase: Phrase) -> Iterator[Phrase]:
         while len(words) * cost > room:
             fitting = room // cost
             if fitting:
-                runs.append(Run(run.language, glue.join(words[:fitting])))
+                runs.append(replace(run, text=glue.join(words[:fitting])))
             yield Phrase(tuple(runs), "")
             runs, room, words = [], MAX_PHRASE, words[fitting:]
-        runs.append(Run(run.language, glue.join(words)))
+        runs.append(replace(run, text=glue.join(words)))
         room -= len(words) * cost
     yield Phrase(tuple(runs), phrase.mark)

@@ -84,6 +84,7 @@ from services.core.events.state_pb2 import (
 )
 from services.core.events.text_pb2 import (
     Emotion as Emotion,
+    Emphasis as Emphasis,
     Gesture as Gesture,
     TextSegment as TextSegment,
     EMOTION_GRATEFUL as EMOTION_GRATEFUL,

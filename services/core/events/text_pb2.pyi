@@ -1,7 +1,9 @@
 from services.core.events import turn_pb2 as _turn_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -59,7 +61,7 @@ GESTURE_NOD: Gesture
 GESTURE_SHAKE_HEAD: Gesture
 
 class TextSegment(_message.Message):
-    __slots__ = ("room_id", "turn_id", "epoch", "sequence", "text", "emotion", "intensity", "gesture", "last", "lane", "rung")
+    __slots__ = ("room_id", "turn_id", "epoch", "sequence", "text", "emotion", "intensity", "gesture", "last", "lane", "rung", "emphasis")
     ROOM_ID_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +73,7 @@ class TextSegment(_message.Message):
     LAST_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     RUNG_FIELD_NUMBER: _ClassVar[int]
+    EMPHASIS_FIELD_NUMBER: _ClassVar[int]
     room_id: str
     turn_id: str
     epoch: int
@@ -82,4 +85,13 @@ class TextSegment(_message.Message):
     last: bool
     lane: _turn_pb2.Lane
     rung: str
-    def __init__(self, room_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., text: _Optional[str] = ..., emotion: _Optional[_Union[Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[Gesture, str]] = ..., last: _Optional[bool] = ..., lane: _Optional[_Union[_turn_pb2.Lane, str]] = ..., rung: _Optional[str] = ...) -> None: ...
+    emphasis: _containers.RepeatedCompositeFieldContainer[Emphasis]
+    def __init__(self, room_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., text: _Optional[str] = ..., emotion: _Optional[_Union[Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[Gesture, str]] = ..., last: _Optional[bool] = ..., lane: _Optional[_Union[_turn_pb2.Lane, str]] = ..., rung: _Optional[str] = ..., emphasis: _Optional[_Iterable[_Union[Emphasis, _Mapping]]] = ...) -> None: ...
+
+class Emphasis(_message.Message):
+    __slots__ = ("begin", "end")
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    begin: int
+    end: int
+    def __init__(self, begin: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...

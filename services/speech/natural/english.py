@@ -7,8 +7,9 @@ before the stressed vowel. Function words stand in it without stress, some with 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Protocol
 
 from services.speech.natural.letters import pronounce
@@ -82,9 +83,12 @@ class English:
         self._lexicon = lexicon
         self._letters = letters
 
-    def phones(self, text: str, *, ends_phrase: bool = True) -> list[Phone]:
-        """Words of letters and apostrophes with single spaces between. `ends_phrase`: nothing follows them."""
+    def phones(self, text: str, *, ends_phrase: bool = True, emphasis: Collection[int] = ()) -> list[Phone]:
+        """Words of letters and apostrophes with single spaces between. `ends_phrase`: nothing follows them. `emphasis`:
+        the numbers of words that stand out.
+        """
         words = _letters_joined(text.split())
+        numbers = list(accumulate(map(len, words), initial=0))
         found: list[list[Phone]] = []
         before_vowel: bool | None = None if ends_phrase else False
         for index in range(len(words) - 1, -1, -1):
@@ -94,7 +98,10 @@ class English:
                 before_vowel,
             )
             said = self._word(words[index], around)
-            found.append(_phones(said.translate(_SAID_AS)) if isinstance(said, str) else said)
+            phones = _phones(said.translate(_SAID_AS)) if isinstance(said, str) else said
+            if any(number in emphasis for number in range(numbers[index], numbers[index + 1])):
+                phones = [replace(phone, emphasis=True) for phone in phones]
+            found.append(phones)
             first = next((phone for phone in found[-1] if phone.ipa), None)
             if first is not None:
                 before_vowel = first.symbols.lstrip(PRIMARY + SECONDARY)[:1] in VOWELS

@@ -15,6 +15,8 @@ class Phone:
     """As `services.motion.visemes` reads it, without stress or tone."""
     stress: int = 0
     """0 none, 1 secondary or a full tone, 2 primary or the phrase's focus."""
+    emphasis: bool = False
+    """Its word stands out."""
 
 
 SPACE = Phone(" ", "")

@@ -7,7 +7,8 @@ affricate, and an arrow after the vowel for the tone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -63,17 +64,20 @@ def syllable(base: str, tone: int, stress: int) -> list[Phone]:
     return found
 
 
-def phones(words: Sequence[Sequence[Syllable]]) -> list[Phone]:
-    """A phrase's words, with spaces between. A syllable that nobody knows is left out."""
+def phones(words: Sequence[Sequence[Syllable]], emphasis: Collection[int] = ()) -> list[Phone]:
+    """A phrase's words, with spaces between. A syllable that nobody knows is left out. `emphasis`: the numbers of words
+    that stand out.
+    """
     found: list[Phone] = []
-    for word in sandhi(words):
+    for number, word in enumerate(sandhi(words)):
         if found:
             found.append(SPACE)
         for one in word:
             try:
-                found += syllable(one.base, one.tone, 2 if one.focus else int(one.tone < 5))
+                said = syllable(one.base, one.tone, 2 if one.focus else int(one.tone < 5))
             except UnknownSyllable:
                 continue
+            found += [replace(phone, emphasis=True) for phone in said] if number in emphasis else said
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from services.core.events import TextSegment
 from services.speech.espeak.phonemes import Sounding
 from services.speech.moods import Mood, mood
+from services.speech.natural.emphasis import emphasised
 from services.speech.natural.encoder import MAX_SYMBOLS, Features, Floats, Ints
 from services.speech.natural.phones import SPACE, Phone
 from services.speech.natural.reading import Reader
@@ -82,7 +83,8 @@ class _Clause:
     phonemes: tuple[Sounding, ...]
     pause: int
     """Samples of silence after the sound."""
-    gain: float
+    gain: Floats
+    """[2T] of the features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Speaker:
                 yield from self._sound(clause)
 
     def _read(self, segment: TextSegment) -> list[_Read]:
-        found = phrases(segment.text)
+        found = phrases(segment.text, [(each.begin, each.end) for each in segment.emphasis])
         read = []
         for phrase in found:
             ends = segment.last and phrase is found[-1]
@@ -140,15 +142,17 @@ class Speaker:
         features = dataclasses.replace(features, f0=_moved(features.f0, manner, now))
         # Symbol 0 is the pad; each phone has one or more.
         lengths = [len(phone.symbols) for phone in phones]
+        stand_out = np.repeat([False, *(phone.emphasis for phone in phones), False], [1, *lengths, 1])
+        features, louder = emphasised(features, stand_out)
         edges = np.concatenate(([0], np.cumsum(features.durations)))[1 + np.cumsum([0, *lengths])]
-        return list(_clauses(group, begins, phones, edges, features, manner.gain))
+        return list(_clauses(group, begins, phones, edges, features, louder * np.float32(manner.gain)))
 
     def _sound(self, clause: _Clause) -> Iterator[Piece]:
         total = (clause.end - clause.start) * FRAME
         phonemes = clause.phonemes
         at = 0
         for sound in self._vocoder.stream(clause.features, clause.start, clause.end):
-            shaped = limited(sound * np.float32(clause.gain))
+            shaped = limited(sound * _gain(clause, at, len(sound)))
             shaped *= _edges(at, len(shaped), total)
             at += len(shaped)
             yield Piece(shaped, phonemes)
@@ -201,7 +205,7 @@ def _clauses(
     phones: Sequence[Phone],
     edges: Ints,
     features: Features,
-    gain: float,
+    gain: Floats,
 ) -> Iterator[_Clause]:
     """`begins`: each phrase's first phone. `edges`: [phones + 1] frames at which they begin."""
     total = int(features.durations.sum())
@@ -246,6 +250,13 @@ def _timed(phones: Sequence[Phone], edges: Ints, start: int, silent_from: int, w
         if end > begin
     ]
     return tuple(chain(found, [Sounding("", silent_from, whole, 0)] if whole > silent_from else []))
+
+
+def _gain(clause: _Clause, at: int, length: int) -> Samples:
+    """Of the clause's samples at … at + length."""
+    place = (np.arange(at, at + length) + clause.start * FRAME) * (2 / FRAME) - 0.5
+    found: Samples = np.interp(place, np.arange(len(clause.gain)), clause.gain).astype(np.float32)
+    return found
 
 
 def _edges(at: int, length: int, total: int) -> Samples:

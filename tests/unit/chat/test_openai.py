@@ -55,6 +55,13 @@ def writes(*pieces: str) -> Answer:
     return lambda _: httpx.Response(200, content=b"".join(map(event, pieces)) + DONE)
 
 
+async def test_words_that_it_marks_stand_out_and_their_marks_are_gone() -> None:
+    found = await answers(model(writes("I **rea", "lly** like it. 我*很*开心，`code`和2*3。")))
+    words = [(segment.text, [segment.text[one.begin : one.end] for one in segment.emphasis]) for segment in found]
+    assert [text for text, _ in words] == ["I really like it.", "我很开心，code和23。"]
+    assert [stand_out for _, stand_out in words] == [["really"], ["很"]]
+
+
 def model(answer: Answer, **settings: Any) -> OpenAIChat:
     known = Settings(**{"base_url": "http://chat.test/v1/", "model": "m", **settings})
     return OpenAIChat(known, PERSONA, httpx.AsyncClient(transport=httpx.MockTransport(answer)))

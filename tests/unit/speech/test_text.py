@@ -283,3 +283,40 @@ def test_five_thousand_characters_without_a_stop_are_all_said() -> None:
 
 def test_phrases_can_be_written_out_for_a_voice_that_reads_text() -> None:
     assert written(phrases("你好😂我有2只猫！Hello there.")) == "你好，我有两只猫！Hello there."
+
+
+def stand_out(text: str, *words: str) -> list[str]:
+    """Which runs stand out when these words of the text do."""
+    spans = [(text.index(word), text.index(word) + len(word)) for word in words]
+    return [run.text for phrase in phrases(text, spans) for run in phrase.runs if run.emphasis]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "found"),
+    [
+        ("I really like it.", ["really"], ["really"]),
+        ("我很喜欢这个。", ["很"], ["很"]),
+        ("我有3个苹果，不是5个。", ["3", "5"], ["三个", "五个"]),
+        ("今天 really 好", ["really"], ["really"]),
+        ("It costs $20 now", ["$20"], ["twenty dollars"]),
+        ("unbelievable", ["believ"], ["unbelievable"]),
+        ("谢谢大家，真的谢谢", ["大家，真的"], ["大家", "真的"]),
+    ],
+)
+def test_words_that_stand_out_do_so_when_they_are_read(text: str, words: list[str], found: list[str]) -> None:
+    assert stand_out(text, *words) == found
+
+
+def test_what_stands_out_changes_no_word() -> None:
+    text = "我有3个苹果，and it's really good！谢谢 2 次"
+    for begin in range(len(text)):
+        for end in (begin + 1, begin + 4, len(text) + 3):
+            plain = ["".join(run.text for run in phrase.runs).replace(" ", "") for phrase in phrases(text)]
+            marked = [
+                "".join(run.text for run in phrase.runs).replace(" ", "") for phrase in phrases(text, [(begin, end)])
+            ]
+            assert plain == marked, text[begin:end]
+
+
+def test_signs_that_mark_words_inside_are_not_taken_from_outside() -> None:
+    assert not any(run.emphasis for phrase in phrases("hello \ue000there\ue001 you") for run in phrase.runs)

@@ -46,3 +46,18 @@ def test_a_symbol_that_the_network_lacks_is_a_space() -> None:
 )
 def test_the_phrase_has_the_language_of_most_of_it(text: str, expected: str) -> None:
     assert language(phrases(text)[0]) == expected
+
+
+def test_all_sounds_of_a_word_that_stands_out_do_and_no_others() -> None:
+    (phrase,) = phrases("我是 Lydia Tom", [(1, 2), (3, 8)])
+    found = Reader(English(LEXICON), SYMBOLS).phones(phrase, ends=True)
+    assert "".join(phone.symbols for phone in found) == "wo↓ ʂɨ↘ lˈɪdiə tˈɑm."
+    assert "".join(phone.symbols for phone in found if phone.emphasis) == "ʂɨ↘lˈɪdiə"
+
+
+def test_a_hanzi_that_stands_out_keeps_its_neighbours_tones() -> None:
+    """Third tones change before one another across it, too; and it alone carries the phrase's focus."""
+    (phrase,) = phrases("我很好", [(1, 2)])
+    found = Reader(English({}), SYMBOLS).phones(phrase, ends=True)
+    assert "↗" in "".join(phone.symbols for phone in found if phone.emphasis)
+    assert {phone.emphasis for phone in found if phone.stress == 2} == {True}

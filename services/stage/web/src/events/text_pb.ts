@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lydia/v1/text.proto.
  */
 export const file_lydia_v1_text: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYS92MS90ZXh0LnByb3RvEghseWRpYS52MSLzAQoLVGV4dFNlZ21lbnQSDwoHcm9vbV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgNEgwKBHRleHQYBSABKAkSIgoHZW1vdGlvbhgGIAEoDjIRLmx5ZGlhLnYxLkVtb3Rpb24SEQoJaW50ZW5zaXR5GAcgASgCEiIKB2dlc3R1cmUYCCABKA4yES5seWRpYS52MS5HZXN0dXJlEgwKBGxhc3QYCSABKAgSHAoEbGFuZRgKIAEoDjIOLmx5ZGlhLnYxLkxhbmUSDAoEcnVuZxgLIAEoCSrXAQoHRW1vdGlvbhIXChNFTU9USU9OX1VOU1BFQ0lGSUVEEAASEwoPRU1PVElPTl9ORVVUUkFMEAESDwoLRU1PVElPTl9KT1kQAhIUChBFTU9USU9OX0dSQVRFRlVMEAMSEwoPRU1PVElPTl9QTEFZRlVMEAQSDwoLRU1PVElPTl9TSFkQBRIVChFFTU9USU9OX1NVUlBSSVNFRBAGEg8KC0VNT1RJT05fU0FEEAcSEwoPRU1PVElPTl9TRVJJT1VTEAgSFAoQRU1PVElPTl9USElOS0lORxAJKoICCgdHZXN0dXJlEhcKE0dFU1RVUkVfVU5TUEVDSUZJRUQQABIQCgxHRVNUVVJFX05PTkUQARIQCgxHRVNUVVJFX1dBVkUQAhIRCg1HRVNUVVJFX0hFQVJUEAMSDwoLR0VTVFVSRV9CT1cQBBIQCgxHRVNUVVJFX0NMQVAQBRIPCgtHRVNUVVJFX1NIWRAGEhEKDUdFU1RVUkVfTEFVR0gQBxIRCg1HRVNUVVJFX1RISU5LEAgSEQoNR0VTVFVSRV9QT0lOVBAJEhEKDUdFU1RVUkVfREFOQ0UQChIPCgtHRVNUVVJFX05PRBALEhYKEkdFU1RVUkVfU0hBS0VfSEVBRBAMYgZwcm90bzM", [file_lydia_v1_turn]);
+  fileDesc("ChNseWRpYS92MS90ZXh0LnByb3RvEghseWRpYS52MSKZAgoLVGV4dFNlZ21lbnQSDwoHcm9vbV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgNEgwKBHRleHQYBSABKAkSIgoHZW1vdGlvbhgGIAEoDjIRLmx5ZGlhLnYxLkVtb3Rpb24SEQoJaW50ZW5zaXR5GAcgASgCEiIKB2dlc3R1cmUYCCABKA4yES5seWRpYS52MS5HZXN0dXJlEgwKBGxhc3QYCSABKAgSHAoEbGFuZRgKIAEoDjIOLmx5ZGlhLnYxLkxhbmUSDAoEcnVuZxgLIAEoCRIkCghlbXBoYXNpcxgMIAMoCzISLmx5ZGlhLnYxLkVtcGhhc2lzIiYKCEVtcGhhc2lzEg0KBWJlZ2luGAEgASgNEgsKA2VuZBgCIAEoDSrXAQoHRW1vdGlvbhIXChNFTU9USU9OX1VOU1BFQ0lGSUVEEAASEwoPRU1PVElPTl9ORVVUUkFMEAESDwoLRU1PVElPTl9KT1kQAhIUChBFTU9USU9OX0dSQVRFRlVMEAMSEwoPRU1PVElPTl9QTEFZRlVMEAQSDwoLRU1PVElPTl9TSFkQBRIVChFFTU9USU9OX1NVUlBSSVNFRBAGEg8KC0VNT1RJT05fU0FEEAcSEwoPRU1PVElPTl9TRVJJT1VTEAgSFAoQRU1PVElPTl9USElOS0lORxAJKoICCgdHZXN0dXJlEhcKE0dFU1RVUkVfVU5TUEVDSUZJRUQQABIQCgxHRVNUVVJFX05PTkUQARIQCgxHRVNUVVJFX1dBVkUQAhIRCg1HRVNUVVJFX0hFQVJUEAMSDwoLR0VTVFVSRV9CT1cQBBIQCgxHRVNUVVJFX0NMQVAQBRIPCgtHRVNUVVJFX1NIWRAGEhEKDUdFU1RVUkVfTEFVR0gQBxIRCg1HRVNUVVJFX1RISU5LEAgSEQoNR0VTVFVSRV9QT0lOVBAJEhEKDUdFU1RVUkVfREFOQ0UQChIPCgtHRVNUVVJFX05PRBALEhYKEkdFU1RVUkVfU0hBS0VfSEVBRBAMYgZwcm90bzM", [file_lydia_v1_turn]);
 
 /**
  * A speakable piece of a turn, about one clause or sentence.
@@ -86,6 +86,13 @@ export type TextSegment = Message<"lydia.v1.TextSegment"> & {
    * @generated from field: string rung = 11;
    */
   rung: string;
+
+  /**
+   * Words that stand out, in their order.
+   *
+   * @generated from field: repeated lydia.v1.Emphasis emphasis = 12;
+   */
+  emphasis: Emphasis[];
 };
 
 /**
@@ -94,6 +101,32 @@ export type TextSegment = Message<"lydia.v1.TextSegment"> & {
  */
 export const TextSegmentSchema: GenMessage<TextSegment> = /*@__PURE__*/
   messageDesc(file_lydia_v1_text, 0);
+
+/**
+ * Where a word stands in a text, or several. Characters (code points) from the text's first.
+ *
+ * @generated from message lydia.v1.Emphasis
+ */
+export type Emphasis = Message<"lydia.v1.Emphasis"> & {
+  /**
+   * @generated from field: uint32 begin = 1;
+   */
+  begin: number;
+
+  /**
+   * Of the first character after it.
+   *
+   * @generated from field: uint32 end = 2;
+   */
+  end: number;
+};
+
+/**
+ * Describes the message lydia.v1.Emphasis.
+ * Use `create(EmphasisSchema)` to create a new message.
+ */
+export const EmphasisSchema: GenMessage<Emphasis> = /*@__PURE__*/
+  messageDesc(file_lydia_v1_text, 1);
 
 /**
  * @generated from enum lydia.v1.Emotion
