@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster chart demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures dashboards meanings bench load plan voices doctor lock clean
+.PHONY: help run cluster chart release-check demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures dashboards meanings bench load plan voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -33,6 +33,10 @@ cluster: setup $(VENV)/.cluster $(VENV)/.triton ## start what a cluster runs, on
 chart: $(VENV)/.dev ## render the chart for every environment, and check what comes out
 	@deploy/kubernetes.sh
 	@$(BIN)/python -m deploy.chart check
+
+release-check: $(VENV)/.dev ## install, upgrade and roll back the chart on a real API server (root, Debian, Go; builds it first, once)
+	@deploy/kubernetes.sh
+	@exec $(BIN)/python -m deploy.release
 
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo

@@ -37,11 +37,11 @@ def lint(*values: Path, chart: Path = CHART) -> None:
     helm("lint", chart, "--strict", "--quiet", *_given(values, ()))
 
 
-def helm(*arguments: str | Path) -> str:
+def helm(*arguments: str | Path, timeout_s: float = HELM_S) -> str:
     """What helm prints. Raises Refused, and FileNotFoundError where there is no helm."""
     if not HELM.exists():
         raise FileNotFoundError(f"{HELM} is missing. Mend: run deploy/kubernetes.sh")
-    done = subprocess.run([HELM, *arguments], capture_output=True, text=True, timeout=HELM_S, check=False)
+    done = subprocess.run([HELM, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False)
     if done.returncode != 0:
         raise Refused(done.stderr + done.stdout)
     return done.stdout

@@ -1,0 +1,140 @@
+"""The programs of a Kubernetes cluster, built from their published Go modules: no package brings them.
+
+That takes from ten minutes to half an hour on two processors, once: what is built stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from services.places import ROOT
+
+KUBERNETES = "1.36.3"
+GATEWAY_API = "1.4.0"
+BIN = ROOT / "build" / "release" / "bin"
+GO = (1, 26)
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""In the order in which they are built: each makes use of what was compiled for the one before."""
+STAGED = re.compile(r"\./staging/src/(?P<module>.+)")
+
+Say = Callable[[str], None]
+
+
+class CannotBuild(Exception):
+    """Something is missing. The text says what, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where each of them lies. `say` hears of what takes time. Everything raises CannotBuild."""
+
+    say: Say
+    folder: Path = BIN
+
+    def kubernetes(self, names: Sequence[str]) -> list[Path]:
+        """Programs of Kubernetes' own."""
+        into = self.folder / f"kubernetes-{KUBERNETES}"
+        if missing := [name for name in names if not (into / name).exists()]:
+            self._build_kubernetes(missing, into)
+        return [into / name for name in names]
+
+    @cached_property
+    def etcd(self) -> Path:
+        """Debian's, unpacked and not installed."""
+        folder = self.folder / "etcd"
+        if not (program := folder / "usr" / "bin" / "etcd").exists():
+            run("apt-get", "-qq", "update")
+            with tempfile.TemporaryDirectory() as scratch:
+                # Otherwise apt complains that its own user cannot write there.
+                run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "etcd-server", where=Path(scratch))
+                (package,) = Path(scratch).glob("*.deb")
+                run("dpkg-deb", "-x", package, _made(folder))
+        return program
+
+    @cached_property
+    def gateway_api(self) -> Path:
+        """The folder with the Gateway API's own definitions."""
+        return module("sigs.k8s.io/gateway-api", GATEWAY_API) / "config" / "crd" / "standard"
+
+    def _build_kubernetes(self, names: Sequence[str], into: Path) -> None:
+        go()
+        with tempfile.TemporaryDirectory(dir=_made(self.folder)) as scratch:
+            source = Path(scratch) / "kubernetes"
+            shutil.copytree(module("k8s.io/kubernetes", KUBERNETES), source)
+            for path in (source, *source.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)  # modules are read-only
+            # Its staging modules are published apart; in its own repository they are folders.
+            known = json.loads(_go("mod", "edit", "-json", where=source))
+            published = KUBERNETES.replace("1", "0", 1)
+            _go("mod", "edit", *(f"-replace={each}={each}@v{published}" for each in staging(known)), where=source)
+            # Clients read the version, and do not understand a server without one.
+            major, minor, _ = KUBERNETES.split(".")
+            told = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor}
+            flags = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in told.items())
+            for name in names:
+                # The module's own sums lack the published staging modules; the checksum database knows them.
+                command = ["build", "-mod=mod", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {flags}"]
+                self._timed(name, partial(_go, *command, "-o", str(into / name), f"./cmd/{name}", where=source))
+
+    def _timed(self, name: str, build: Callable[[], object]) -> None:
+        self.say(f"building {name}, once")
+        begun = time.monotonic()
+        build()
+        self.say(f"built {name} ({time.monotonic() - begun:.0f} s)")
+
+
+def staging(known: Mapping[str, object]) -> list[str]:
+    """The modules that Kubernetes keeps in folders of its own, from `go mod edit -json`."""
+    replaced = known.get("Replace") or []
+    assert isinstance(replaced, list)
+    return [found["module"] for each in replaced if (found := STAGED.fullmatch(each["New"]["Path"]))]
+
+
+def go() -> None:
+    """Raises CannotBuild where there is no Go, or one that is too old."""
+    mend = f"Mend: install Go {GO[0]}.{GO[1]} or newer (Debian 12's own is older; go.dev/dl)"
+    if shutil.which("go") is None:
+        raise CannotBuild(f"Go is missing, which builds Kubernetes. {mend}")
+    told = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"go(\d+)\.(\d+)", told)
+    if found and (int(found[1]), int(found[2])) < GO:
+        raise CannotBuild(f"Go is {told.strip()}. {mend}")
+
+
+def module(path: str, version: str) -> Path:
+    """The folder of a Go module, which is fetched when it is not there. Raises CannotBuild."""
+    with tempfile.TemporaryDirectory() as scratch:  # outside of any module
+        return Path(json.loads(_go("mod", "download", "-json", f"{path}@v{version}", where=Path(scratch)))["Dir"])
+
+
+def _go(*arguments: str, where: Path) -> str:
+    # Without C everywhere, so that each makes use of what was compiled for another.
+    return run("go", *arguments, where=where, environment={"GOWORK": "off", "CGO_ENABLED": "0"})
+
+
+def run(*command: str | Path, where: Path = ROOT, environment: dict[str, str] | None = None) -> str:
+    """What a program prints. Raises CannotBuild, with the end of what it complained of."""
+    try:
+        done = subprocess.run(
+            command, cwd=where, env=os.environ | (environment or {}), capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise CannotBuild(f"{command[0]} is missing") from None
+    if done.returncode != 0:
+        raise CannotBuild(f"{' '.join(map(str, command[:4]))} … failed:\n{(done.stderr + done.stdout)[-3000:]}")
+    return done.stdout
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.absolute()
