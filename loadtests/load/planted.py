@@ -72,7 +72,7 @@ async def one(
     console.print(f"[bold]{name}[/bold] {dict(faults) or ''}")
     with Progress(console=console) as progress:
         async with target(voice="fast", speed=speed, traced=True, module=MODULE, settings=faults) as running:
-            found = await run(running, plan(load), processes=1, drain_s=60, progress=progress)
+            found = await run(running, plan(load), processes=1, drain_s=240, progress=progress)
     found.save(given.out / f"{name}.json")
     page = report(found, check(found, objectives()), compare(earlier, found) if earlier else None)
     (given.out / f"{name}.html").write_text(page, encoding="utf-8")
