@@ -36,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser, usual: Options) -> None:
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate (default %(default)s)")
     kinds = ("fp32", "bf16", "fp16")
     parser.add_argument("--precision", choices=kinds, default=usual.precision, help="of the arithmetic")
-    add_go_on(parser)
     parser.add_argument("--shard", action="store_true", default=usual.shard, help="share weights out among the ranks")
     parser.add_argument("--metrics-port", type=int, help="where Prometheus finds the metrics, on loopback")
     parser.add_argument("--launcher", choices=("here", "torchrun", "ray"), default="here", help="what starts the ranks")
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, usual: Options) -> None:
 
 
 def add_go_on(parser: argparse.ArgumentParser) -> None:
-    """The option to begin with what is there."""
+    """The option to begin with what is there, of programs that can read their weights back."""
     parser.add_argument("--go-on", action="store_true", help="begin a new run with the weights in the repository")
 
 

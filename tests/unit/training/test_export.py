@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from loadtests.training.tiny import Counting
+from services import cli
 from services.training.card import card
 from services.training.export import NotTheSame, export_onnx
 from services.training.loop import fit
@@ -146,3 +147,10 @@ def test_a_new_run_begins_with_the_weights_that_it_is_given_and_an_old_one_with_
     assert all(torch.all(weight == 0.25) for weight in given.parameters())
     fit(Counting(still), tmp_path, still, begin=begin)
     assert len(begun) == 1
+
+
+@pytest.mark.parametrize(("name", "can"), [("vocoder", True), ("speech", True), ("motion", True), ("letters", False)])
+def test_only_programs_that_can_go_on_offer_it(name: str, can: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", name, "--help"])
+    assert ("--go-on" in capsys.readouterr().out) == can

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=Path("build/speech"), help="keeps utterances, checkpoint and losses"
     )
     parser.add_argument("--utterances", type=int, default=4000, help="utterances to make (default %(default)s)")
+    launch.add_go_on(parser)
     launch.add_arguments(parser, USUAL)
 
 

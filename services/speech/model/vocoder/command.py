@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only-clips", metavar="PART/PARTS", help="only make a share of the clips, for several processes: 0/2, 1/2"
     )
+    launch.add_go_on(parser)
     launch.add_arguments(parser, USUAL)
 
 
