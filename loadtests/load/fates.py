@@ -85,6 +85,8 @@ def fates(plan: Plan, sent: Sequence[Sent], rooms: Sequence[Seen], begin: float,
         for turn in seen.turns.values():
             for key, _, _ in turn.events:
                 turns[key].append(turn)
+        for key, told in seen.decisions.items():
+            turns[key] += [seen.turns[turn_id] for turn_id in {one.turn_id for one in told} if _unnamed(seen, turn_id)]
     busy = {seen.room_id: _busy(seen, until) for seen in rooms}
     decided = _decided(requests, by_room, plan)
     found = []
@@ -126,7 +128,7 @@ def _fate(
     turn = min(spoken, key=lambda one: one.first_voice or 0.0, default=None)
     voice = frame = choosing = None
     if turn is not None:
-        received = next(at_ms for key, _, at_ms in turn.events if key == event.event_id)
+        received = next((at_ms for key, _, at_ms in turn.events if key == event.event_id), 0)
         choosing = float(max(turn.opened_at_ms - received, 0)) if received else None
         voice = (turn.first_voice or 0.0) - first.scheduled
         frame = None if turn.first_frame is None else turn.first_frame - first.scheduled
@@ -192,8 +194,15 @@ def _decided(requests: Mapping[str, Sequence[Sent]], rooms: Mapping[str, Seen], 
     return latest
 
 
+def _unnamed(seen: Seen, turn_id: str) -> bool:
+    """Whether it was performed before the stage knew whom it answers, and over before it learned that."""
+    return turn_id in seen.turns and not seen.turns[turn_id].events
+
+
 def _heard(turn: Spoken, event_id: str) -> bool | None:
     """Whether the turn's answer to this event was heard to its end. Segment k thanks the k-th viewer."""
+    if not turn.events:  # chosen for it, as the decision tells; of what was cut only the target knows
+        return None if turn.ended is None or turn.stopped_at is not None else True
     viewer = next((number for key, number, _ in turn.events if key == event_id), None)
     return False if viewer is None else turn.heard(viewer)
 

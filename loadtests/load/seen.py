@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.core.events import LANE_PAID, Decision, StageFrame, Turn
+from services.core.events import Decision, StageFrame, Turn
 from services.motion.frames import FRAME_SAMPLES
 
 
@@ -28,11 +28,10 @@ class Spoken:
 
     turn_id: str
     epoch: int
-    paid: bool
     began: float
     start_sample: int
-    opened_at_ms: int
-    events: tuple[tuple[str, int, int], ...]
+    opened_at_ms: int = 0
+    events: tuple[tuple[str, int, int], ...] = ()
     """(event id, number of the viewer within the turn, received_at_ms) of what it answers."""
     first_voice: float | None = None
     first_frame: float | None = None
@@ -122,16 +121,14 @@ class Seen:
                 known.ended = now
             if self._current is not None and self._current.turn_id == turn.turn_id:
                 self._current = None
-        elif turn.turn_id not in self.turns:
+            return
+        if turn.turn_id not in self.turns:
             self._current = self.turns[turn.turn_id] = Spoken(
-                turn_id=turn.turn_id,
-                epoch=turn.epoch,
-                paid=turn.lane == LANE_PAID,
-                began=now,
-                start_sample=frame.performing.start_sample,
-                opened_at_ms=turn.opened_at_ms,
-                events=_causes(turn),
+                turn.turn_id, turn.epoch, began=now, start_sample=frame.performing.start_sample
             )
+        spoken = self.turns[turn.turn_id]
+        if not spoken.events:  # told again when the stage learns later whom it answers
+            spoken.opened_at_ms, spoken.events = turn.opened_at_ms, _causes(turn)
 
 
 def _causes(turn: Turn) -> tuple[tuple[str, int, int], ...]:

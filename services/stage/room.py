@@ -118,6 +118,8 @@ class Room:
         self._reports: asyncio.Queue[Report] = asyncio.Queue(1000)
         self._turn: Turn | None = None
         self._performing: bytes | None = None
+        self._begun: Began | None = None
+        """Of the turn that is performed."""
         self._decisions: deque[bytes] = deque(maxlen=DECISIONS)
         self.last_used = clock.monotonic()
 
@@ -164,6 +166,8 @@ class Room:
     def turn(self, turn: Turn) -> None:
         """The turn that will be performed next, for renderers to show whom it answers. She turns to it meanwhile."""
         self._turn = turn
+        if self._begun is not None and self._begun.turn_id == turn.turn_id:  # it came later than its voice
+            self._send_performing(turn.turn_id, turn.epoch, self._begun.start, speaking=True)
         self._show(self._body.turns_to(turn, self._soon(), speaking=self.timeline.performing is not None))
 
     def decision(self, decision: Decision) -> None:
@@ -270,6 +274,7 @@ class Room:
         for effect in effects:
             match effect:
                 case Began():
+                    self._begun = effect
                     self._began(effect)
                     self._body.speaks(effect.start)
                     self._resend_frames(effect.start // FRAME)
@@ -292,6 +297,7 @@ class Room:
                 case Report():
                     self._reports.put_nowait(effect)
                     if effect.state not in (Performed.STATE_STARTED, Performed.STATE_HEARD):
+                        self._begun = None
                         self._send_performing(effect.turn_id, effect.epoch, self.now(), speaking=False)
                         self._over.set()
 

@@ -71,8 +71,12 @@ class Show:
         segment_s: float = 1.0,
         stopped: float | None = None,
         paid: bool = True,
+        known_after: float | None = 0.0,
     ) -> None:
-        """A turn is performed: a segment for each viewer, from `at` on, up to its end or to where it is stopped."""
+        """A turn is performed: a segment for each viewer, from `at` on, up to its end or to where it is stopped.
+
+        The stage knows whom it answers so many seconds after its begin, or (None) not before its end.
+        """
         self.epochs += 1
         events = [
             AudienceEvent(event_id=key, viewer=Viewer(id=viewer), received_at_ms=1000)
@@ -87,7 +91,12 @@ class Show:
             audience=AudienceCause(events=events),
         )
         start, end = int(at * RATE), at + segment_s * len(viewers)
-        self._take(StageFrame(performing=Performing(turn=turn, start_sample=start, speaking=True)), at)
+        if known_after != 0.0:
+            bare = Turn(turn_id=turn_id, epoch=self.epochs)
+            self._take(StageFrame(performing=Performing(turn=bare, start_sample=start, speaking=True)), at)
+        if known_after is not None:
+            told = StageFrame(performing=Performing(turn=turn, start_sample=start, speaking=True))
+            self._take(told, at + known_after)
         for segment in range(len(viewers)):
             begins = at + segment * segment_s
             if stopped is not None and begins > stopped:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from loadtests.load.fates import Fate, accepted, fates, is_over
 from tests.unit.loadtests.show import Show
 
@@ -30,6 +32,20 @@ def test_latency_counts_from_the_scheduled_time_to_the_first_voice_and_the_first
     assert round(fate.frame_ms) == 130
     assert fate.choosing_ms == 5
     assert fate.free
+
+
+@pytest.mark.parametrize("known_after", [0.5, None])
+def test_thanks_are_heard_too_when_the_stage_learns_only_later_whom_they_are_for(known_after: float | None) -> None:
+    show = Show()
+    for name in ("a", "b"):
+        show.send(name, 1.0, "paid")
+        show.tell(name, 1.02, "CHOSEN", "PAID", "t1")
+    show.turn("t1", 1.1, {"u": ["a"], "v": ["b"]}, known_after=known_after)
+    later(show)
+    assert {name: (of(show)[name].outcome, of(show)[name].times) for name in "ab"} == dict.fromkeys(
+        "ab", ("answered", 1)
+    )
+    assert all(is_over(show.plan.events[name], show.seen) for name in "ab")
 
 
 def test_a_message_that_came_while_she_spoke_did_not_find_her_free() -> None:

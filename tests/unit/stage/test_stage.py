@@ -197,6 +197,27 @@ async def test_a_turn_is_heard_captioned_moved_and_reported() -> None:
 
 
 @virtual_time
+async def test_whom_she_answers_is_shown_too_when_her_voice_comes_before_the_turn_is_known() -> None:
+    theatre = Theatre()
+    cause = AudienceCause(events=[AudienceEvent(event_id="e1", gift=Gift(name="rose"))])
+    turn = Turn(turn_id="a1", room_id="a", epoch=1, audience=cause)
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await theatre.say("a", 1, 2)
+            await asyncio.sleep(1)
+            first = of("performing", received(renderer))
+            await theatre.bus.publish(seal(topics.TURNS, turn, event_id="a1", room_id="a", source="test", now_ms=0))
+            await asyncio.sleep(0.1)
+            second = of("performing", received(renderer))
+        with stage.joined(room) as later:
+            third = of("performing", received(later))
+    assert [(p.turn.turn_id, len(p.turn.audience.events)) for p in first] == [("a1", 0)]
+    assert [(p.turn, p.start_sample, p.speaking) for p in second] == [(turn, first[0].start_sample, True)]
+    assert third == second
+
+
+@virtual_time
 async def test_who_watches_is_told_at_once_when_another_rung_speaks() -> None:
     theatre = Theatre()
     async with theatre.playing() as stage:
