@@ -126,11 +126,15 @@ class Body:
             if layer.epoch < epoch and layer.stops is None:
                 layer.stops = at // FRAME_SAMPLES
 
-    def frames(self, first: int, count: int) -> Frames:
-        """Frames [first, first + count), idle and performance together, as renderers show them."""
+    def forget(self, first: int) -> None:
+        """Drops what no frame from `first` on is made of. To be called where nobody may ask for frames."""
         self._layers = [layer for layer in self._layers if layer.end + SETTLE_FRAMES > first - KEEP_FRAMES]
         for layer in self._layers:
             layer.forget(first - KEEP_FRAMES)
+
+    def frames(self, first: int, count: int) -> Frames:
+        """Frames [first, first + count), idle and performance together, as renderers show them."""
+        self.forget(first)
         spans = [layer.span(first, count) for layer in self._layers if layer.shows(first, count)]
         attends = self._attention.frames(first * FRAME_SAMPLES, count, FRAME_SAMPLES)
         if attends is not None:

@@ -285,6 +285,7 @@ class Room:
                     )
                     self._send(StageFrame(voice=voice), keep_until=start + len(pcm) // 2)
                 case Pose(start, chunk):
+                    self._body.forget(self.now() // FRAME)
                     self._body.perform(chunk.epoch, start, chunk)
                     self._resend_frames(start // FRAME)
                 case Words():
@@ -311,6 +312,8 @@ class Room:
     def _send(self, content: StageFrame, *, keep_until: int = 0) -> None:
         serialized = content.SerializeToString()
         if keep_until:
+            while self._recent and self._recent[0][0] <= self.now():
+                self._recent.popleft()
             self._recent.append((keep_until, serialized))
         sounding = content.WhichOneof("content") == "voice"
         for renderer in self.renderers if sounding else self.renderers | self.consoles:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,6 +48,56 @@ from services.stage.service import Stage
 RATE = 24_000
 
 
+def performance(
+    room_id: str,
+    epoch: int,
+    seconds: float,
+    *,
+    chunks: int = 1,
+    jaw: float = 0.5,
+    last: bool = True,
+    rung: str = "",
+) -> Iterator[tuple[VoiceChunk, MotionChunk]]:
+    length = round(seconds * RATE / chunks / 400) * 400
+    for k in range(chunks):
+        common: dict[str, Any] = {
+            "room_id": room_id,
+            "turn_id": f"{room_id}{epoch}",
+            "epoch": epoch,
+            "sequence": k,
+            "segment": k,
+        }
+        final = last and k == chunks - 1
+        voice = VoiceChunk(
+            **common,
+            start_sample=k * length,
+            pcm_s16le=b"\1\0" * length,
+            text=f"part {k}",
+            emotion=EMOTION_SHY,
+            intensity=0.5,
+            gesture=GESTURE_WAVE if k == 0 else GESTURE_NONE,
+            last_of_segment=True,
+            last=final,
+            rung=rung,
+        )
+        count = length // 400
+        face = np.zeros((count, SIZE), "<f4")
+        face[:, INDEX["JawOpen"]] = jaw
+        joints = np.zeros((count, len(JOINTS), 4), "<f4")
+        joints[..., 3] = 1
+        motion = MotionChunk(
+            **common,
+            frame_rate=60,
+            start_sample=k * length,
+            frame_count=count,
+            face_f32le=face.tobytes(),
+            joints=JOINTS,
+            joints_f32le=joints.tobytes(),
+            last=final,
+        )
+        yield voice, motion
+
+
 class Theatre:
     """A stage over a bus in memory."""
 
@@ -69,55 +120,9 @@ class Theatre:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def say(
-        self,
-        room_id: str,
-        epoch: int,
-        seconds: float,
-        *,
-        chunks: int = 1,
-        jaw: float = 0.5,
-        last: bool = True,
-        rung: str = "",
-    ) -> None:
-        length = round(seconds * RATE / chunks / 400) * 400
-        for k in range(chunks):
-            common: dict[str, Any] = {
-                "room_id": room_id,
-                "turn_id": f"{room_id}{epoch}",
-                "epoch": epoch,
-                "sequence": k,
-                "segment": k,
-            }
-            final = last and k == chunks - 1
-            voice = VoiceChunk(
-                **common,
-                start_sample=k * length,
-                pcm_s16le=b"\1\0" * length,
-                text=f"part {k}",
-                emotion=EMOTION_SHY,
-                intensity=0.5,
-                gesture=GESTURE_WAVE if k == 0 else GESTURE_NONE,
-                last_of_segment=True,
-                last=final,
-                rung=rung,
-            )
-            count = length // 400
-            face = np.zeros((count, SIZE), "<f4")
-            face[:, INDEX["JawOpen"]] = jaw
-            joints = np.zeros((count, len(JOINTS), 4), "<f4")
-            joints[..., 3] = 1
-            motion = MotionChunk(
-                **common,
-                frame_rate=60,
-                start_sample=k * length,
-                frame_count=count,
-                face_f32le=face.tobytes(),
-                joints=JOINTS,
-                joints_f32le=joints.tobytes(),
-                last=final,
-            )
-            for topic, event in ((topics.VOICE, voice), (topics.FRAMES, motion)):
+    async def say(self, room_id: str, epoch: int, seconds: float, **how: Any) -> None:
+        for k, chunks in enumerate(performance(room_id, epoch, seconds, **how)):
+            for topic, event in zip((topics.VOICE, topics.FRAMES), chunks, strict=True):
                 await self.bus.publish(
                     seal(topic, event, event_id=f"{topic}{epoch}{k}", room_id=room_id, source="test", now_ms=0)
                 )
@@ -230,6 +235,25 @@ async def test_who_watches_is_told_at_once_when_another_rung_speaks() -> None:
                 told.append([status.speech_rung for status in of("status", received(console))])
                 await asyncio.sleep(2)
     assert told == [["natural"], [], ["espeak"], []]
+
+
+@virtual_time
+async def test_what_was_performed_takes_no_memory_where_nobody_watches() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        held = []
+        tracemalloc.start()
+        try:
+            for epoch in range(1, 41):
+                [(voice, motion)] = performance("a", epoch, 4)
+                room.voice(voice)
+                room.motion(motion)
+                await asyncio.sleep(5)
+                held.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+    assert held[-1] - held[9] < 1_000_000
 
 
 @virtual_time
