@@ -3,56 +3,49 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.chat.model.config import SIZES
+from services.training import launch
+from services.training.task import Options
 
 if TYPE_CHECKING:
-    from services.training.task import Options
+    from torch import nn
 
-STEPS, BATCH, SEED, RATE = 5_000, 16, 2112, 3e-3
+USUAL = Options(
+    steps=5_000,
+    batch=16,
+    rate=3e-3,
+    warm_up=60,
+    decay=0.5,
+    betas=(0.9, 0.95),
+    weight_decay=0.05,
+    average=0.98,
+    keep=100,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--folder", type=Path, default=Path("build/chat"), help="keeps tokenizer, checkpoints, losses")
     parser.add_argument("--size", choices=SIZES, default="mini", help="of the network (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="training steps (default %(default)s)")
-    parser.add_argument("--batch", type=int, default=BATCH, help="lessons of a step (default %(default)s)")
-    parser.add_argument("--accumulate", type=int, default=1, help="batches to a step (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="of lessons and training (default %(default)s)")
-    parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate (default %(default)s)")
-    parser.add_argument("--keep", type=int, default=100, help="steps between checkpoints (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads of a rank (default %(default)s)")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of the arithmetic")
-    parser.add_argument("--tensor", type=int, default=1, help="ranks among which each matrix is split")
-    parser.add_argument("--shard", action="store_true", help="share weights out among the ranks")
-    parser.add_argument("--metrics-port", type=int, help="where Prometheus finds the metrics, on loopback")
-    parser.add_argument("--launcher", choices=("here", "torchrun", "ray"), default="here", help="what starts the ranks")
-    parser.add_argument("--ranks", type=int, default=1, help="how many the launcher starts (default 1)")
-    parser.add_argument("--restarts", type=int, default=0, help="how often failed ranks are started anew (default 0)")
+    launch.add_go_on(parser)
+    launch.add_arguments(parser, USUAL)
 
 
 def run(given: argparse.Namespace) -> int:
     """Starts the program here or on the ranks that are asked for. Returns the exit code."""
-    # Heavy parts are loaded only now: every command reads this file's options.
     try:
-        from services.training.launch import launch
+        launch.options_of(given, USUAL)
+        return launch.launch(program, given, ["-m", "services.cli", *sys.argv[1:]])
     except ImportError as missing:
         sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
-        return 1
-    return launch(program, given, ["-m", "services.cli", *sys.argv[1:]])
-
-
-def options(given: argparse.Namespace) -> Options:
-    """What the command line says. Raises ValueError when it contradicts itself."""
-    from services.training.launch import options_of
-    from services.training.task import Options
-
-    usual = Options(steps=STEPS, warm_up=60, decay=0.5, betas=(0.9, 0.95), weight_decay=0.05, average=0.98)
-    return options_of(given, usual)
+    except ValueError as problem:
+        sys.stderr.write(f"{problem}\n")
+    return 1
 
 
 def program(given: argparse.Namespace) -> int:
@@ -63,21 +56,30 @@ def program(given: argparse.Namespace) -> int:
     from services.chat.model.prompt import Facts
     from services.chat.model.task import ChatTask
     from services.chat.model.vocabulary import prepared
-    from services.chat.model.weights import NAME
+    from services.chat.model.weights import NAME, load_into
     from services.chat.model.writer import OWN
     from services.chat.persona import load
     from services.training.loop import fit
     from services.training.parallel import first, wait
 
-    persona, chosen = load(), options(given)
+    persona, chosen = load(), launch.options_of(given, USUAL)
     if first():
+        if given.go_on:
+            given.folder.mkdir(parents=True, exist_ok=True)
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                shutil.copyfile(OWN / name, given.folder / name)
         prepared(given.folder, persona)
     wait()
     tokenizer = prepared(given.folder, persona)
     lessons = Lessons(persona, dialogues.load(), Facts.read())
     config = SIZES[given.size]
     task = ChatTask(lessons, tokenizer, config, batch=chosen.batch, seed=chosen.seed)
-    network = fit(task, given.folder, chosen, port=given.metrics_port)
+
+    def begin(network: nn.Module) -> None:
+        if given.go_on:
+            load_into(network, OWN / NAME)
+
+    network = fit(task, given.folder, chosen, port=given.metrics_port, begin=begin)
     if first():
         worst = export(network, config, given.folder / "tokenizer.json", OWN)
         size = (OWN / NAME).stat().st_size / 1e6

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
 
 NAMES: Mapping[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
 NAME = "model.safetensors"
@@ -52,3 +55,16 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     return {
         name: np.memmap(path, NAMES[kind], "r", begin, shape) for name, (kind, shape, begin, _) in places(path).items()
     }
+
+
+def load_into(network: nn.Module, path: Path) -> None:
+    """Gives a network the weights of a file. Raises ValueError when they are another network's, OSError."""
+    import torch
+
+    kept = {name: torch.from_numpy(values.astype(np.float32)) for name, values in read(path).items()}
+    try:
+        lacking, unknown = network.load_state_dict(kept, strict=False)
+    except RuntimeError as problem:
+        raise ValueError(f"{path} holds another network's weights. Mend: choose its --size. {problem}") from None
+    if unknown or set(lacking) - {"lm_head.weight"}:
+        raise ValueError(f"{path} holds another network's weights. Mend: train from the beginning")

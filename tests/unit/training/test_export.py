@@ -149,7 +149,9 @@ def test_a_new_run_begins_with_the_weights_that_it_is_given_and_an_old_one_with_
     assert len(begun) == 1
 
 
-@pytest.mark.parametrize(("name", "can"), [("vocoder", True), ("speech", True), ("motion", True), ("letters", False)])
+@pytest.mark.parametrize(
+    ("name", "can"), [("vocoder", True), ("speech", True), ("motion", True), ("chat", True), ("letters", False)]
+)
 def test_only_programs_that_can_go_on_offer_it(name: str, can: bool, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["train", name, "--help"])

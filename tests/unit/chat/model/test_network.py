@@ -107,3 +107,24 @@ def test_the_largest_sizes_are_those_they_are_named_after() -> None:
     assert SIZES["7b"].parameters == pytest.approx(6.74e9, rel=0.01)
     assert SIZES["1.3b"].parameters == pytest.approx(1.3e9, rel=0.05)
     assert SIZES["125m"].parameters == pytest.approx(125e6, rel=0.15)
+
+
+def test_training_can_go_on_from_the_exported_weights(folder: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from services.chat.model.network import Network
+
+    network = Network(config.read(folder)).eval()
+    weights.load_into(network, folder / weights.NAME)
+    decoder = Decoder(folder)
+    wanted, _ = decoder.read(TOKENS, decoder.begin())
+    with torch.no_grad():
+        given = network(torch.tensor([TOKENS]))[0][0, -1].numpy()
+    assert np.abs(given - wanted).max() < 1e-4 * np.abs(wanted).max()
+
+
+def test_the_weights_of_another_network_are_refused(folder: Path) -> None:
+    pytest.importorskip("torch")
+    from services.chat.model.network import Network
+
+    with pytest.raises(ValueError, match="another network's weights"):
+        weights.load_into(Network(SIZES["mini"]), folder / weights.NAME)
