@@ -57,6 +57,7 @@ def train(given: argparse.Namespace) -> int:
     """On every rank: clips, training; on the first, the exported network. Returns the exit code."""
     # Heavy parts are loaded only now: every command reads this file's options.
     from services.speech.model.vocoder import dataset
+    from services.speech.model.vocoder.calibrate import calibrate
     from services.speech.model.vocoder.export import export
     from services.speech.model.vocoder.network import Network
     from services.speech.model.vocoder.train import Clips, Vocoding
@@ -79,6 +80,8 @@ def train(given: argparse.Namespace) -> int:
     network = fit(Vocoding(clips, options), given.folder, options, port=given.metrics_port, begin=begin)
     if not parallel.first():
         return 0
+    assert isinstance(network, Network)
+    calibrate(network, clips, seed=options.seed)
     difference = export(network)
     made: dict[str, Any] = {"clips": given.clips, "minutes": round(clips.seconds / 60, 1), **asdict(options)}
     made |= {"parameters": sum(value.numel() for value in network.parameters()), "commit": commit()}
