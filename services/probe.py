@@ -10,8 +10,9 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 import numpy as np
@@ -97,6 +98,11 @@ async def probe(gateway: str, stage: str, room_id: str, text: str, *, token: str
 
     `gateway` and `stage` are addresses without a path; `token` is asked of messages where one is set.
     """
+    return await answer(stage, room_id, partial(_write, gateway, room_id, text, token), within_s=within_s)
+
+
+async def answer(stage: str, room_id: str, write: Callable[[], Awaitable[str]], *, within_s: float) -> str:
+    """The same for what `write` hands in: it returns the event's id, and may be called again where that failed."""
     seen, trouble = _Seen(), ""
     try:
         async with asyncio.timeout(within_s):
@@ -106,7 +112,7 @@ async def probe(gateway: str, stage: str, room_id: str, text: str, *, token: str
                     async with connect(_stream(stage, room_id), max_size=None, compression=None, proxy=None) as socket:
                         seen.take(await _next(socket))
                         seen.begun = time.monotonic()
-                        seen.event_id = await _write(gateway, room_id, text, token)
+                        seen.event_id = await write()
                         trouble = ""
                         while seen.missing():
                             seen.take(await _next(socket))
