@@ -34,9 +34,10 @@ chart: $(VENV)/.dev ## render the chart for every environment, and check what co
 	@deploy/kubernetes.sh
 	@$(BIN)/python -m deploy.chart check
 
-release-check: $(VENV)/.dev ## install, upgrade and roll back the chart on a real API server (root, Debian, Go; builds it first, once)
+release-check: setup $(VENV)/.dev ## prove the chart on a real Kubernetes, then with real pods (root, Debian, Go; builds them first, once)
 	@deploy/kubernetes.sh
-	@exec $(BIN)/python -m deploy.release
+	@deploy/java.sh
+	@exec $(BIN)/python -m deploy.release $(PARTS)
 
 demo: setup ## start Lydia with a simulated, lively Douyin room
 	@exec $(BIN)/lydia up --demo

@@ -1,37 +1,54 @@
-"""`python -m deploy.release`: the chart on a real Kubernetes, from the first install to the last object's going."""
+"""`python -m deploy.release [PART …]`: the chart on a real Kubernetes, from its first install to its last object."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import httpx
 
-from deploy.chart.render import Refused
+from deploy.chart.render import NAMESPACE, RELEASE, Refused
 from deploy.chart.validation import CRDS_VARIABLE, WHERE
 from deploy.local.process import ServerFailed
-from deploy.release import installing
+from deploy.release import images, installing, performing
 from deploy.release.binaries import KUBERNETES, CannotBuild, Programs
+from deploy.release.cluster import WAIT
 from deploy.release.control_plane import control_plane
 from deploy.release.declared import declared_nodes
+from deploy.release.node import node, working_set_mb
 from deploy.release.steps import NotProven, Report
 from services.places import ROOT
+from services.probe import Failed
 
-BUILD = ROOT / "build" / "release"
+BUILD = (ROOT / "build" / "release").resolve()
+NO_DEFINITIONS = (
+    "because the operators' definitions are missing. Mend: put them into ../shared/crds, or name their folder in "
+    f"{CRDS_VARIABLE}: {WHERE}"
+)
 
 
 def main() -> int:
     """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.release", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)}; by default both")
+    given = parser.parse_args().parts or list(PARTS)
+    if unknown := set(given) - PARTS.keys():
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     report = Report(BUILD / "report.txt")
     try:
-        return asyncio.run(_on_declared_nodes(report))
+        asyncio.run(_prove(given, report))
+    except subprocess.CalledProcessError as error:
+        report.say(f"NOT PROVEN: {error}\n{error.stderr or ''}")
     except (
         CannotBuild,
         ServerFailed,
         NotProven,
         Refused,
+        Failed,
         OSError,
         httpx.HTTPError,
         subprocess.SubprocessError,
@@ -39,14 +56,20 @@ def main() -> int:
         report.say(f"NOT PROVEN: {error}")
     except KeyboardInterrupt:
         report.say("stopped")
+    else:
+        return 0
     return 1
 
 
-async def _on_declared_nodes(report: Report) -> int:
-    """Returns the exit code."""
+async def _prove(parts: Sequence[str], report: Report) -> None:
     programs = Programs(report.say)
+    for part in parts:
+        await PARTS[part](programs, report)
+
+
+async def _on_declared_nodes(programs: Programs, report: Report) -> None:
     begun = time.monotonic()
-    async with control_plane(programs, BUILD / "control-plane") as made:
+    async with control_plane(programs, BUILD / "declared") as made:
         with declared_nodes(made):
             took = time.monotonic() - begun
             report.say(f"Kubernetes {KUBERNETES} and {len(made.cluster.get('nodes'))} declared nodes ({took:.0f} s)")
@@ -55,16 +78,47 @@ async def _on_declared_nodes(report: Report) -> int:
             for case in [case for case in installing.CASES if known or case.name == "development"]:
                 installing.proof(made.cluster, case, report)
             memory = made.memory_mb()
-    report.say(f"memory: {', '.join(f'{name} {mb:.0f} MB' for name, mb in memory.items())}")
+    report.say(f"memory: {_told(memory)}")
     if not known:
-        report.say(
-            "NOT PROVEN: staging and production, because the operators' definitions are missing. Mend: put them into "
-            f"../shared/crds, or name their folder in {CRDS_VARIABLE}: {WHERE}"
-        )
-        return 1
+        raise NotProven(f"staging and production, {NO_DEFINITIONS}")
     report.say("proven: the chart is installed, upgraded, rolled back and uninstalled by a real API server")
-    return 0
 
+
+async def _on_a_real_node(programs: Programs, report: Report) -> None:
+    saved = await images.archive(BUILD / "images", report)
+    begun = time.monotonic()
+    async with control_plane(programs, BUILD / "real") as made, node(programs, made, BUILD / "node") as here:
+        report.say(f"Kubernetes {KUBERNETES} and a real node ({time.monotonic() - begun:.0f} s)")
+        with report.step("the images are on the node"):
+            here.bring(saved)
+        saved.unlink()
+        if not installing.definitions(made.cluster, programs, report):
+            raise NotProven(f"the audience on Ray, {NO_DEFINITIONS}")
+        try:
+            await performing.proof(made.cluster, here, report)
+            report.say(f"memory of the pods, without pages that could be given back: {_told(working_set_mb(made))}")
+        except Exception as error:
+            report.say(f"FAILED: {error}")  # before what follows fails for the same reason
+            performing.keep(made.cluster, BUILD / "pods")
+            report.say(f"what the pods said is in {BUILD / 'pods'}")
+            raise
+        finally:
+            with report.step("uninstall"):
+                made.cluster.helm("uninstall", RELEASE, "--ignore-not-found", *WAIT)
+                made.cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+        memory = made.memory_mb()
+    report.say(f"memory of the programs: {_told(memory)}")
+    report.say("proven: on a real node a signed push is answered with voice and frames, and killed pods lose no gift")
+
+
+def _told(memory_mb: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {mb:.0f} MB" for name, mb in memory_mb.items())
+
+
+PARTS: Mapping[str, Callable[[Programs, Report], Awaitable[None]]] = {
+    "declared": _on_declared_nodes,
+    "real": _on_a_real_node,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +22,9 @@ from services.places import ROOT
 
 KUBERNETES = "1.36.3"
 GATEWAY_API = "1.4.0"
+COREDNS = "1.14.4"
+PLUGINS = ("bind", "errors", "health", "kubernetes")
+"""What CoreDNS is asked for here. All that it could do beside that need not be built."""
 BIN = ROOT / "build" / "release" / "bin"
 GO = (1, 26)
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -62,17 +66,26 @@ class Programs:
         return program
 
     @cached_property
+    def coredns(self) -> Path:
+        """The cluster's DNS."""
+        program = self.folder / f"coredns-{COREDNS}" / "coredns"
+        if not program.exists():
+            go()
+            with self._source("github.com/coredns/coredns", COREDNS) as source:
+                wanted = "".join(f'import _ "github.com/coredns/coredns/plugin/{name}"\n' for name in PLUGINS)
+                (source / "core" / "plugin" / "zplugin.go").write_text(f"package plugin\n\n{wanted}", encoding="utf-8")
+                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(program), "."]
+                self._timed("coredns", partial(_go, *command, where=source))
+        return program
+
+    @cached_property
     def gateway_api(self) -> Path:
         """The folder with the Gateway API's own definitions."""
         return module("sigs.k8s.io/gateway-api", GATEWAY_API) / "config" / "crd" / "standard"
 
     def _build_kubernetes(self, names: Sequence[str], into: Path) -> None:
         go()
-        with tempfile.TemporaryDirectory(dir=_made(self.folder)) as scratch:
-            source = Path(scratch) / "kubernetes"
-            shutil.copytree(module("k8s.io/kubernetes", KUBERNETES), source)
-            for path in (source, *source.rglob("*")):
-                path.chmod(0o755 if path.is_dir() else 0o644)  # modules are read-only
+        with self._source("k8s.io/kubernetes", KUBERNETES) as source:
             # Its staging modules are published apart; in its own repository they are folders.
             known = json.loads(_go("mod", "edit", "-json", where=source))
             published = KUBERNETES.replace("1", "0", 1)
@@ -85,6 +98,16 @@ class Programs:
                 # The module's own sums lack the published staging modules; the checksum database knows them.
                 command = ["build", "-mod=mod", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {flags}"]
                 self._timed(name, partial(_go, *command, "-o", str(into / name), f"./cmd/{name}", where=source))
+
+    @contextmanager
+    def _source(self, path: str, version: str) -> Iterator[Path]:
+        """A module's files, in a folder that may be written to and is gone afterwards."""
+        with tempfile.TemporaryDirectory(dir=_made(self.folder)) as scratch:
+            source = Path(scratch) / "source"
+            shutil.copytree(module(path, version), source)
+            for each in (source, *source.rglob("*")):
+                each.chmod(0o755 if each.is_dir() else 0o644)  # modules are read-only
+            yield source
 
     def _timed(self, name: str, build: Callable[[], object]) -> None:
         self.say(f"building {name}, once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -31,13 +32,13 @@ class ControlPlane:
     folder: Path
     servers: list[LocalServer] = field(default_factory=list)
 
-    async def start(self, name: str, command: Sequence[str | Path], health: str, stack: AsyncExitStack) -> None:
-        """One program more, which ends with `stack`. `health` is where it answers 200 when it is ready.
+    async def start(self, name: str, command: Sequence[str | Path], health: str | Path, stack: AsyncExitStack) -> None:
+        """One program more, which ends with `stack`. `health` is where it answers 200 when it is ready, or its socket.
 
         Raises ServerFailed.
         """
         log = self.folder / f"{name}.log"
-        server = LocalServer(name, command, answers=_healthy(health), log=log, start_timeout_s=READY_S)
+        server = LocalServer(name, command, answers=healthy(health), log=log, start_timeout_s=READY_S)
         await stack.enter_async_context(running(server))
         self.servers.append(server)
 
@@ -58,6 +59,7 @@ async def control_plane(programs: Programs, folder: Path) -> AsyncIterator[Contr
     address = f"https://127.0.0.1:{port}"
     cluster = Cluster(authority.kubeconfig(address, "admin", group="system:masters"))
     private, public = authority.account_keys()
+    caller, callers_key = authority.issue("kubelet-client", group="system:masters")
     certificate, key = authority.issue("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1", "kubernetes"))
     async with AsyncExitStack() as stack:
         made = ControlPlane(cluster, authority, address, folder)
@@ -73,6 +75,8 @@ async def control_plane(programs: Programs, folder: Path) -> AsyncIterator[Contr
             # Nobody here calls it by its service, for which 127.0.0.1 would be no address.
             "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
             f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}", f"--client-ca-file={authority.ca}",
+            f"--kubelet-client-certificate={caller}", f"--kubelet-client-key={callers_key}",
+            "--kubelet-preferred-address-types=InternalIP",  # nobody knows the node by name
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={public}",
             f"--service-account-signing-key-file={private}", f"--service-cluster-ip-range={SERVICES}",
@@ -97,15 +101,20 @@ async def control_plane(programs: Programs, folder: Path) -> AsyncIterator[Contr
         yield made
 
 
-def _healthy(url: str) -> Answers:
+def healthy(where: str | Path) -> Answers:
+    """Asks whether an address answers 200, or a socket at all."""
     # Only whether it is there is asked: the controllers' and the scheduler's certificates are made by themselves.
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
 
     async def answers() -> bool:
+        if isinstance(where, Path):
+            _, writer = await asyncio.open_unix_connection(where)
+            writer.close()
+            return True
         async with httpx.AsyncClient(trust_env=False, verify=unverified) as client:
             try:
-                return (await client.get(url)).status_code == httpx.codes.OK
+                return (await client.get(where)).status_code == httpx.codes.OK
             except httpx.HTTPError:
                 return False
 

@@ -231,7 +231,7 @@ def _ready(cluster: Cluster, device: str, *, without: Collection[str] = ()) -> N
     def trouble() -> list[str]:
         pods, there = _pods(cluster), cluster.get("nodes")
         wanted = sum(_replicas(cluster).values())
-        wrong = [f"{pod['metadata']['name']} is not ready" for pod in pods if not _is_ready(pod)]
+        wrong = [f"{pod['metadata']['name']} is not ready" for pod in pods if not is_ready(pod)]
         wrong += [f"{pod['metadata']['name']} stayed" for pod in pods if pod["spec"].get("nodeName") in without]
         wrong += [f"there are {len(pods)} pods instead of {wanted}"] if len(pods) != wanted else []
         return wrong + misplaced(pods, there, device)
@@ -251,7 +251,8 @@ def _pods(cluster: Cluster, namespace: str = NAMESPACE) -> list[Manifest]:
     return [pod for pod in cluster.get("pods", namespace=namespace) if "deletionTimestamp" not in pod["metadata"]]
 
 
-def _is_ready(pod: Manifest) -> bool:
+def is_ready(pod: Manifest) -> bool:
+    """Whether a pod says that it may be called."""
     conditions = {each["type"]: each["status"] for each in pod.get("status", {}).get("conditions", ())}
     return conditions.get("Ready") == "True"
 

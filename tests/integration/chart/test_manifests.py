@@ -13,6 +13,7 @@ import yaml
 from deploy.chart.policies import breaches, pods, reaches
 from deploy.chart.render import CHART, ENVIRONMENTS, RELEASE, Manifest, helm, parsed, render
 from deploy.chart.validation import CRDS_VARIABLE, NoDefinitions, Schemas
+from deploy.release.performing import KAFKA, VALUES
 from services.building import chat, motion, speech
 from services.core import topics
 from services.core.inference.triton_repository import models
@@ -54,6 +55,12 @@ def test_servers_take_what_is_rendered_for_an_environment(
 @pytest.mark.parametrize("environment", EVERY)
 def test_an_environment_keeps_to_every_policy(rendered: Rendered, environment: str) -> None:
     assert breaches(rendered[environment]) == []
+
+
+def test_what_the_release_check_installs_on_a_real_node_is_as_good(schemas: Schemas) -> None:
+    chart, broker = render(VALUES), list(yaml.safe_load_all(KAFKA.read_text("utf-8")))
+    assert [told for each in (*chart, *broker) for told in schemas.problems(each)] == []
+    assert breaches(chart) == []
 
 
 @pytest.mark.parametrize("sets", VARIANTS.values(), ids=VARIANTS)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
 from deploy.local.process import free_port
+from deploy.release.performing import push
 from loadtests.process import Process, lydia
-from services.probe import Failed, main, probe
+from services.probe import Failed, answer, main, probe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TOKEN = "message-token"
-SETTINGS = {"LYDIA_SPEECH__OWN_VOICE": "fast", "LYDIA_AUTH__MESSAGE_TOKEN": TOKEN}
+TOKEN, SECRET = "message-token", "comment-secret"
+SETTINGS = {
+    "LYDIA_SPEECH__OWN_VOICE": "fast",
+    "LYDIA_AUTH__MESSAGE_TOKEN": TOKEN,
+    "LYDIA_DOUYIN__PUSH_SECRETS": json.dumps({"live_comment": SECRET}),
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -33,6 +40,18 @@ async def test_it_tells_when_her_voice_and_her_frames_came(process: Process) -> 
     told = await tried(process)
     assert told.startswith("she answered: voice after ")
     assert float(told.split()[-6]) > 0.5, told
+
+
+async def test_it_tells_the_same_of_a_signed_push(process: Process) -> None:
+    pushed = partial(push, process.address, "pushed", SECRET)
+    told = await answer(f"http://{process.address}", "pushed", pushed, within_s=40)
+    assert told.startswith("she answered: voice after ")
+
+
+async def test_a_push_with_another_secret_is_not_taken(process: Process) -> None:
+    pushed = partial(push, process.address, "pushed", "another")
+    with pytest.raises(Failed, match=r"the gateway: HTTPStatusError.*401"):
+        await answer(f"http://{process.address}", "pushed", pushed, within_s=2)
 
 
 async def test_a_silent_stage_fails_it(process: Process) -> None:

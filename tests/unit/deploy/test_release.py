@@ -14,10 +14,12 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from deploy.chart.render import Manifest
+from deploy.release import binaries
 from deploy.release.binaries import CannotBuild, Programs, go, staging
 from deploy.release.certificates import Authority
 from deploy.release.cluster import named
 from deploy.release.declared import look
+from deploy.release.node import KERNEL, kernel
 from deploy.release.nodes import misplaced, nodes, zones
 from deploy.release.ray import as_pods
 from deploy.release.steps import NotProven, Report, expect
@@ -81,6 +83,25 @@ def test_what_was_built_is_not_built_again(tmp_path: Path, monkeypatch: pytest.M
     built.touch()
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("built"))
     assert Programs(pytest.fail, tmp_path).kubernetes(["kube-apiserver"]) == [built]
+
+
+def test_of_coredns_only_what_is_asked_for_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched, built = tmp_path / "module", dict[str, str]()
+    (fetched / "core" / "plugin").mkdir(parents=True)
+    (fetched / "core" / "plugin" / "zplugin.go").write_text("everything")
+    fetched.joinpath("core", "plugin", "zplugin.go").chmod(0o444)
+
+    def go_(*arguments: str, where: Path) -> str:
+        built[arguments[0]] = (where / "core" / "plugin" / "zplugin.go").read_text()
+        return ""
+
+    monkeypatch.setattr(binaries, "go", lambda: None)
+    monkeypatch.setattr(binaries, "module", lambda *_: fetched)
+    monkeypatch.setattr(binaries, "_go", go_)
+    Programs(lambda _: None, tmp_path / "bin").coredns  # noqa: B018
+    assert built["build"].count("import _") == 4
+    assert 'import _ "github.com/coredns/coredns/plugin/kubernetes"\n' in built["build"]
+    assert (fetched / "core" / "plugin" / "zplugin.go").read_text() == "everything", "the module itself was changed"
 
 
 @pytest.mark.parametrize("told", ["go1.19.8", ""])
@@ -155,6 +176,19 @@ def test_ray_pods_are_made_of_the_templates_and_join_their_head() -> None:
     serving = made["lydia-audience-serve-svc"]["spec"]["selector"].items()
     assert serving <= worker["metadata"]["labels"].items()
     assert not serving <= made["lydia-audience-head"]["metadata"]["labels"].items(), "the head takes no calls"
+
+
+def test_the_kernel_is_afterwards_as_it_was_also_where_others_changed_it(tmp_path: Path) -> None:
+    forwarding, panic = tmp_path / "net/ipv4/ip_forward", tmp_path / "kernel/panic"
+    for path in (forwarding, panic):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("0\n")
+    with pytest.raises(NotProven), kernel(tmp_path):
+        assert forwarding.read_text() == KERNEL["net/ipv4/ip_forward"] == "1"
+        panic.write_text("10\n")  # as kubelet does
+        raise NotProven("something")
+    assert forwarding.read_text() == panic.read_text() == "0\n"
+    assert not (tmp_path / "vm").exists(), "a setting that this kernel does not have was made"
 
 
 def test_declared_nodes_start_what_waits_end_what_is_told_to_and_leave_the_rest() -> None:
