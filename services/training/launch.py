@@ -54,6 +54,22 @@ def options_of(given: argparse.Namespace, usual: Options) -> Options:
     return replace(usual, **{name: getattr(given, name) for name in names})
 
 
+def run(program: Program, given: argparse.Namespace, usual: Options) -> int:
+    """Starts the program as `launch` does, for a command line of `lydia train`. Returns the exit code, having said on
+    stderr what is wrong with the command line, and what the machine lacks.
+    """
+    try:
+        options_of(given, usual)
+    except ValueError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    try:
+        return launch(program, given, ["-m", "services.cli", *sys.argv[1:]])
+    except ImportError as missing:
+        sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
+        return 1
+
+
 def launch(program: Program, given: argparse.Namespace, command: Sequence[str]) -> int:
     """Runs the program on all ranks that the command line asks for. Returns the exit code.
 

@@ -38,14 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Starts the program here or on the ranks that are asked for. Returns the exit code."""
-    try:
-        launch.options_of(given, USUAL)
-        return launch.launch(program, given, ["-m", "services.cli", *sys.argv[1:]])
-    except ImportError as missing:
-        sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
-    except ValueError as problem:
-        sys.stderr.write(f"{problem}\n")
-    return 1
+    return launch.run(program, given, USUAL)
 
 
 def program(given: argparse.Namespace) -> int:

@@ -33,13 +33,9 @@ def run(given: argparse.Namespace) -> int:
 
     try:
         _read(given.recordings)
-        launch.options_of(given, USUAL)
-        return launch.launch(train, given, ["-m", "services.cli", *sys.argv[1:]])
+        return launch.run(train, given, USUAL)
     except (BadFolder, ValueError) as problem:
         sys.stderr.write(f"{problem}\n")
-        return 1
-    except ImportError as missing:
-        sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
         return 1
 
 

@@ -33,15 +33,10 @@ def run(given: argparse.Namespace) -> int:
 
     try:
         check(VOICE, ENCODER, VOICES, SYMBOLS, ENGLISH)
-        launch.options_of(given, USUAL)
-    except (FilesUnavailable, ValueError) as problem:
+    except FilesUnavailable as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
-    try:
-        return launch.launch(train, given, ["-m", "services.cli", *sys.argv[1:]])
-    except ImportError as missing:
-        sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
-        return 1
+    return launch.run(train, given, USUAL)
 
 
 def train(given: argparse.Namespace) -> int:

@@ -39,18 +39,13 @@ def run(given: argparse.Namespace) -> int:
     try:
         check(VOICE, ENCODER, SOURCE, DECODER, VOICES)
         part = _part(given.only_clips)
-        launch.options_of(given, USUAL)
     except (FilesUnavailable, ValueError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     if part is not None:
         _make_clips(given, part)
         return 0
-    try:
-        return launch.launch(train, given, ["-m", "services.cli", *sys.argv[1:]])
-    except ImportError as missing:
-        sys.stderr.write(f"training needs {missing.name}. Mend: pip install -e '.[train]'\n")
-        return 1
+    return launch.run(train, given, USUAL)
 
 
 def train(given: argparse.Namespace) -> int:
