@@ -98,7 +98,8 @@ def test_of_coredns_only_what_is_asked_for_is_built(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(binaries, "go", lambda: None)
     monkeypatch.setattr(binaries, "module", lambda *_: fetched)
     monkeypatch.setattr(binaries, "_go", go_)
-    Programs(lambda _: None, tmp_path / "bin").coredns  # noqa: B018
+    program = Programs(lambda _: None, tmp_path / "bin").coredns
+    assert program.parent.parent == tmp_path / "bin"
     assert built["build"].count("import _") == 4
     assert 'import _ "github.com/coredns/coredns/plugin/kubernetes"\n' in built["build"]
     assert (fetched / "core" / "plugin" / "zplugin.go").read_text() == "everything", "the module itself was changed"
