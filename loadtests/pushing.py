@@ -23,7 +23,7 @@ from loadtests.bench import CROWD
 from loadtests.load.target import PUSH_SECRETS
 from services.core.events import AudienceEvent, Chat, Gift, Like, Viewer
 from services.core.ids import derived
-from services.gateway.douyin import sign
+from services.gateway.douyin import signed_headers
 from services.gateway.http import PUSH_PATH
 from services.gateway.platform import event_id
 from services.gateway.simulator.wire import webhook_item
@@ -92,14 +92,14 @@ def signed(number: int, chance: random.Random, stamp_ms: int) -> tuple[dict[str,
     """Headers, body and the gifts' event ids of a push at that time."""
     room_id, message_type, items, ids = push(number, chance)
     body = json.dumps([item | {"timestamp": stamp_ms} for item in items], ensure_ascii=False).encode()
-    headers = {
-        "content-type": "application/json",
-        "x-nonce-str": derived("intake", number, stamp_ms),
-        "x-timestamp": str(stamp_ms),
-        "x-roomid": room_id,
-        "x-msg-type": message_type,
-    }
-    headers["x-signature"] = sign(headers, body, PUSH_SECRETS[message_type])
+    headers = signed_headers(
+        body,
+        PUSH_SECRETS[message_type],
+        room_id=room_id,
+        message_type=message_type,
+        nonce=derived("intake", number, stamp_ms),
+        stamp_ms=stamp_ms,
+    )
     return headers, body, ids
 
 

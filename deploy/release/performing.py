@@ -28,7 +28,7 @@ from services import probe
 from services.core.bus.kafka import open_kafka
 from services.core.events import AudienceEvent, Chat, Viewer
 from services.core.settings import Kafka
-from services.gateway.douyin import sign
+from services.gateway.douyin import signed_headers
 from services.gateway.douyin_items import COMMENT
 from services.gateway.http import PUSH_PATH
 from services.gateway.platform import event_id
@@ -196,14 +196,9 @@ async def push(gateway: str, room_id: str, secret: str) -> str:
     message_id = f"push-{stamp}"
     message_type, item = webhook_item(event, message_id, stamp)
     body = json.dumps([item], ensure_ascii=False).encode()
-    headers = {
-        "content-type": "application/json",
-        "x-nonce-str": secrets.token_hex(8),
-        "x-timestamp": str(stamp),
-        "x-roomid": room_id,
-        "x-msg-type": message_type,
-    }
-    headers["x-signature"] = sign(headers, body, secret)
+    headers = signed_headers(
+        body, secret, room_id=room_id, message_type=message_type, nonce=secrets.token_hex(8), stamp_ms=stamp
+    )
     async with httpx.AsyncClient(base_url=f"http://{gateway}", trust_env=False) as client:
         answer = await client.post(PUSH_PATH, content=body, headers=headers)
     answer.raise_for_status()

@@ -13,7 +13,7 @@ import httpx
 
 from loadtests.load.plan import Request
 from services.core.ids import derived
-from services.gateway.douyin import sign
+from services.gateway.douyin import signed_headers
 from services.gateway.http import PUSH_PATH
 
 ANSWER_TIMEOUT_S = 10.0
@@ -71,18 +71,19 @@ class Sender:
                 tasks.create_task(self._send(request, scheduled, path, body, headers), name="request")
 
     def _made(self, request: Request, number: int) -> tuple[str, bytes, dict[str, str]]:
-        headers = {"content-type": "application/json"}
         if request.way == "direct":
-            return f"/rooms/{request.room_id}/messages", _json(request.content), headers
+            told = {"content-type": "application/json"}
+            return f"/rooms/{request.room_id}/messages", _json(request.content), told
         stamp = int(self._wall_ms + (self._begin + request.at_s) * 1000)
         body = _json([{**item, "timestamp": stamp} for item in request.content])
-        headers |= {
-            "x-nonce-str": derived(request.room_id, request.message_type, stamp, number),
-            "x-timestamp": str(stamp),
-            "x-roomid": request.room_id,
-            "x-msg-type": request.message_type,
-        }
-        headers["x-signature"] = sign(headers, body, (self._keys.push_secrets or {})[request.message_type])
+        headers = signed_headers(
+            body,
+            (self._keys.push_secrets or {})[request.message_type],
+            room_id=request.room_id,
+            message_type=request.message_type,
+            nonce=derived(request.room_id, request.message_type, stamp, number),
+            stamp_ms=stamp,
+        )
         return PUSH_PATH, body, headers
 
     async def _send(

@@ -39,6 +39,20 @@ def sign(headers: Mapping[str, str], body: bytes | str, secret: str) -> str:
     return base64.b64encode(hashlib.md5(signed, usedforsecurity=False).digest()).decode()
 
 
+def signed_headers(
+    body: bytes, secret: str, *, room_id: str, message_type: str, nonce: str, stamp_ms: int
+) -> dict[str, str]:
+    """All headers of a push, as the platform sends it. `stamp_ms`: Unix time."""
+    headers = {
+        "content-type": "application/json",
+        "x-nonce-str": nonce,
+        "x-timestamp": str(stamp_ms),
+        "x-roomid": room_id,
+        "x-msg-type": message_type,
+    }
+    return headers | {"x-signature": sign(headers, body, secret)}
+
+
 def verify(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
     """Whether `x-signature` is right, compared in constant time. Raises KeyError like `sign`."""
     by_name = {name.lower(): value for name, value in headers.items()}

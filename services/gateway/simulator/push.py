@@ -16,7 +16,7 @@ import httpx
 from services.core.clock import Clock
 from services.core.events import AudienceEvent
 from services.core.ids import Ids
-from services.gateway.douyin import sign
+from services.gateway.douyin import signed_headers
 from services.gateway.douyin_items import COMMENT, GIFT, LIKE
 from services.gateway.simulator.options import Faults, Options
 from services.gateway.simulator.pipe import PipeEmitter
@@ -206,14 +206,14 @@ class Pusher:
         body = _json(sent).encode()
         if chance.random() < faults.cut:
             body = body[: chance.randrange(len(body))]
-        headers = {
-            "content-type": "application/json",
-            "x-nonce-str": self._ids.new(),
-            "x-timestamp": str(self._clock.now_ms()),
-            "x-roomid": self._options.room_id,
-            "x-msg-type": message_type,
-        }
-        headers["x-signature"] = sign(headers, body, self._options.push_secrets.get(message_type, "default"))
+        headers = signed_headers(
+            body,
+            self._options.push_secrets.get(message_type, "default"),
+            room_id=self._options.room_id,
+            message_type=message_type,
+            nonce=self._ids.new(),
+            stamp_ms=self._clock.now_ms(),
+        )
         if chance.random() < faults.bad_signature:
             headers["x-signature"] = headers["x-signature"][::-1]
         try:
