@@ -15,6 +15,8 @@ from services.core.events import Outbox
 
 READS = topics.READERS["audience"]
 """The topics that audience decides on."""
+URGENT = frozenset((topics.PERFORMED, topics.CONTROL))
+"""What the stage heard and what an operator orders overtakes what viewers do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The bridge: reads what audience decides on from the bus, and hands it to whoever has the room, in another process.
 
-One batch of a room is under way at a time, so its records keep their order whatever fails; while it is, the room's next
-records wait here, and the bus pauses when too many do. A record is finished when the answer says so. What was not
-answered for is handed in again, as long as it takes: here nothing is dropped and nothing is decided. Only a record
-that whoever has the room fails on again and again, and answers again without it, goes to the dead letters.
+One batch of a room is under way at a time, so its records keep their order whatever fails, save that what is urgent
+overtakes the rest; while it is, the room's next records wait here, and the bus pauses when too many do. A record is
+finished when the answer says so. What was not answered for is handed in again, as long as it takes: here nothing is
+dropped and nothing is decided. Only a record that whoever has the room fails on again and again, and answers again
+without it, goes to the dead letters.
 
 Rooms with something unfinished are called now and then without records, so that they go on soon after whoever had them
 is gone.
@@ -13,17 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from services.audience import keys
-from services.audience.batch import READS, Rooms, RoomsAway, Taken
+from services.audience.batch import READS, URGENT, Rooms, RoomsAway, Taken
 from services.core.bus.port import Bus, Delivery, Record
 from services.core.settings import Ray
 from services.core.state.port import State, StateUnavailable
 from services.core.telemetry import Telemetry
+from services.core.waiting import Waiting
 from services.core.worker import back_off_s, bury
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ ATTEMPTS = 5
 class _Feed:
     """What waits for one room."""
 
-    waiting: deque[Delivery] = field(default_factory=deque)
+    waiting: Waiting = field(default_factory=lambda: Waiting(URGENT))
     hold: bool = False
     """It is to be called without records."""
 
@@ -69,7 +69,7 @@ class Bridge:
             tasks.create_task(self._keep_held(tasks), name="bridge: rooms that are held")
             async for delivery in consumer:
                 self._metrics.bridge_waiting.inc()
-                self._feed(delivery.record.key, tasks).waiting.append(delivery)
+                self._feed(delivery.record.key, tasks).waiting.put(delivery)
 
     async def drain(self) -> None:
         """Calls nobody any more; returns when the calls under way are answered."""
@@ -92,11 +92,13 @@ class Bridge:
         while feed.waiting or feed.hold:
             begun = loop.time()
             # One by one after two failures: a record on which whoever has the room dies then holds up only later ones.
-            batch = _batch(feed.waiting, self._settings.batch if failures < 2 else 1)
+            batch = feed.waiting.take(self._settings.batch if failures < 2 else 1, most_bytes=MAX_BATCH_BYTES)
             taken = await self._call(room_id, [delivery.record for delivery in batch])
-            for _ in range(taken.finished if taken is not None else 0):
-                self._finish(feed)
+            finished = taken.finished if taken is not None else 0
+            for delivery in batch[:finished]:
+                self._finish(delivery)
                 failures = deaths = 0
+            feed.waiting.put_back(batch[finished:])
             if taken is not None and not taken.because:
                 failures, feed.hold = 0, False
                 await asyncio.sleep(begun + self._settings.tick_ms / 1000 - loop.time())
@@ -107,7 +109,7 @@ class Bridge:
                 await self._until_answered(room_id)
                 deaths += 1
                 if deaths == ATTEMPTS:
-                    await self._bury(feed)
+                    await self._bury(feed.waiting.take(1)[0])
                     failures = deaths = 0
         del self._feeds[room_id]
 
@@ -118,17 +120,17 @@ class Bridge:
             await asyncio.sleep(back_off_s(failures))
             failures += 1
 
-    async def _bury(self, feed: _Feed) -> None:
-        """Gives the room's first record up."""
-        record = feed.waiting[0].record
+    async def _bury(self, delivery: Delivery) -> None:
+        """Gives a record up."""
+        record = delivery.record
         reason = f"whoever had the room died of it {ATTEMPTS} times, and answered again without it each time"
         log.error("a record of %s goes to the dead letters: %s", record.topic, reason)
         await bury(self._bus, record, reason, service=GROUP)
         self._metrics.handled.labels(GROUP, record.topic, "dead_letter").inc()
-        self._finish(feed)
+        self._finish(delivery)
 
-    def _finish(self, feed: _Feed) -> None:
-        feed.waiting.popleft().done()
+    def _finish(self, delivery: Delivery) -> None:
+        delivery.done()
         self._metrics.bridge_waiting.dec()
 
     async def _call(self, room_id: str, records: Sequence[Record]) -> Taken | None:
@@ -180,14 +182,3 @@ class Bridge:
         except StateUnavailable as error:
             log.warning("the bridge cannot see which rooms are unfinished: %s", error)
             return set()
-
-
-def _batch(waiting: deque[Delivery], most: int) -> list[Delivery]:
-    batch: list[Delivery] = []
-    size = 0
-    for delivery in islice(waiting, most):
-        size += len(delivery.record.value)
-        if batch and size > MAX_BATCH_BYTES:
-            break
-        batch.append(delivery)
-    return batch

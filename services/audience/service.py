@@ -26,7 +26,7 @@ from opentelemetry import propagate
 from opentelemetry.trace import SpanKind
 
 from services.audience import keys
-from services.audience.batch import READS, Taken
+from services.audience.batch import READS, URGENT, Taken
 from services.audience.director import Director, Input
 from services.audience.ledger import Opened
 from services.audience.log import RoomLog, header, log_path
@@ -68,6 +68,8 @@ SURE_S = 1.0
 """How old the state's word on a lease may be when something is published. A bus cannot refuse what comes too late, but
 then its epoch is dead, and its ids are those under which the successor has published the same.
 """
+SLICE_S = 0.002
+"""So long rooms step without letting anything else of the process go on. A step takes a fifth of a millisecond."""
 REST_S = 180.0
 """A room where nothing waits and nobody watches is unloaded after so long; longer than a report of presence holds."""
 
@@ -109,9 +111,10 @@ class Audience:
         self._rooms: dict[str, Room] = {}
         self._loading = asyncio.Lock()
         self._stepping = asyncio.Lock()
-        """Where much waits the rooms step in turns, one each time round the process's loop: what else the process does,
-        such as the gateway's answers, may be in a hurry.
+        """Where much waits the rooms step in turns, for a slice of time each time round the process's loop: what else
+        the process does, such as the gateway's answers, may be in a hurry.
         """
+        self._slice_ends = 0.0
         self._tasks: asyncio.TaskGroup | None = None
         self._worker = Worker(bus, telemetry, service=SERVICE)
 
@@ -126,7 +129,7 @@ class Audience:
         """Reads its topics and decides, until cancelled."""
         async with self.at_work():
             await self._resume()
-            await self._worker.run(*READS, handle=self._handle, together=self._handle_together)
+            await self._worker.run(*READS, handle=self._handle, together=self._handle_together, urgent=URGENT)
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -194,15 +197,22 @@ class Audience:
                     with self._worker.handling(record) as event:
                         if event is not None:
                             _check(event, record)
-                            await self._hear_stage(room)
+                            heard = await self._input(event, before)
+                            now_ms = await self._now_ms(room)
                             async with self._stepping:
-                                room.step(await self._input(event, before), self._clock.now_ms())
-                                await asyncio.sleep(0)
+                                room.step(heard, now_ms)
+                                await self._make_way()
                         if number == len(records) or room.pressing():
                             await self._settle(room)
             except BaseException:
                 self._close(room)
                 raise
+
+    async def _make_way(self) -> None:
+        """Lets what else the process does go on, if this has kept it waiting for SLICE_S."""
+        if self._clock.monotonic() >= self._slice_ends:
+            await asyncio.sleep(0)
+            self._slice_ends = self._clock.monotonic() + SLICE_S
 
     async def _handle(self, event: AudienceEvent | Performed | Control, delivery: Delivery) -> Verdict:
         room_id = delivery.record.key
@@ -215,8 +225,8 @@ class Audience:
                 try:
                     if room.stepped is not delivery:
                         await self._settle(room)
-                        await self._hear_stage(room)
-                        room.step(await self._input(event, {}), self._clock.now_ms())
+                        heard = await self._input(event, {})
+                        room.step(heard, await self._now_ms(room))
                         room.stepped = delivery
                     await self._settle(room)
                 except LeaseLost:
@@ -283,23 +293,27 @@ class Audience:
     async def _tick(self, room: Room) -> None:
         await self._settle(room)
         if room.wake_at_ms is not None and room.wake_at_ms <= self._clock.now_ms():
-            await self._hear_stage(room)
-            room.step(Tick(), self._clock.now_ms())
+            room.step(Tick(), await self._now_ms(room))
             await self._settle(room)
         elif room.resting():
             await self._state.apply(Drop(keys.outbox_key(room.room_id)), held=room.lease)
             self._close(room)
 
-    async def _hear_stage(self, room: Room) -> None:
-        """Before a turn is given up, or its thanks are said again: what the stage has noted of it. Whoever brings its
-        reports here may be away, and the stage may have heard late that the turn is dead.
+    async def _now_ms(self, room: Room) -> int:
+        """The time of the next step. Unix time.
+
+        Before a turn is given up by then, or its thanks are said again, what the stage has noted of it is taken in:
+        whoever brings its reports here may be away, and the stage may have heard late that the turn is dead.
         """
-        if not room.director.unsure(self._clock.now_ms()):
-            return
-        stored = await self._state.get(heard_key(room.room_id))
-        report = Performed.FromString(stored or b"")
-        if room.director.news(report):
-            room.step(report, self._clock.now_ms())
+        while True:
+            now_ms = self._clock.now_ms()
+            if not room.director.unsure(now_ms):
+                return now_ms
+            stored = await self._state.get(heard_key(room.room_id))
+            report = Performed.FromString(stored or b"")
+            if not room.director.news(report):
+                return now_ms
+            room.step(report, now_ms)
             await self._settle(room)
 
     # --- effects -----------------------------------------------------------------------------------------------------

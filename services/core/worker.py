@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence, Set
 from contextlib import AsyncExitStack, contextmanager
 from enum import Enum, auto
-from itertools import islice
 from typing import Any, Literal
 
 from google.protobuf.message import Message
@@ -19,6 +17,7 @@ from services.core.bus.port import Bus, BusUnavailable, Consumer, Delivery, Reco
 from services.core.envelope import Malformed, unseal
 from services.core.state.port import LeaseLost, StateUnavailable
 from services.core.telemetry import Telemetry
+from services.core.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -93,17 +92,19 @@ class Worker:
         handle: Handler,
         together: Together | None = None,
         behind: Callable[[Record], None] = lambda _: None,
+        urgent: Set[str] = frozenset(),
         group: str | Literal["service"] | None = "service",
         start: Literal["earliest", "latest"] = "earliest",
     ) -> None:
         """Handles every record of the topics until cancelled; with `together`, several at once where several wait.
-        `behind` is told of each that comes while another of its room is being handled.
+        `behind` is told of each that comes while another of its room is being handled. Records of `urgent` topics
+        overtake those of the others.
 
         `group` is the service's own by default; None gives this process all records from now on (for `control`). A bus
         that is away when it is to be joined is waited for.
         """
         member_of = self._service if group == "service" else group
-        rooms: dict[str, deque[Delivery]] = {}
+        rooms: dict[str, Waiting] = {}
         async with AsyncExitStack() as stack:
             consumer = await self._join(stack, names, member_of, start)
             self._joined += 1
@@ -115,10 +116,11 @@ class Worker:
                     continue
                 room = delivery.record.key
                 if room in rooms:
-                    rooms[room].append(delivery)
+                    rooms[room].put(delivery)
                     behind(delivery.record)
                 else:
-                    rooms[room] = deque([delivery])
+                    rooms[room] = Waiting(urgent)
+                    rooms[room].put(delivery)
                     work = self._room(room, rooms, handle, together, listens=member_of is None)
                     tasks.create_task(work, name=f"{self._service} {room}")
 
@@ -137,32 +139,26 @@ class Worker:
     async def _room(
         self,
         room: str,
-        rooms: dict[str, deque[Delivery]],
+        rooms: dict[str, Waiting],
         handle: Handler,
         together: Together | None,
         *,
         listens: bool,
     ) -> None:
         waiting = rooms[room]
-        one_by_one = 0
         while waiting:
-            if together is not None and not one_by_one and len(waiting) > 1 and self._wanted is None:
-                batch = list(islice(waiting, TOGETHER))
+            batch = waiting.take(TOGETHER if together is not None and self._wanted is None else 1)
+            several = len(batch) > 1
+            if several and together is not None:
                 with self._in_hand():
-                    taken = await self.work_together(batch, together)
-                if not taken:
-                    one_by_one = len(batch)
-                    continue
-                for _ in batch:
-                    waiting.popleft()
-                continue
-            if listens:
-                await self.work(waiting[0], handle)
-            elif not self._refused(waiting[0].record):
-                with self._in_hand():
-                    await self.work(waiting[0], handle, again=one_by_one > 0)
-            waiting.popleft()
-            one_by_one = max(one_by_one - 1, 0)
+                    if await self.work_together(batch, together):
+                        continue
+            for delivery in batch:
+                if listens:
+                    await self.work(delivery, handle)
+                elif not self._refused(delivery.record):
+                    with self._in_hand():
+                        await self.work(delivery, handle, again=several)
         del rooms[room]
 
     @contextmanager

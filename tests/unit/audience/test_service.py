@@ -11,6 +11,7 @@ import pytest
 
 from services.audience import keys
 from services.audience.director import Director, Input
+from services.audience.floor import START_MS
 from services.audience.ledger import Outputs
 from services.audience.service import REST_S
 from services.core import topics
@@ -367,6 +368,27 @@ async def test_thanks_whose_reports_nobody_brings_are_not_said_again() -> None:
 async def test_thanks_that_are_heard_after_they_were_given_up_are_not_said_again() -> None:
     # Given up after 40 s, heard 0.3 s later, before the stage knows, and to be said again 0.7 s after that.
     await heard_once(40.3, late_s=2.5, givers=1)
+
+
+@virtual_time
+async def test_a_turn_whose_patience_ends_while_other_rooms_step_is_not_given_up_when_the_stage_has_begun_it() -> None:
+    house = House()
+    house.stage = FakeStage(house.bus, house.clock, segment_s=20, state=house.state)
+    audience = house.audience()
+    performing = asyncio.create_task(house.stage.run())
+    async with audience.at_work():
+        await house.gift(10, "giver")
+        gift = [record async for record in house.bus.read(topics.AUDIENCE)]
+        await audience.take("a", gift)
+        await asyncio.sleep(START_MS / 1000 - 0.1)
+        async with audience._stepping:
+            stepping = asyncio.create_task(audience.take("a", gift * 2))
+            await asyncio.sleep(0.2)
+        await stepping
+        await asyncio.sleep(1)
+    performing.cancel()
+    await asyncio.gather(performing, return_exceptions=True)
+    assert not [record async for record in house.bus.read(topics.CONTROL)]
 
 
 async def heard_once(segment_s: float, *, late_s: float = 0.0, givers: int = 2) -> None:

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import pytest
+from google.protobuf.message import Message
 
 from services.core import topics
 from services.core.bus import BusUnavailable, Delivery, MemoryBus, Record
 from services.core.clock import LoopClock
 from services.core.envelope import seal
-from services.core.events import AudienceEvent, Chat
+from services.core.events import AudienceEvent, Chat, Control
 from services.core.state import StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
@@ -51,13 +52,14 @@ class Service:
         self.verdict = Verdict.DONE
         self.deliveries: list[Delivery] = []
 
-    async def handle(self, event: AudienceEvent, delivery: Delivery) -> Verdict:
-        self.begun.append(event.event_id)
+    async def handle(self, _: Message, delivery: Delivery) -> Verdict:
+        event_id = delivery.record.headers["ce_id"]
+        self.begun.append(event_id)
         self.deliveries.append(delivery)
-        await asyncio.sleep(self.seconds.get(event.event_id, 0.0))
-        if self.failures.get(event.event_id):
-            raise self.failures[event.event_id].pop(0)
-        self.done.append(event.event_id)
+        await asyncio.sleep(self.seconds.get(event_id, 0.0))
+        if self.failures.get(event_id):
+            raise self.failures[event_id].pop(0)
+        self.done.append(event_id)
         return self.verdict
 
     async def say(self, event_id: str, *, room: str = "a") -> None:
@@ -75,8 +77,11 @@ class Service:
         return self.telemetry.metrics.registry.get_sample_value("lydia_records_handled_total", labels) or 0
 
     @asynccontextmanager
-    async def running(self, together: Together | None = None) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.worker.run(topics.AUDIENCE, handle=self.handle, together=together))
+    async def running(self, together: Together | None = None, *, urgent: str | None = None) -> AsyncIterator[None]:
+        read = (topics.AUDIENCE, urgent) if urgent else (topics.AUDIENCE,)
+        task = asyncio.create_task(
+            self.worker.run(*read, handle=self.handle, together=together, urgent=frozenset(read[1:]))
+        )
         await asyncio.sleep(0)
         try:
             yield
@@ -365,6 +370,24 @@ async def test_what_waits_of_a_room_is_handled_together_in_order_and_not_too_muc
     assert service.done == ["alone"], "one that waits alone is handled alone"
     assert await service.lag() == 0
     assert service.count("done") == len(sent) + 1
+
+
+@virtual_time
+async def test_what_is_urgent_overtakes_what_waits_and_keeps_its_own_order() -> None:
+    service = Service()
+    service.seconds = {"0": 1.0}
+    async with service.running(urgent=topics.CONTROL):
+        for number in range(3):
+            await service.say(str(number))
+        await asyncio.sleep(0.5)
+        for control_id in ("stop", "mute"):
+            control = Control(control_id=control_id, room_id="a")
+            await service.bus.publish(
+                seal(topics.CONTROL, control, event_id=control_id, room_id="a", source="test", now_ms=0)
+            )
+        await asyncio.sleep(1)
+    assert service.done == ["0", "stop", "mute", "1", "2"]
+    assert await service.lag() == 0
 
 
 @virtual_time
