@@ -19,8 +19,9 @@ from services.core.settings import Kafka
 T = TypeVar("T")
 Start = Literal["earliest", "latest"]
 
-FETCH_WAIT_MS = 100
-"""How long the broker holds a request when there is nothing; a partition that is resumed waits as long at most."""
+FETCH_WAIT_MS = 500
+"""How long the broker holds a request when there is nothing; a partition that is resumed waits as long at most. Each
+request costs broker and reader a millisecond or more of processor time, whether or not anything happens."""
 FETCH_BYTES = 1_048_576
 """Of one partition and request. A larger record comes all the same, alone."""
 FETCH_RECORDS = 500
