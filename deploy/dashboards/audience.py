@@ -50,8 +50,9 @@ DASHBOARD = Dashboard(
                 ),
             ),
             Words(
-                "room_busy: one large room, as meant (gateway.room_per_s). all_busy: more gateways are needed.",
-                "room_busy：单个大直播间，属正常（gateway.room_per_s）。all_busy：需要更多网关。",
+                "room_busy: one large room, as meant (gateway.room_per_s). all_busy: more gateways are needed. "
+                "gateway_behind: a gateway or its bus cannot keep up.",
+                "room_busy：单个大直播间，属正常（gateway.room_per_s）。all_busy：需要更多网关。gateway_behind：网关或消息总线跟不上。",
             ),
             quiet=True,
         ),

@@ -122,8 +122,8 @@ class Metrics:
         self.events = gateway.counter("lydia_audience_events", "Audience events accepted", ["platform", "kind"])
         self.shed = gateway.counter(
             "lydia_gateway_shed",
-            "Events left out because their room (room_busy) or all rooms (all_busy) had too many, or audience has "
-            "fallen behind (audience_behind); never paid ones",
+            "Events left out because their room (room_busy) or all rooms (all_busy) had too many, audience has "
+            "fallen behind (audience_behind), or this gateway or its bus (gateway_behind); never paid ones",
             ["lane", "reason"],
         )
         self.refused = gateway.counter(

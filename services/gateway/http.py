@@ -78,8 +78,9 @@ def router(
                 raise Refused(404, "not_configured", "Douyin is not configured: set douyin.push_secrets")
             checked = douyin.check(request.headers)
             body = await _body(request, MAX_PUSH_BYTES)
-            async with _a_turn(turns):
-                taken = await douyin.receive(checked, body)
+            with gateway.in_hand():
+                async with _a_turn(turns):
+                    taken = await douyin.receive(checked, body)
             return JSONResponse(
                 {
                     "err_no": 0,
@@ -107,7 +108,8 @@ def router(
             if parsed.bad:
                 raise Refused(400, "bad_message", parsed.bad[0].reason)
             try:
-                receipt = await gateway.accept(parsed.events)
+                with gateway.in_hand():
+                    receipt = await gateway.accept(parsed.events)
             except (BusUnavailable, RoomsFull) as error:
                 raise not_now(error) from None
             if receipt.shed:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from opentelemetry.trace import Span, SpanKind
@@ -88,10 +89,21 @@ class Gateway:
         self._under_way: dict[str, asyncio.Future[bool]] = {}
         self._rooms: OrderedDict[str, float] = OrderedDict()
         self._listeners: list[Listener] = []
+        self._in_hand = 0
+        """Deliveries that are complete here and not answered yet."""
 
     def listen(self, listener: Listener) -> None:
         """`listener` is called with what was newly accepted, after the bus has it; it must not fail or wait."""
         self._listeners.append(listener)
+
+    @contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """A delivery lies here complete and waits for its answer, for as long as the context lasts."""
+        self._in_hand += 1
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
 
     async def accept(self, events: Sequence[AudienceEvent]) -> Receipt:
         """Publishes the events that are new, in order, and returns when the bus has all of them that are not shed.
@@ -157,7 +169,9 @@ class Gateway:
                 fresh.append(event)
                 self._under_way[event.event_id] = outcome
         try:
-            admitted = await self._shedding.admitted(fresh) if self._shedding is not None else fresh
+            admitted: Sequence[AudienceEvent] = fresh
+            if self._shedding is not None:
+                admitted = await self._shedding.admitted(fresh, in_hand=self._in_hand)
             if admitted:
                 await self._hand_over(admitted)
                 self._remember(admitted)

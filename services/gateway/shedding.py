@@ -32,6 +32,10 @@ ASK_S = 0.2
 """How long to wait for the state: a platform's answer must not be late for the sake of what is left out."""
 ALONE_S = 1.0
 """How long to do without the state after it did not answer."""
+IN_HAND = 4
+"""With more deliveries unanswered at once, what would only be chosen from does not wait with them: the platform must be
+answered in time for what was paid, and stops pushing to whom answers too late.
+"""
 READER = "audience"
 """The group that decides on what is taken in."""
 LOOK_S = 1.0
@@ -61,7 +65,7 @@ class Shedding:
     A room's is that of all gateways together, since a platform pushes to any of them, and lies in the state; while that
     does not answer, each gateway counts for itself. That of all rooms is each gateway's own. Where audience is far
     behind, or gone, nobody would be answered in time: then they have none, and what was paid for keeps its place on a
-    bus that would be full one day.
+    bus that would be full one day. Nor have they while the gateway or the bus is slower than deliveries come.
     """
 
     def __init__(self, settings: Settings, bus: Bus, state: State, clock: Clock, metrics: Metrics) -> None:
@@ -84,8 +88,9 @@ class Shedding:
                 self._behind = await self._bus.lag(topics.AUDIENCE, READER) > self._settings.behind
             await asyncio.sleep(LOOK_S)
 
-    async def admitted(self, events: Sequence[AudienceEvent]) -> Sequence[AudienceEvent]:
-        """Those that are to be taken, in their order; the others are counted, with the reason.
+    async def admitted(self, events: Sequence[AudienceEvent], *, in_hand: int = 0) -> Sequence[AudienceEvent]:
+        """Those that are to be taken, in their order; the others are counted, with the reason. `in_hand`: how many
+        deliveries are unanswered.
 
         Always taken is what was paid for, and what the room's own staff writes. Of messages that come together those
         are taken that she would rather choose.
@@ -99,8 +104,9 @@ class Shedding:
             else:
                 crowds[event.room_id, lane].append(event)
         for (room_id, lane), crowd in crowds.items():
-            if self._behind:
-                self._metrics.shed.labels(LANES[lane], "audience_behind").inc(len(crowd))
+            if self._behind or in_hand > IN_HAND:
+                reason = "audience_behind" if self._behind else "gateway_behind"
+                self._metrics.shed.labels(LANES[lane], reason).inc(len(crowd))
                 continue
             of_room = await self._of_room(room_id, lane, len(crowd))
             number = self._all[lane].take(of_room, self._settings.all_per_s, self._clock.monotonic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,8 @@ from services.core.state import MemoryState, State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.gateway.service import Gateway, Receipt
-from services.gateway.shedding import BURST_S, LOOK_S, READER, Shedding
-from tests.unit.gateway.world import TroubledBus, World
+from services.gateway.shedding import BURST_S, IN_HAND, LOOK_S, READER, Shedding
+from tests.unit.gateway.world import TroubledBus, World, comment, gift
 
 RATES = Settings(room_per_s=2, all_per_s=6, behind=100)
 ROOM_BURST, ALL_BURST = int(2 * BURST_S), int(6 * BURST_S)
@@ -205,3 +206,30 @@ async def test_how_far_audience_was_behind_holds_on_while_the_bus_does_not_say()
         assert await shedding.admitted(chats(1)) == []
         assert not watch.done()
         watch.cancel()
+
+
+@virtual_time
+async def test_while_many_deliveries_are_unanswered_only_what_was_paid_for_joins_them_and_then_everything_again() -> (
+    None
+):
+    into, _, telemetry = gateway()
+    with ExitStack() as unanswered:
+        for _ in range(IN_HAND + 1):
+            unanswered.enter_context(into.in_hand())
+        assert await into.accept(chats(3)) == Receipt(0, 0, 3)
+        assert shed(telemetry, "chat", "gateway_behind") == 3
+        assert await into.accept([event(100, "r", gift=Gift(name="heart", count=1))]) == Receipt(1, 0, 0)
+    assert await into.accept(chats(3)) == Receipt(3, 0, 0)
+
+
+@virtual_time
+async def test_pushes_that_wait_for_their_turn_are_unanswered_too() -> None:
+    world = World(rates=Settings())
+    world.bus.delay_s = 0.2
+    gifts = [asyncio.create_task(world.push("live_gift", [gift(number)])) for number in range(IN_HAND + 10)]
+    await asyncio.sleep(0.1)
+    left_out = await world.push("live_comment", [comment(1), comment(2)])
+    assert left_out.json()["shed"] == 2
+    answers = [answer.json() for answer in await asyncio.gather(*gifts)]
+    assert [answer["accepted"] for answer in answers] == [1] * len(gifts)
+    assert (await world.push("live_comment", [comment(1)])).json()["accepted"] == 1
