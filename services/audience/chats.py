@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from heapq import nsmallest
 
 from services.audience.selection import LOWEST, Worth, company, moving, terms, worth
 from services.audience.similar import Form, SimilarIndex, form_of
@@ -19,6 +20,8 @@ FLOOD_MESSAGES, FLOOD_MS = WROTE, 10_000
 ANSWERED_MS = 120_000
 """So long a question counts as just answered."""
 ANSWERED = 50
+LEAVE = 20
+"""The part of a lane that is too full that leaves at once."""
 VERBATIM = 16
 """A text of so many signs is not written alike by chance: who sends the same is one voice, however many send it."""
 
@@ -50,7 +53,7 @@ class Question:
 
 
 class ChatLane:
-    """Bounded: `size` events; beyond it the lowest score leaves."""
+    """Bounded: `size` events; beyond it the lowest scores leave."""
 
     def __init__(self, *, lifetime_s: float, size: int) -> None:
         self._lifetime_ms = lifetime_s * 1000
@@ -160,12 +163,16 @@ class ChatLane:
                 best, highest = question, score
         return best
 
-    def overflow(self, now_ms: int) -> Question | None:
-        """The question that must leave because too many wait; None while there is room."""
+    def overflow(self, now_ms: int) -> list[Question]:
+        """The questions that must leave because too many wait, the lowest first; empty while there is room.
+
+        A twentieth of the lane leaves at once: to weigh all that wait for every message of a crowd would cost more than
+        everything else that is done with it.
+        """
         if len(self._questions) <= self._size:
-            return None
+            return []
         waiting = [question for question in self._order if not question.approved]
-        return min(waiting, key=lambda question: self.score(question, now_ms), default=None)
+        return nsmallest(max(self._size // LEAVE, 1), waiting, key=lambda question: self.score(question, now_ms))
 
     def expired(self, now_ms: int) -> list[Question]:
         """Questions older than their lifetime. What an operator wants answered waits as long as it must."""

@@ -86,8 +86,9 @@ class Intake:
                 self._fates.dropped(pending, Decision.REASON_NEAR_DUPLICATE, now_ms, detail="asked often enough")
                 return False
             lowest = self._queues.chats.overflow(now_ms)
-            if lowest is not None:
-                self._fates.question_dropped(lowest, Decision.REASON_QUEUE_FULL, now_ms)
+            for question in lowest:
+                self._fates.question_dropped(question, Decision.REASON_QUEUE_FULL, now_ms)
+            if lowest:
                 return pending.event.event_id in self._queues
         else:
             leaving = self._queues.ambient.add(pending)

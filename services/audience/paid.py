@@ -50,6 +50,8 @@ class PaidLane:
         self._groups: OrderedDict[Key, _Group] = OrderedDict()
         self._keys: dict[str, Key] = {}
         self._urgent: set[Key] = set()
+        self._held_back: set[str] = set()
+        """The events that may not be thanked yet, as far as is known: few, however many wait."""
         self._combos: OrderedDict[tuple[str, str], _Combo] = OrderedDict()
 
     def __len__(self) -> int:
@@ -72,6 +74,7 @@ class PaidLane:
         follows fast upon it is a combo.
         """
         key = self._add(pending)
+        self._hold_back(pending, pending.not_before_ms)
         name = _combo(pending)
         if not name or pending.attempt:
             return
@@ -90,11 +93,12 @@ class PaidLane:
             return
         until = 0 if key in self._urgent else min(now_ms + COMBO_MS, combo.since_ms + COMBO_LIMIT_MS)
         for event_id in combo.waiting:
-            self.get(event_id).not_before_ms = until
+            self._hold_back(self.get(event_id), until)
 
     def remove(self, event_id: str) -> PendingEvent:
         """Takes an event out: it is being thanked, or an operator decided otherwise."""
         key = self._keys.pop(event_id)
+        self._held_back.discard(event_id)
         group = self._groups[key]
         pending = group.events.pop(event_id)
         group.value_fen -= value_fen(pending.event)
@@ -109,7 +113,8 @@ class PaidLane:
 
     def urgent(self, now_ms: int) -> bool:
         """Whether something waits that cuts in at once."""
-        return any(_ready(self._groups[key], now_ms) for key in self._urgent)
+        waiting = (pending for key in self._urgent for pending in self._groups[key].events.values())
+        return any(pending.not_before_ms <= now_ms for pending in waiting)
 
     def thanks(self, now_ms: int, *, urgent_first: bool = False) -> list[list[PendingEvent]]:
         """What to thank next, one list for each viewer, all of one kind; empty when nothing is due.
@@ -126,9 +131,11 @@ class PaidLane:
 
     def next_ready_ms(self, now_ms: int, *, urgent_only: bool) -> int | None:
         """When the next waiting event may be thanked that may not be now. Unix time."""
-        groups = [self._groups[key] for key in self._urgent] if urgent_only else self._groups.values()
-        times = (pending.not_before_ms for group in groups for pending in group.events.values())
-        return min((time for time in times if time > now_ms), default=None)
+        for pending in [self.get(event_id) for event_id in self._held_back]:
+            if pending.not_before_ms <= now_ms:
+                self._hold_back(pending, 0)  # from now on it may be thanked, even if the clock is set back
+        wanted = (event_id for event_id in self._held_back if not urgent_only or self._keys[event_id] in self._urgent)
+        return min((self.get(event_id).not_before_ms for event_id in wanted), default=None)
 
     def _add(self, pending: PendingEvent) -> Key:
         event = pending.event
@@ -141,6 +148,13 @@ class PaidLane:
         self._keys[event.event_id] = key
         self._weigh(key)
         return key
+
+    def _hold_back(self, pending: PendingEvent, until_ms: int) -> None:
+        pending.not_before_ms = until_ms
+        if until_ms:
+            self._held_back.add(pending.event.event_id)
+        else:
+            self._held_back.discard(pending.event.event_id)
 
     def _weigh(self, key: Key) -> None:
         if key in self._groups and self._groups[key].value_fen >= self._interrupt_fen:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,9 @@ from services.core.yaml_files import read_yaml
 BUILT_IN = Path(__file__).with_name("moderation.yaml")
 
 Where = Literal["input", "output"]
+
+REMEMBERED, SHORT = 4096, 40
+"""Of so many texts, no longer than that, the latest findings are remembered: a crowd repeats itself, and its names."""
 
 _DRAWN_OUT = re.compile(r"([a-z])\1+")
 _LONG_DRAWN_OUT = re.compile(r"([a-z])\1{2,}")
@@ -143,6 +146,7 @@ class Moderator:
         self._rules = {
             where: tuple(rule for rule in map(_compiled, rules) if rule.applies(where)) for where in ("input", "output")
         }
+        self._remembered = lru_cache(REMEMBERED)(self._check)
 
     @classmethod
     def built_in(cls, extra: Path | None = None) -> Moderator:
@@ -154,6 +158,9 @@ class Moderator:
 
         None when nothing speaks against it. Never raises, whatever the text holds.
         """
+        return self._remembered(text, where) if len(text) <= SHORT else self._check(text, where)
+
+    def _check(self, text: str, where: Where) -> Finding | None:
         views = _Views(text)
         return next((rule.finding for rule in self._rules[where] if rule.matches(views)), None)
 
