@@ -175,9 +175,10 @@ class Room:
         if decision.outcome != Decision.OUTCOME_CHOSEN and decision.reason not in UNSEEN:
             speaking = self.timeline.performing is not None
             self._show(self._body.notices(decision.event, self._soon(), speaking=speaking))
-        content = StageFrame(decision=decision)
-        self._decisions.append(content.SerializeToString())
-        self._send(content)
+        serialized = StageFrame(decision=decision).SerializeToString()
+        self._decisions.append(serialized)
+        for renderer in self.renderers | self.consoles:
+            renderer.put(serialized)
 
     def _soon(self) -> int:
         """The media sample of the first frame that can still be changed everywhere."""

@@ -46,6 +46,8 @@ IDLE_S = 60
 HOUSEKEEPING_S = 20
 WAITING, RECENT = 1000, 100
 """So many of the latest decisions are kept for a console that asks."""
+LATE_MS = 4000
+"""A turn whose voice comes later than that may be dead: the audience gives it up after twice as long."""
 OPERATOR_TIMEOUT_S = 2.0
 ATTENDED_S = 30.0
 """A console asks every ten seconds. Whose has not asked for so long has nobody on duty."""
@@ -116,6 +118,7 @@ class Stage:
                     topics.TURNS,
                     topics.TEXT,
                     handle=self._watch,
+                    urgent=frozenset((topics.CONTROL, topics.TURNS)),
                     group=None,
                     start="latest",
                 ),
@@ -215,6 +218,9 @@ class Stage:
             return Verdict.DONE
         if self._draining and not opened.room.timeline.performs(chunk.epoch):
             return Verdict.HELD  # and never finished here, so the next stage gets it
+        if chunk.epoch > opened.room.timeline.epoch and self._late(opened, chunk.epoch):
+            newest = int(await self._state.get(epoch_key(chunk.room_id)) or 0)
+            opened.room.interrupt(newest, reason="given up", keep=True)
         if isinstance(chunk, VoiceChunk):
             opened.headers.setdefault(chunk.epoch, delivery.record.headers)
             taken = opened.room.voice(chunk)
@@ -225,7 +231,14 @@ class Stage:
         opened.held.setdefault(chunk.epoch, []).append(delivery)
         return Verdict.HELD
 
-    async def _watch(self, event: Control | Decision | Turn | TextSegment, _: Delivery) -> Verdict:
+    def _late(self, opened: _Open, epoch: int) -> bool:
+        """Whether a turn comes so late that the audience may have given it up, and be about to say its thanks again,
+        without this stage's having heard of it yet.
+        """
+        turn = opened.turns.get(epoch)
+        return turn is None or self._clock.now_ms() - turn.opened_at_ms > LATE_MS
+
+    async def _watch(self, event: Control | Decision | Turn | TextSegment, delivery: Delivery) -> Verdict:
         opened = self._rooms.get(event.room_id)
         if opened is None:
             return Verdict.DONE
@@ -238,7 +251,7 @@ class Stage:
             case TextSegment():
                 opened.room.rung("chat", event.rung)
             case Decision():
-                _keep_decision(opened, event)
+                _keep_decision(opened, event, delivery.record.value)
                 opened.room.decision(event)
         return Verdict.DONE
 
@@ -437,11 +450,11 @@ def status_key(room_id: str) -> str:
     return f"room:{room_id}:status"
 
 
-def _keep_decision(opened: _Open, decision: Decision) -> None:
+def _keep_decision(opened: _Open, decision: Decision, serialized: bytes) -> None:
     if decision.outcome == Decision.OUTCOME_WAITING:
-        opened.waiting[decision.event_id] = decision.SerializeToString()
+        opened.waiting[decision.event_id] = serialized
         if len(opened.waiting) > WAITING:
             opened.waiting.pop(next(iter(opened.waiting)))
     else:
         opened.waiting.pop(decision.event_id, None)
-        opened.recent.append(decision.SerializeToString())
+        opened.recent.append(serialized)

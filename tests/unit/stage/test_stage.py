@@ -39,6 +39,7 @@ from services.core.ids import SeededIds
 from services.core.settings import Stage as Settings
 from services.core.state import Lease, MemoryState
 from services.core.telemetry import Telemetry
+from services.core.turns import epoch_key
 from services.core.virtual_time import virtual_time
 from services.motion.face import INDEX, SIZE
 from services.motion.joints import JOINTS
@@ -457,6 +458,39 @@ async def test_a_turn_that_is_overtaken_before_it_began_keeps_no_record() -> Non
         assert [report.turn_id for report in await theatre.performed("a")][-1] == "a2"
         assert await theatre.bus.lag(topics.VOICE, "stage") == 0
         assert await theatre.bus.lag(topics.FRAMES, "stage") == 0
+
+
+@virtual_time
+async def test_a_late_turn_that_was_given_up_is_not_performed_even_before_its_end_is_told() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        await stage.open("a")
+        given_up = await theatre.state.increment(epoch_key("a"))
+        await theatre.state.increment(epoch_key("a"))
+        await theatre.say("a", given_up, 1.0)
+        await asyncio.sleep(3)
+        assert not await theatre.performed("a")
+        assert await theatre.bus.lag(topics.VOICE, "stage") == 0
+        assert await theatre.bus.lag(topics.FRAMES, "stage") == 0
+
+
+@virtual_time
+async def test_a_turn_that_comes_in_time_is_performed_without_asking_the_state() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        await stage.open("a")
+
+        async def never(key: str) -> bytes | None:
+            await asyncio.sleep(1_000)
+            return key.encode()
+
+        theatre.state.get = never  # type: ignore[method-assign]
+        turn = Turn(turn_id="a1", room_id="a", epoch=1, opened_at_ms=theatre.clock.now_ms())
+        await theatre.bus.publish(seal(topics.TURNS, turn, event_id="a1", room_id="a", source="test", now_ms=0))
+        await asyncio.sleep(1)
+        await theatre.say("a", 1, 1.0)
+        await asyncio.sleep(3)
+        assert [report.turn_id for report in await theatre.performed("a")][-1] == "a1"
 
 
 @virtual_time
