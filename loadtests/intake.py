@@ -1,8 +1,9 @@
 """`python -m loadtests.intake [up|cluster]`: what comes of the platform's cap, 100 pushes a second of 50 items each.
 
-Open loop: each push has its time before the run begins, and its answer counts from that time. Every accepted gift is
-looked for afterwards, among what waits, in what was thanked, and in the topic as far as that was not read to its end;
-what was shed is counted by its reason.
+Open loop: each push has its time before the run begins, and its answer counts from that time. Ten quiet seconds go
+before, because no show begins at the cap: rooms open and whatever compiles itself does so; their answers do not count.
+Every accepted gift is looked for afterwards, those of the quiet seconds too, among what waits, in what was thanked, and
+in the topic as far as that was not read to its end; what was shed is counted by its reason.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ CALM_S = 5.0
 """Nothing more is decided when for so long nothing was."""
 PATIENCE_S = 300.0
 P99_MS = 500.0
+QUIET_S, QUIET_PER_S, QUIET_FIRST = 10.0, PUSHES_PER_S / 10, 1_000_000
+"""Before the run, so many pushes come for so long, numbered from there."""
 GROWTH = 0.10
 """Of a process's memory, over the second half of the run."""
 SETTINGS = {
@@ -178,6 +181,16 @@ async def measure(target: Target, seconds: float, seed: int, tell: Callable[[str
     watched = {**target.pids, **target.servers, MACHINE: 0}
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         await asyncio.to_thread(pool.apply, _nothing)  # its imports are no part of the run
+        tell(f"{target.name}: {QUIET_S:g} quiet seconds")
+        quiet = await asyncio.to_thread(
+            pool.apply,
+            send_all,
+            (
+                target.address,
+                requests(target.address, QUIET_S, seed + 1, per_s=QUIET_PER_S, first=QUIET_FIRST),
+                QUIET_PER_S,
+            ),
+        )
         before = {name: cpu_s(pid) for name, pid in watched.items()}
         sending = pool.apply_async(send_all, (target.address, made))
         begun = told = time.monotonic()
@@ -189,6 +202,8 @@ async def measure(target: Target, seconds: float, seed: int, tell: Callable[[str
                 tell(f"{target.name}: {told - begun:.0f} of {seconds:g} s")
             await asyncio.sleep(1)
         sent = sending.get()
+        sent.gifts |= quiet.gifts
+        sent.unsure |= quiet.unsure
         found.cpu_s = {name: cpu_s(pid) - before[name] for name, pid in watched.items()} | {SENDER: sent.cpu_s}
         found.sending_s, found.load = time.monotonic() - begun, os.getloadavg()[0]
     tell(f"{target.name}: everything is sent, waiting until it is decided")
@@ -310,6 +325,10 @@ def show(console: Console, name: str, seconds: float, sent: Sent, found: Found) 
         *map(str, (len(sent.gifts), found.thanked, found.waiting, found.lost, found.doubled)),
     )
     console.print(drawn)
+    tenth = -(-len(sent.latencies_ms) // 10)
+    parts = [sent.latencies_ms[start : start + tenth] for start in range(0, len(sent.latencies_ms), tenth)]
+    course = ", ".join(f"{percentile(part, 0.99):.0f}" for part in parts)
+    console.print(f"p99 of each tenth of the answers, one after the other: {course} ms")
     refused = ", ".join(f"{count} × {reason}" for reason, count in sent.refused.most_common()) or "none"
     console.print(f"pushes refused, which a platform pushes again: {refused}")
     for reason, count in sorted(found.decided.items()):

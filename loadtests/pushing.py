@@ -103,11 +103,11 @@ def signed(number: int, chance: random.Random, stamp_ms: int) -> tuple[dict[str,
     return headers, body, ids
 
 
-def requests(address: str, seconds: float, seed: int) -> list[Request]:
-    """All pushes of a run that begins soon: a push may be some minutes old."""
+def requests(address: str, seconds: float, seed: int, *, per_s: float = PUSHES_PER_S, first: int = 0) -> list[Request]:
+    """All pushes of a run that begins soon: a push may be some minutes old. `first` is the number of the first one."""
     chance, now_ms, made = random.Random(seed), time.time() * 1000, []
-    for number in range(round(seconds * PUSHES_PER_S)):
-        headers, body, gifts = signed(number, chance, int(now_ms + number * 1000 / PUSHES_PER_S))
+    for number in range(first, first + round(seconds * per_s)):
+        headers, body, gifts = signed(number, chance, int(now_ms + (number - first) * 1000 / per_s))
         lines = [f"POST {PUSH_PATH} HTTP/1.1", f"host: {address}", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         made.append(Request("\r\n".join([*lines, "", ""]).encode() + body, gifts))
@@ -147,7 +147,7 @@ class _Connections:
             writer.close()
 
 
-async def send(address: str, made: Sequence[Request]) -> Sent:
+async def send(address: str, made: Sequence[Request], per_s: float) -> Sent:
     """All pushes, each at its time, whatever becomes of those before."""
     sent, connections = Sent(), _Connections(address)
     begin, cpu_s = time.perf_counter() + 1, time.process_time()
@@ -169,7 +169,7 @@ async def send(address: str, made: Sequence[Request]) -> Sent:
 
     async with asyncio.TaskGroup() as tasks:
         for number, push in enumerate(made):
-            scheduled = begin + number / PUSHES_PER_S
+            scheduled = begin + number / per_s
             await asyncio.sleep(max(scheduled - time.perf_counter(), 0))
             tasks.create_task(one(scheduled, push), name="push")
     connections.close()
@@ -177,8 +177,8 @@ async def send(address: str, made: Sequence[Request]) -> Sent:
     return sent
 
 
-def send_all(address: str, made: Sequence[Request]) -> Sent:
+def send_all(address: str, made: Sequence[Request], per_s: float = PUSHES_PER_S) -> Sent:
     """For a process of its own, so that nothing else of the harness makes it late."""
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(send(address, made))
+        return runner.run(send(address, made, per_s))
