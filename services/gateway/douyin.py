@@ -177,7 +177,7 @@ class Receiver:
         except Unreadable as error:
             await self._gateway.bury(PLATFORM, push.room_id, [BadItem(body, f"{push.message_type}: {error}")])
             raise Refused(400, "unreadable", f"{error}; it was kept in the dead letters") from None
-        receipt = await self._gateway.accept(parsed.events)
+        receipt = await self._gateway.accept(parsed.events, waited_s=self._gateway.waited_s())
         if parsed.bad:
             await self._gateway.bury(PLATFORM, push.room_id, parsed.bad)
         if parsed.unknown:

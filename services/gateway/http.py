@@ -108,8 +108,7 @@ def router(
             if parsed.bad:
                 raise Refused(400, "bad_message", parsed.bad[0].reason)
             try:
-                with gateway.in_hand():
-                    receipt = await gateway.accept(parsed.events)
+                receipt = await gateway.accept(parsed.events)
             except (BusUnavailable, RoomsFull) as error:
                 raise not_now(error) from None
             if receipt.shed:

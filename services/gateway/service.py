@@ -89,8 +89,8 @@ class Gateway:
         self._under_way: dict[str, asyncio.Future[bool]] = {}
         self._rooms: OrderedDict[str, float] = OrderedDict()
         self._listeners: list[Listener] = []
-        self._in_hand = 0
-        """Deliveries that are complete here and not answered yet."""
+        self._in_hand: dict[object, float] = {}
+        """Pushes that are complete here and not answered yet, the oldest first, since when. Seconds of the clock."""
 
     def listen(self, listener: Listener) -> None:
         """`listener` is called with what was newly accepted, after the bus has it; it must not fail or wait."""
@@ -98,15 +98,22 @@ class Gateway:
 
     @contextmanager
     def in_hand(self) -> Iterator[None]:
-        """A delivery lies here complete and waits for its answer, for as long as the context lasts."""
-        self._in_hand += 1
+        """A platform's push lies here complete and waits for its answer, for as long as the context lasts."""
+        push = object()
+        self._in_hand[push] = self._clock.monotonic()
         try:
             yield
         finally:
-            self._in_hand -= 1
+            del self._in_hand[push]
 
-    async def accept(self, events: Sequence[AudienceEvent]) -> Receipt:
+    def waited_s(self) -> float:
+        """How long a platform has waited for the answer to its oldest push."""
+        now = self._clock.monotonic()
+        return now - next(iter(self._in_hand.values()), now)
+
+    async def accept(self, events: Sequence[AudienceEvent], *, waited_s: float = 0.0) -> Receipt:
         """Publishes the events that are new, in order, and returns when the bus has all of them that are not shed.
+        `waited_s` is how long a platform has waited for an answer, if one waits.
 
         Raises RoomsFull before anything is published, and BusUnavailable when the bus did not take them in time;
         then some may have been taken, and handing in the same events again is safe.
@@ -117,7 +124,7 @@ class Gateway:
         try:
             async with asyncio.timeout(self._timeout_s):
                 for start in range(0, len(events), PUBLISH_AT_ONCE):
-                    part = await self._publish(events[start : start + PUBLISH_AT_ONCE])
+                    part = await self._publish(events[start : start + PUBLISH_AT_ONCE], waited_s)
                     accepted, shed = accepted + part.accepted, shed + part.shed
                     await asyncio.sleep(0)  # a very large delivery must not hold up the others
         except TimeoutError:
@@ -153,7 +160,7 @@ class Gateway:
         self._rooms.move_to_end(room_id)
         self._telemetry.metrics.rooms.set(len(self._rooms))
 
-    async def _publish(self, events: Sequence[AudienceEvent]) -> Receipt:
+    async def _publish(self, events: Sequence[AudienceEvent], waited_s: float) -> Receipt:
         """Publishes what is new among the events, as far as it is not shed.
 
         What another call is just publishing is waited for: a repetition may be confirmed only when the first is safe.
@@ -171,7 +178,7 @@ class Gateway:
         try:
             admitted: Sequence[AudienceEvent] = fresh
             if self._shedding is not None:
-                admitted = await self._shedding.admitted(fresh, in_hand=self._in_hand)
+                admitted = await self._shedding.admitted(fresh, waited_s=waited_s)
             if admitted:
                 await self._hand_over(admitted)
                 self._remember(admitted)

@@ -32,9 +32,9 @@ ASK_S = 0.2
 """How long to wait for the state: a platform's answer must not be late for the sake of what is left out."""
 ALONE_S = 1.0
 """How long to do without the state after it did not answer."""
-IN_HAND = 4
-"""With more deliveries unanswered at once, what would only be chosen from does not wait with them: the platform must be
-answered in time for what was paid, and stops pushing to whom answers too late.
+LATE_S = 0.1
+"""While a push has been unanswered for so long, what would only be chosen from does not wait behind it: the platform
+must be answered in time for what was paid, and stops pushing to whom answers too late.
 """
 READER = "audience"
 """The group that decides on what is taken in."""
@@ -88,9 +88,9 @@ class Shedding:
                 self._behind = await self._bus.lag(topics.AUDIENCE, READER) > self._settings.behind
             await asyncio.sleep(LOOK_S)
 
-    async def admitted(self, events: Sequence[AudienceEvent], *, in_hand: int = 0) -> Sequence[AudienceEvent]:
-        """Those that are to be taken, in their order; the others are counted, with the reason. `in_hand`: how many
-        deliveries are unanswered.
+    async def admitted(self, events: Sequence[AudienceEvent], *, waited_s: float = 0.0) -> Sequence[AudienceEvent]:
+        """Those that are to be taken, in their order; the others are counted, with the reason. `waited_s`: how long
+        a platform has waited for the answer to its oldest push.
 
         Always taken is what was paid for, and what the room's own staff writes. Of messages that come together those
         are taken that she would rather choose.
@@ -104,7 +104,7 @@ class Shedding:
             else:
                 crowds[event.room_id, lane].append(event)
         for (room_id, lane), crowd in crowds.items():
-            if self._behind or in_hand > IN_HAND:
+            if self._behind or waited_s > LATE_S:
                 reason = "audience_behind" if self._behind else "gateway_behind"
                 self._metrics.shed.labels(LANES[lane], reason).inc(len(crowd))
                 continue
