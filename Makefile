@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster chart release-check demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures dashboards meanings bench load plan voices doctor lock clean
+.PHONY: help run cluster chart release-check demo setup images test test-python test-ray test-web check format proto proto-baseline picture pictures dashboards meanings bench load rolling plan voices doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -90,6 +90,10 @@ bench: setup ## measure latency, interruptions and losses on this machine
 
 load: setup ## play a lively audience to her and report what became of every event (load.html)
 	@$(BIN)/python -m loadtests.load $(LOAD)
+
+rolling: setup $(VENV)/.cluster $(VENV)/.triton ## restart every service in turn in the middle of a show, and count what was lost
+	@deploy/java.sh
+	@$(BIN)/python -m loadtests.rolling $(ROLLING)
 
 plan: $(VENV)/.runtime ## say what ROOMS=1000 need and cost, from what was measured; PLAN="--simulate" tries it too
 	@$(BIN)/python -m loadtests.capacity $(ROOMS) $(PLAN)
