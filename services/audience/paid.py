@@ -13,7 +13,7 @@ COMBO_MS = 1500
 COMBO_LIMIT_MS = 6000
 """and at the latest so long after its first message that waits."""
 COMBOS = 1000
-"""Combos remembered; the one that rested longest is forgotten first."""
+"""Combos remembered; the one that rested longest is forgotten first, at the latest after COMBO_LIMIT_MS."""
 PATIENCE_MS = 20_000
 """Who has waited longer comes before larger gifts."""
 RETRY_MS = (1000, 2000, 5000, 15_000, 60_000)
@@ -87,8 +87,10 @@ class PaidLane:
         combo.waiting.add(pending.event.event_id)
         combo.last_ms = now_ms
         self._combos.move_to_end(name)
-        if len(self._combos) > COMBOS:
+        oldest = next(iter(self._combos.values()))
+        while len(self._combos) > COMBOS or now_ms - oldest.last_ms > COMBO_LIMIT_MS:
             self._combos.popitem(last=False)
+            oldest = next(iter(self._combos.values()))
         if not (follows or pending.event.gift.combo_id):
             return
         until = 0 if key in self._urgent else min(now_ms + COMBO_MS, combo.since_ms + COMBO_LIMIT_MS)
