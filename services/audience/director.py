@@ -104,6 +104,11 @@ class Director:
         """Whether something is unfinished that must survive a restart."""
         return bool(self._floor or len(self._queues) or self._show.says)
 
+    @property
+    def held(self) -> bool:
+        """Whether answers are left to the operator."""
+        return held(self._show)
+
     def unsure(self, now_ms: int) -> bool:
         """Whether the next step would act on what the stage may know better: it gives up the turn on the floor, with
         which patience is over, or may say thanks again that were given up.

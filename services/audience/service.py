@@ -412,13 +412,16 @@ class Audience:
         metrics.paid_owed_yuan.set_function(lambda: sum(_yuan(room.director.owed()) for room in self._rooms.values()))
         for lane in (LANE_PAID, LANE_CHAT, LANE_AMBIENT):
             metrics.waiting.labels(_lane(lane)).set_function(partial(self._waiting, lane))
-            metrics.oldest_waiting_seconds.labels(_lane(lane)).set_function(partial(self._oldest_s, lane))
+            for held in (False, True):
+                oldest = metrics.oldest_waiting_seconds.labels(_lane(lane), "yes" if held else "no")
+                oldest.set_function(partial(self._oldest_s, lane, held=held))
 
     def _waiting(self, lane: Lane) -> int:
         return sum(room.director.waiting()[lane] for room in self._rooms.values())
 
-    def _oldest_s(self, lane: Lane) -> float:
-        arrived = [ms for room in self._rooms.values() if (ms := room.director.oldest_ms().get(lane)) is not None]
+    def _oldest_s(self, lane: Lane, *, held: bool) -> float:
+        directors = (room.director for room in self._rooms.values() if room.director.held == held)
+        arrived = [ms for director in directors if (ms := director.oldest_ms().get(lane)) is not None]
         return max(self._clock.now_ms() - min(arrived), 0) / 1000 if arrived else 0.0
 
     # --- rooms -------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ LABELS: Mapping[str, str] = {
     "cause": "what a turn answers or a stop was for, by the name of the event's field",
     "code": "the platform's error code; 0 is success",
     "group": "a group of readers of the bus",
+    "held": "yes in rooms whose operator decides: muted, in panic, to approve, taken over; no in all others",
     "kind": "of an audience event: chat, gift, like, …",
     "lane": "paid, moderation, chat or ambient",
     "outcome": "how it ended; the meaning names the words",
@@ -160,7 +161,7 @@ class Metrics:
         self.oldest_waiting_seconds = audience.gauge(
             "lydia_oldest_waiting_seconds",
             "Age of the oldest event that is not answered; of paid ones, whose thanks are not heard to their end",
-            ["lane"],
+            ["lane", "held"],
         )
         self.turns = audience.counter("lydia_turns", "Turns opened", ["lane", "cause"])
         self.paid_accepted = audience.counter(

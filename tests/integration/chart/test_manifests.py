@@ -323,6 +323,18 @@ def test_scaling_goes_by_figures_that_exist(rendered: Rendered) -> None:
         assert triton or f'"{name}"' in declared, name
 
 
+def test_without_figures_everything_stays_as_large_as_it_is_with_the_keda_that_is_asked_for(rendered: Rendered) -> None:
+    """KEDA falls back for triggers of the type Value from 2.18 on, and never for processors and memory."""
+    asked = re.search(r"\[KEDA\]\(https://keda\.sh\) (\d+)\.(\d+) or newer", (CHART / "README.md").read_text())
+    assert asked is not None
+    assert (int(asked[1]), int(asked[2])) >= (2, 18)
+    scaled = [each["spec"] for each in rendered["production"] if each["kind"] == "ScaledObject"]
+    assert {each["fallback"]["behavior"] for each in scaled} == {"currentReplicasIfHigher"}
+    triggers = [trigger for each in scaled for trigger in each["triggers"]]
+    assert {trigger["metricType"] for trigger in triggers} == {"Value", "AverageValue"}
+    assert {trigger["type"] for trigger in triggers} == {"prometheus"}
+
+
 def test_rules_and_dashboards_of_the_files_are_what_is_installed(rendered: Rendered) -> None:
     manifests = rendered["production"]
     rules = [each["spec"] for each in manifests if each["kind"] == "PrometheusRule"]

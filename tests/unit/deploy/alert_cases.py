@@ -4,7 +4,7 @@ minute: `0+2x60` begins at 0 and grows by 2 sixty times.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -43,8 +43,8 @@ WELL: Mapping[str, str] = {
     'lydia_stop_seconds_bucket{le="0.2"}': "0+5x300",
     'lydia_stop_seconds_bucket{le="+Inf"}': "0+5x300",
     'lydia_chat_held_back_total{category="politics"}': "1x300",
-    'lydia_oldest_waiting_seconds{lane="paid"}': "0 20 45 110 0x300",
-    'lydia_oldest_waiting_seconds{lane="chat"}': "30x300",
+    'lydia_oldest_waiting_seconds{lane="paid",held="no"}': "0 20 45 110 0x300",
+    'lydia_oldest_waiting_seconds{lane="chat",held="no"}': "30x300",
     'lydia_douyin_acks_total{outcome="dropped"}': "0x300",
     'lydia_douyin_push_tasks{type="live_gift",state="stopped"}': "1 0x300",
     'lydia_douyin_calls_total{call="start",code="0"}': "0+1x300",
@@ -75,59 +75,68 @@ WELL: Mapping[str, str] = {
 }
 """A show in which little things go wrong, as they do."""
 
+ALL = "0+1000x400"
+"""What an objective counts: 1,000 a minute."""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """So many of each 1,000, for so many minutes; then none."""
+
+    of_1000: int
+    minutes: int = 400
+
+    @property
+    def series(self) -> str:
+        """Those."""
+        return f"0+{self.of_1000}x{self.minutes} {self.of_1000 * self.minutes}x{400 - self.minutes}"
+
+    @property
+    def others(self) -> str:
+        """All but those."""
+        then = (1000 - self.of_1000) * self.minutes
+        return f"0+{1000 - self.of_1000}x{self.minutes} {then + 1000}+1000x{400 - self.minutes}"
+
+
+def _burning(budget: int, world: Callable[[Bad], Mapping[str, str]]) -> tuple[Case, ...]:
+    """An objective that allows `budget` of each 1,000 to be bad: by how fast it is used up."""
+    both, ticket = ("page", "ticket"), ("ticket",)
+    return (
+        Case(world(Bad(20 * budget)), 80, severities=both),
+        Case(world(Bad(10 * budget)), 80, severities=both),  # too slow for the hour, not for the six
+        Case(world(Bad(10 * budget, minutes=320)), 360, severities=ticket),  # over for half an hour: nobody is woken
+        Case(world(Bad(4 * budget)), 200, severities=ticket),
+    )
+
+
 FIRES: Mapping[str, tuple[Case, ...]] = {
-    "LydiaVoiceLate": (
-        Case(
-            {
-                "lydia_turn_voice_seconds_count": "0+10x90",
-                'lydia_turn_voice_seconds_bucket{le="2.0"}': "0+8x90",
-            },
-            80,
-            severities=("page", "ticket"),
-        ),
-        Case(
-            {
-                "lydia_turn_voice_seconds_count": "0+100x300",
-                'lydia_turn_voice_seconds_bucket{le="2.0"}': "0+96x300",
-            },
-            200,
-            severities=("ticket",),
-        ),
+    "LydiaVoiceLate": _burning(
+        10,
+        lambda bad: {
+            "lydia_turn_voice_seconds_count": ALL,
+            'lydia_turn_voice_seconds_bucket{le="2.0"}': bad.others,
+        },
     ),
-    "LydiaPaidThanksLate": (
-        Case(
-            {
-                "lydia_paid_thanked_seconds_count": "0+10x90",
-                'lydia_paid_thanked_seconds_bucket{le="60.0"}': "0+9x90",
-            },
-            80,
-            severities=("page", "ticket"),
-        ),
-        Case(
-            {
-                "lydia_paid_thanked_seconds_count": "0+1000x300",
-                'lydia_paid_thanked_seconds_bucket{le="60.0"}': "0+996x300",
-            },
-            200,
-            severities=("ticket",),
-        ),
+    "LydiaPaidThanksLate": _burning(
+        1,
+        lambda bad: {
+            "lydia_paid_thanked_seconds_count": ALL,
+            'lydia_paid_thanked_seconds_bucket{le="60.0"}': bad.others,
+        },
     ),
-    "LydiaIntakeErrors": (
-        Case(
-            {
-                'lydia_gateway_request_seconds_count{platform="douyin"}': "0+100x90",
-                'lydia_gateway_refused_total{platform="douyin",reason="too_slow"}': "0+2x90",
-            },
-            80,
-            severities=("page", "ticket"),
-        ),
+    "LydiaIntakeErrors": _burning(
+        1,
+        lambda bad: {
+            'lydia_gateway_request_seconds_count{platform="douyin"}': ALL,
+            'lydia_gateway_refused_total{platform="douyin",reason="too_slow"}': bad.series,
+        },
     ),
-    "LydiaSoundGaps": (
-        Case(
-            {'lydia_stage_turns_total{outcome="finished"}': "0+10x90", "lydia_stage_turns_with_gaps_total": "0+3x90"},
-            80,
-            severities=("page", "ticket"),
-        ),
+    "LydiaSoundGaps": _burning(
+        10,
+        lambda bad: {
+            'lydia_stage_turns_total{outcome="finished"}': ALL,
+            "lydia_stage_turns_with_gaps_total": bad.series,
+        },
     ),
     "LydiaLabelMissing": (Case({'lydia_renderer_label_reports_total{shown="no"}': "0+60x20"}),),
     "LydiaNoOperator": (Case({"lydia_stage_unattended_rooms": "1x20"}),),
@@ -149,7 +158,7 @@ FIRES: Mapping[str, tuple[Case, ...]] = {
             }
         ),
     ),
-    "LydiaPaidOwed": (Case({'lydia_oldest_waiting_seconds{lane="paid"}': "0+60x20"}),),
+    "LydiaPaidOwed": (Case({'lydia_oldest_waiting_seconds{lane="paid",held="no"}': "0+60x20"}),),
     "LydiaAcksDropped": (
         Case({'lydia_douyin_acks_total{outcome="dropped"}': "_x15 1x5"}, labels={"outcome": "dropped"}),
         Case({'lydia_douyin_acks_total{outcome="dropped"}': "0x15 1x5"}, labels={"outcome": "dropped"}),
@@ -165,7 +174,7 @@ FIRES: Mapping[str, tuple[Case, ...]] = {
             }
         ),
     ),
-    "LydiaChatStuck": (Case({'lydia_oldest_waiting_seconds{lane="chat"}': "0+60x20"}),),
+    "LydiaChatStuck": (Case({'lydia_oldest_waiting_seconds{lane="chat",held="no"}': "0+60x20"}),),
     "LydiaPushStopped": (
         Case({'lydia_douyin_push_tasks{type="live_gift",state="stopped"}': "1x20"}, labels={"type": "live_gift"}),
     ),
