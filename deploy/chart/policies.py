@@ -15,6 +15,7 @@ COMPONENT = "app.kubernetes.io/component"
 INSTANCE = "app.kubernetes.io/instance"
 LEAVING_S = 18
 """Connections and the place in a group take so long after the drain."""
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 SECRET_NAME = re.compile(r"(TOKEN|PASSWORD|SECRET|API_KEY|PRIVATE)", re.IGNORECASE)
 LOGIN = re.compile(r"[a-z+]+://[^/\s@]*:[^/\s@]+@")
 
@@ -31,6 +32,8 @@ class Pods:
     single: bool = False
     asks_api: bool = False
     """Whether they belong to Ray's head with the autoscaler, which asks the cluster's API."""
+    operated: bool = False
+    """Whether an operator makes them, from its own image."""
 
     @property
     def containers(self) -> list[Mapping[str, Any]]:
@@ -64,11 +67,57 @@ def pods(manifests: Sequence[Manifest]) -> Iterator[Pods]:
                     )
 
 
+def operated(manifests: Sequence[Manifest]) -> Iterator[Pods]:
+    """Pods that operators make, as far as the manifests say how."""
+    for each in manifests:
+        name, spec = f"{each['kind']} {each['metadata']['name']}", each["spec"]
+        match each["kind"]:
+            case "OpenTelemetryCollector":
+                yield _collector(name, spec)
+            case "KafkaNodePool":
+                yield _of_strimzi(name, spec, {"kafkaContainer": spec, "initContainer": spec})
+            case "Kafka":
+                operator = spec["entityOperator"]
+                parts = {f"{part}Container": operator[part] for part in ("topicOperator", "userOperator")}
+                yield _of_strimzi(f"{name} entityOperator", operator, parts)
+                if exporter := spec.get("kafkaExporter"):
+                    yield _of_strimzi(f"{name} kafkaExporter", exporter, {"container": exporter})
+
+
+def _collector(name: str, spec: Mapping[str, Any]) -> Pods:
+    # Its operator makes probes where there is the extension that answers them.
+    answered = "health_check" in spec["config"]["service"].get("extensions", ())
+    container = {
+        "name": "collector",
+        "securityContext": spec.get("securityContext", {}),
+        "resources": spec.get("resources", {}),
+        **{probe: spec[probe] for probe in PROBES if answered and probe in spec},
+    }
+    pod = {"securityContext": spec.get("podSecurityContext", {}), "containers": [container]}
+    return Pods(name, {}, pod, lasts=True, operated=True)
+
+
+def _of_strimzi(name: str, spec: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> Pods:
+    """`parts`: what a container is given, by its name in the template."""
+    template = spec.get("template", {})
+    containers = [
+        {
+            "name": part,
+            "securityContext": template.get(part, {}).get("securityContext", {}),
+            "resources": given.get("resources", {}),
+            **dict.fromkeys(PROBES, "Strimzi's own"),
+        }
+        for part, given in parts.items()
+    ]
+    return Pods(name, {}, template.get("pod", {}) | {"containers": containers}, lasts=True, operated=True)
+
+
 def unprivileged(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Nothing is root, gains rights, or writes on its own root: Kubernetes' standard "restricted", and more."""
-    for pod in pods(manifests):
+    for pod in (*pods(manifests), *operated(manifests)):
         security = pod.spec.get("securityContext", {})
-        if security.get("runAsNonRoot") is not True or not security.get("runAsUser"):
+        # An operator's image says itself which user it is, and a root is not started.
+        if security.get("runAsNonRoot") is not True or not (security.get("runAsUser") or pod.operated):
             yield f"{pod.name} may run as root"
         if security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
             yield f"{pod.name} has no seccomp profile"
@@ -93,7 +142,7 @@ def bounded(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Everything says what it needs and may not take a node's memory. Processors are asked for, not limited: a limit
     would stop a process in mid-sentence while the node idles.
     """
-    for pod in pods(manifests):
+    for pod in (*pods(manifests), *operated(manifests)):
         for container in pod.containers:
             resources = container.get("resources", {})
             for of, what in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
@@ -106,9 +155,9 @@ def bounded(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 def watched(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Whatever lasts is asked whether it has started, lives and can work."""
-    for pod in pods(manifests):
+    for pod in (*pods(manifests), *operated(manifests)):
         for container in pod.spec["containers"] if pod.lasts else ():
-            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            for probe in PROBES:
                 if probe not in container:
                     yield f"{pod.name}, {container['name']} has no {probe}"
 
@@ -155,8 +204,13 @@ def no_secrets(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 
 def tokenless(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Nothing gets a token of the cluster's API, and nobody is given rights in it; but for Ray's autoscaler."""
+    """Nothing gets a token of the cluster's API, and nobody is given rights in it; but for Ray's autoscaler, and what
+    Strimzi makes, which looks after topics and users there.
+    """
+    accounts = {each["metadata"]["name"] for each in manifests if each["kind"] == "ServiceAccount"}
     for each in manifests:
+        if each["kind"] == "OpenTelemetryCollector" and each["spec"].get("serviceAccount") not in accounts:
+            yield f"OpenTelemetryCollector {each['metadata']['name']} gets a token with its operator's account"
         if each["apiVersion"].startswith("rbac."):
             yield f"{each['kind']} {each['metadata']['name']} gives rights in the cluster"
         if each["kind"] == "ServiceAccount" and each.get("automountServiceAccountToken") is not False:

@@ -23,10 +23,20 @@ capabilities:
 {{- with .root.Values.placement.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .root.Values.placement.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
+tolerations:
+  {{- include "lydia.away" .root | trim | nindent 2 }}
+  {{- with .root.Values.placement.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- include "lydia.spread" . }}
+{{- end }}
+
+{{/* How long a pod waits for its node to come back before it is made elsewhere. Kubernetes' own 300 s are for programs
+that nobody listens to. */}}
+{{- define "lydia.away" -}}
+{{- range list "not-ready" "unreachable" }}
+- { key: node.kubernetes.io/{{ . }}, operator: Exists, effect: NoExecute, tolerationSeconds: {{ $.Values.placement.awaySeconds }} }
+{{- end }}
 {{- end }}
 
 {{- define "lydia.spread" -}}

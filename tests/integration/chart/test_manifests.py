@@ -287,7 +287,17 @@ def test_triton_asks_for_what_it_runs_on(kind: str, sets: str, resource: str, co
     spec = named(render(sets=given), "StatefulSet", "lydia-triton")["spec"]["template"]["spec"]
     limits = spec["containers"][0]["resources"]["limits"]
     assert {key: value for key, value in limits.items() if "/" in key} == ({resource: count} if resource else {})
-    assert bool(spec.get("tolerations")) is bool(resource)
+    tolerated = {each["key"] for each in spec["tolerations"]}
+    assert ("nvidia.com/gpu" in tolerated) is bool(resource)
+
+
+def test_a_lost_node_is_waited_for_seconds_and_not_minutes() -> None:
+    taints = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+    for sets, seconds in (((), 10), (("placement.awaySeconds=300",), 300)):
+        for pod in pods(render(ENVIRONMENTS["production"], sets=sets)):
+            waits = {each["key"]: each.get("tolerationSeconds") for each in pod.spec.get("tolerations", ())}
+            if pod.lasts:
+                assert [waits.get(taint) for taint in taints] == [seconds, seconds], pod.name
 
 
 def test_ray_takes_its_serve_configuration_and_finds_the_application(rendered: Rendered) -> None:

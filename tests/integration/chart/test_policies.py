@@ -35,6 +35,55 @@ BROKEN = {
         "has no limits.memory",
     ),
     "a disk without an end": ("bounded", "_pod.tpl", "emptyDir: { sizeLimit: 256Mi }", "emptyDir: {}", "has no limit"),
+    "an operator's root": (
+        "unprivileged",
+        "kafka/_pod.tpl",
+        "runAsNonRoot: true",
+        "x: 1",
+        "Kafka lydia entityOperator may",
+    ),
+    "an exporter that gains rights": (
+        "unprivileged",
+        "kafka/cluster.yaml",
+        'container:\n        securityContext: {{- include "lydia.containerSecurity" . | nindent 10 }}',
+        "container: {}",
+        "Kafka lydia kafkaExporter, container may gain rights",
+    ),
+    "a broker that gains rights": (
+        "unprivileged",
+        "kafka/cluster.yaml",
+        'kafkaContainer:\n      securityContext: {{- include "lydia.containerSecurity" $ | nindent 8 }}',
+        "kafkaContainer: {}",
+        "KafkaNodePool lydia-broker, kafkaContainer may gain rights",
+    ),
+    "a collector with capabilities": (
+        "unprivileged",
+        "telemetry/collector.yaml",
+        'securityContext: {{- include "lydia.containerSecurity" . | nindent 4 }}',
+        "",
+        "OpenTelemetryCollector lydia, collector has capabilities",
+    ),
+    "an operator without limits": (
+        "bounded",
+        "kafka/cluster.yaml",
+        "userOperator:\n      resources: {{- toYaml $values.operators.resources | nindent 8 }}",
+        "userOperator: {}",
+        "Kafka lydia entityOperator, userOperatorContainer has no limits.memory",
+    ),
+    "a collector that nobody asks": (
+        "watched",
+        "telemetry/collector.yaml",
+        "extensions: [health_check]",
+        "",
+        "OpenTelemetryCollector lydia, collector has no livenessProbe",
+    ),
+    "a collector with a token": (
+        "tokenless",
+        "telemetry/collector.yaml",
+        'serviceAccount: {{ include "lydia.fullname" . }}',
+        "",
+        "OpenTelemetryCollector lydia gets a token",
+    ),
     "no probe": ("watched", "triton/statefulset.yaml", "livenessProbe:", "x:", "has no livenessProbe"),
     "an open network": (
         "closed",
@@ -109,7 +158,8 @@ def test_a_broken_template_is_seen(tmp_path: Path, policy: str, file: str, old: 
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    values = [] if "redis" in new or "redis" in file else [ENVIRONMENTS["production"]]
+    environment = "staging" if file.startswith("telemetry") else "production"  # where there is a collector
+    values = [] if "redis" in new or "redis" in file else [ENVIRONMENTS[environment]]
     found = list(POLICIES[policy](render(*values, chart=chart)))
     assert any(told in each for each in found), found
 
