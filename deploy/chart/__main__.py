@@ -59,6 +59,7 @@ def check() -> int:
         wrong += [f"{name}: {told}" for told in breaches(manifests)]
     for told in wrong:
         print(told, file=sys.stderr)
+    schemas.complete()
     return 1 if wrong else 0
 
 

@@ -70,7 +70,7 @@ def pods(manifests: Sequence[Manifest]) -> Iterator[Pods]:
 def operated(manifests: Sequence[Manifest]) -> Iterator[Pods]:
     """Pods that operators make, as far as the manifests say how."""
     for each in manifests:
-        name, spec = f"{each['kind']} {each['metadata']['name']}", each["spec"]
+        name, spec = f"{each['kind']} {each['metadata']['name']}", each.get("spec", {})
         match each["kind"]:
             case "OpenTelemetryCollector":
                 yield _collector(name, spec)

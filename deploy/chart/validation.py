@@ -1,7 +1,8 @@
 """Checks manifests against the schemas of Kubernetes and of the operators, as strictly as their servers would.
 
 Kubernetes' schemas come from the package kubernetes-validate. The operators' definitions are not part of this project:
-LYDIA_CRDS names the folder with them, whose files are as the operators publish them.
+LYDIA_CRDS names the folder with them, whose files are as the operators publish them. Of whom there is none, the objects
+are checked as far as that goes without, and it is said whose they are.
 """
 
 from __future__ import annotations
@@ -24,43 +25,57 @@ from services.places import ROOT
 
 CRDS_VARIABLE = "LYDIA_CRDS"
 CRDS = ROOT.parent / "shared" / "crds"
-WHERE = (
-    "KEDA (config/crd/bases of github.com/kedacore/keda v2.21.0), Prometheus Operator (example/prometheus-operator-crd "
-    "of v0.85.0), KubeRay (ray-operator/config/crd/bases of v1.6.2), Strimzi (install/cluster-operator/04* of 1.2.0) "
-    "and the OpenTelemetry operator (config/crd/bases of v0.158.0)"
-)
+OPERATORS = {
+    "keda.sh": "KEDA (config/crd/bases of github.com/kedacore/keda v2.21.0)",
+    "monitoring.coreos.com": "Prometheus Operator (example/prometheus-operator-crd of v0.85.0)",
+    "ray.io": "KubeRay (ray-operator/config/crd/bases of v1.6.2)",
+    "kafka.strimzi.io": "Strimzi (install/cluster-operator/04* of 1.2.0)",
+    "opentelemetry.io": "OpenTelemetry operator (config/crd/bases of v0.158.0)",
+}
+"""The groups of their objects, and where their definitions are published."""
+WHERE = "; ".join(OPERATORS.values())
 HTTP_ROUTE = Path(__file__).with_name("httproute.schema.yaml")
 
 
 class NoDefinitions(Exception):
-    """The operators' definitions are not there. The text says how to mend it."""
+    """Operators' definitions are not there. The text says whose, and how to mend it."""
 
 
 class Schemas:
     """Every kind that a manifest may be of. Reads each schema when it is first needed."""
 
     def __init__(self, crds: Path | None = None) -> None:
-        """`crds`: the operators' definitions. Raises NoDefinitions."""
+        """`crds`: the operators' definitions."""
         self._crds = crds or Path(os.environ.get(CRDS_VARIABLE) or CRDS)
-        if not any(self._crds.glob("*.yaml")):
-            raise NoDefinitions(
-                f"{self._crds} holds no custom resource definitions, so that RayService, Kafka, ScaledObject and the "
-                f"like cannot be checked. Mend: put the published ones there, or name their folder in {CRDS_VARIABLE}: "
-                f"{WHERE}"
-            )
         self._core = Path(kubernetes_validate.__file__).parent.joinpath(
             "kubernetes-json-schema", f"v{KUBERNETES}.0-local-strict"
         )
         self._validators: dict[tuple[str, str], Any] = {}
 
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        """The groups of those operators whose objects cannot be checked."""
+        return frozenset(OPERATORS) - {version.partition("/")[0] for _, version in self._custom}
+
+    def complete(self) -> None:
+        """Raises NoDefinitions where an operator's objects cannot be checked."""
+        if self.missing:
+            raise NoDefinitions(
+                f"NOT CHECKED: objects of {', '.join(sorted(self.missing))}, because {self._crds} does not hold their "
+                f"definitions. Mend: put the published ones there, or name their folder in {CRDS_VARIABLE}: "
+                f"{'; '.join(OPERATORS[group] for group in sorted(self.missing))}"
+            )
+
     def problems(self, manifest: Manifest) -> list[str]:
-        """What is wrong with a manifest: where, and what."""
+        """What is wrong with a manifest: where, and what. Nothing is told of the objects of those that are missing."""
         kind, version = str(manifest.get("kind")), str(manifest.get("apiVersion"))
         name = f"{kind} {manifest.get('metadata', {}).get('name')}"
         validator = self._validators.get((kind, version))
         if validator is None:
             validator = self._validators[kind, version] = self._validator(kind, version)
         if validator is False:
+            if version.partition("/")[0] in self.missing:
+                return []
             return [f"{name}: there is no schema of {version} {kind}"]
         return [
             f"{name}: {'.'.join(map(str, error.absolute_path)) or 'as a whole'}: {error.message[:300]}"

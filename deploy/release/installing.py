@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.chart.render import ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, Refused, render
+from deploy.chart.render import CHART, ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, Refused, render
 from deploy.chart.validation import CRDS, CRDS_VARIABLE
 from deploy.release.binaries import Programs
 from deploy.release.cluster import WAIT, Cluster
@@ -47,10 +47,14 @@ class Case:
     @property
     def values(self) -> Path:
         """The file."""
-        return ENVIRONMENTS[self.name]
+        return ENVIRONMENTS.get(self.name, CHART / "values.yaml")
 
 
 CASES = (
+    Case(
+        "the chart's own values",
+        wrong={"services.stage.resources.limits.memory=much": "quantities must match"},
+    ),
     Case(
         "development",
         unchangeable="redis.development.storage.size=3Gi",

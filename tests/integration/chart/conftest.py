@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -13,13 +14,17 @@ from deploy.chart.validation import NoDefinitions, Schemas
 
 @pytest.fixture(scope="session")
 def schemas() -> Schemas:
-    """What the operators' servers take. Where their definitions are not, the tests that need them say so and rest."""
+    """What the servers take. Of operators whose definitions are not there, the end of the run says that their objects
+    were not checked; where CI is set, that fails.
+    """
+    schemas = Schemas()
     try:
-        return Schemas()
+        schemas.complete()
     except NoDefinitions as missing:
         if os.environ.get("CI"):
             raise
-        pytest.skip(str(missing))
+        warnings.warn(str(missing), stacklevel=1)
+    return schemas
 
 
 @pytest.fixture(scope="session")
