@@ -74,13 +74,13 @@ async def _on_declared_nodes(programs: Programs, report: Report) -> None:
             took = time.monotonic() - begun
             report.say(f"Kubernetes {KUBERNETES} and {len(made.cluster.get('nodes'))} declared nodes ({took:.0f} s)")
             known = installing.definitions(made.cluster, programs, report)
-            # Of the three, development alone needs no operator.
+            # Development alone needs no operator.
             for case in [case for case in installing.CASES if known or case.name == "development"]:
                 installing.proof(made.cluster, case, report)
             memory = made.memory_mb()
     report.say(f"memory: {_told(memory)}")
     if not known:
-        raise NotProven(f"staging and production, {NO_DEFINITIONS}")
+        raise NotProven(f"all but development, {NO_DEFINITIONS}")
     report.say("proven: the chart is installed, upgraded, rolled back and uninstalled by a real API server")
 
 
