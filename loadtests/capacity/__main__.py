@@ -19,14 +19,12 @@ from rich.table import Table
 
 from loadtests.capacity import report
 from loadtests.capacity.assumptions import Assumptions, Unknown
-from loadtests.capacity.demand import demand
+from loadtests.capacity.latency import known
 from loadtests.capacity.measured import FILE, load
 from loadtests.capacity.scenes import Tried, attempt, steps
 from loadtests.capacity.sizing import Capacity, plan
-from loadtests.capacity.window import objective_s
 
 MOST_ROOMS = 1_000_000
-CELLS = 12
 MEASURE = "python -m loadtests.capacity.measure"
 
 
@@ -39,7 +37,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--assume", metavar="KEY=VALUE", action="append", default=[], help="another figure; repeatable")
     parser.add_argument("--assumptions", action="store_true", help="list them")
     parser.add_argument("--simulate", action="store_true", help="try the plan too (a minute for 10,000 rooms)")
-    parser.add_argument("--cells", type=int, default=CELLS, help=f"simulated event by event at most (default {CELLS})")
     parser.add_argument("--seed", type=int, default=2112, help="of the simulation (default 2112)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--report", action="store_true", help="write README.md and measured.svg anew (minutes)")
@@ -53,7 +50,7 @@ def main(given: argparse.Namespace, console: Console) -> int:
         console.width = 150
     try:
         assumed = Assumptions(given.assume)
-        found = demand(load(given.measured), given.voice, assumed["natural_voice"])
+        found = known(load(given.measured), given.voice, assumed)
         rooms = [_rooms(count) for count in given.rooms or report.ROOMS]
     except FileNotFoundError as missing:
         sys.stderr.write(f"{missing.filename}: nothing was measured yet. Mend: run {MEASURE}\n")
@@ -68,16 +65,15 @@ def main(given: argparse.Namespace, console: Console) -> int:
         console.print(_assumptions(assumed))
         return 0
     if given.report:
-        report.write(load(given.measured), assumed, given.seed, given.cells, console)
+        report.write(load(given.measured), assumed, given.seed, console)
         return 0
     planned = [plan(count, found, assumed, gpu=given.gpu) for count in rooms]
     tried: list[Tried] = []
     if given.simulate:
         with Progress(console=Console(stderr=True)) as progress:
-            bar = progress.add_task("simulating", total=sum(steps(one, given.cells) for one in planned))
+            bar = progress.add_task("simulating", total=sum(steps(one, assumed) for one in planned))
             tried = [
-                attempt(capacity, found, assumed, given.seed, given.cells, lambda: progress.advance(bar))
-                for capacity in planned
+                attempt(capacity, found, assumed, given.seed, lambda: progress.advance(bar)) for capacity in planned
             ]
     if given.json:
         values = [asdict(capacity) | {"room_hour": capacity.room_hour} for capacity in planned]
@@ -88,7 +84,7 @@ def main(given: argparse.Namespace, console: Console) -> int:
         return 0
     console.print(_plans(planned, given.voice))
     if tried:
-        console.print(_trials(tried, objective_s(assumed)))
+        console.print(_trials(tried))
     return 0
 
 
@@ -100,7 +96,7 @@ def _rooms(count: int) -> int:
 
 
 def _plans(planned: list[Capacity], voice: str) -> Table:
-    table = Table(title=f"what rooms need, measured with the voice {voice}; pods of all cells", title_justify="left")
+    table = Table(title=f"what rooms need, measured with the voice {voice}; pods of one release", title_justify="left")
     table.add_column("rooms on air")
     for capacity in planned:
         table.add_column(f"{capacity.rooms:,}", justify="right")
@@ -109,8 +105,8 @@ def _plans(planned: list[Capacity], voice: str) -> Table:
     return table
 
 
-def _trials(tried: list[Tried], limit_s: float) -> Table:
-    table = Table(title=f"simulated; no paid event may wait {limit_s:g} s for the machines", title_justify="left")
+def _trials(tried: list[Tried]) -> Table:
+    table = Table(title="simulated: how long paid events wait for the machines", title_justify="left")
     for heading in report.TRIAL_COLUMNS:
         table.add_column(heading, justify="left" if heading == "minute" else "right")
     for one in tried:

@@ -27,8 +27,8 @@ ROOM_S = 3 * 3600.0
 FAILS_AT_S = 20.5 * 3600
 SETTLED_S = 300.0
 """Nothing is taken away that was needed within so long: the HPA's default."""
-STAY = ("redis", "kafka")
-"""They keep data and do not follow the hour."""
+STAY = ("redis", "kafka", "stage", "ray head", "kafka controller")
+"""They are as many at every hour. A lost zone's stages are `window`'s business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +86,19 @@ def day(capacity: Capacity, demand: Demand, assumed: Assumptions, seed: int, *, 
     rooms = on_air(capacity.rooms, step, np.random.default_rng(seed))
     pods = [pod for pod in capacity.pods if pod.name not in STAY]
     request = np.array([pod.cores for pod in pods] + [0.0])
+    memory = np.array([pod.memory_gb for pod in pods] + [0.0])
     able = np.array([float(TRITON_CORES if pod.name == "triton" else 1) for pod in pods] + [1.0])
     able -= [*(demand.parts[pod.name].line.start for pod in pods), 0.0]
     per_room = np.array([demand.parts[pod.name].room_cores(assumed) for pod in pods] + [room_gpus(assumed)])
-    planned = np.array([pod.replicas * capacity.cells for pod in pods] + [float(capacity.gpus)])
+    planned = np.array([pod.replicas * capacity.releases for pod in pods] + [float(capacity.gpus)])
     if not capacity.gpus:
         per_room[-1] = 0.0
-    least = np.minimum(np.append(np.full(len(pods), assumed["zones"]), assumed["zones"] * bool(capacity.gpus)), planned)
-    node = assumed["node_cores"] * assumed["node_usable"]
+    least = np.full(len(pods), assumed["zones"] * capacity.releases)
+    least = np.minimum(np.append(least, assumed["zones"] * bool(capacity.gpus)), planned)
+    node = assumed["node_cores"] * assumed["node_usable"], assumed["node_memory_gb"] * assumed["node_usable"]
 
     def nodes_for(replicas: Floats) -> float:
-        return float(ceil((replicas * request).sum() / node))
+        return float(ceil(max((replicas * request).sum() / node[0], (replicas * memory).sum() / node[1])))
 
     def wanted(on: float) -> Floats:
         replicas: Floats = np.maximum(np.ceil(planned * on / capacity.rooms), least)
@@ -158,6 +160,8 @@ def on_air(most: int, step: float, chance: np.random.Generator) -> Floats:
     return found
 
 
-def _staying_nodes(capacity: Capacity, node: float) -> float:
-    cores = capacity.cells * sum(pod.replicas * pod.cores for pod in capacity.pods if pod.name in STAY)
-    return float(ceil(cores / node))
+def _staying_nodes(capacity: Capacity, node: tuple[float, float]) -> float:
+    stay = [pod for pod in capacity.pods if pod.name in STAY]
+    cores = sum(pod.replicas * pod.cores for pod in stay) / node[0]
+    memory = sum(pod.replicas * pod.memory_gb for pod in stay) / node[1]
+    return float(ceil(capacity.releases * max(cores, memory)))

@@ -5,13 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from loadtests.capacity.assumptions import Assumptions
-from loadtests.capacity.measured import CLUSTER, Line, Measured, line, records_per_s, resident_mb, stream_mb
+from loadtests.capacity.measured import (
+    CLUSTER,
+    REPLICAS,
+    Line,
+    Measured,
+    Step,
+    line,
+    records_per_s,
+    resident_mb,
+    stream_mb,
+)
 from services.core import topics
 
 SERVICES = ("gateway", "audience", "chat", "speech", "motion", "stage")
-
-WATCHED = (topics.CONTROL, topics.DECISIONS, topics.TURNS, topics.TEXT)
-"""What services.stage.service reads outside of any group."""
+REPLICA, RAY = "replica", "ray"
+"""A replica of the audience, which decides, and Ray beside it, which leads every event to its room's replica. The
+service is the bridge to them then.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +55,38 @@ class Demand:
     """To one renderer, whether she speaks or not."""
     mb_per_voice_s: float
     """Beside that."""
+    beyond_s: float = 0.0
+    """What a first voice waits for beside processors and hops (loadtests.capacity.latency)."""
 
     def records_per_s(self, assumed: Assumptions) -> dict[str, float]:
         """Topic → records of one room."""
         found = {topic: rate * assumed["speaking_share"] for topic, rate in self.records_per_voice_s.items()}
         return found | {topics.AUDIENCE: assumed.events_per_s, topics.DECISIONS: assumed.events_per_s}
 
-    def watched_per_s(self, assumed: Assumptions) -> float:
-        """Records of one room that every stage of its cell reads."""
-        rates = self.records_per_s(assumed)
-        return sum(rates.get(topic, 0.0) for topic in WATCHED)
-
     def stream_mb_per_s(self, assumed: Assumptions) -> float:
         """To the renderers of one room, in the mean."""
         return (self.mb_per_s + self.mb_per_voice_s * assumed["speaking_share"]) * assumed["renderers"]
 
 
-def demand(measured: Measured, voice: str, natural: float = 0.0) -> Demand:
-    """From the steps of a voice; `natural` is what another voice needs of Triton beside, for a second of its sound.
-
-    Raises KeyError when the voice was not measured on the cluster.
-    """
+def demand(measured: Measured, voice: str) -> Demand:
+    """Of what was measured: the steps of a voice. Raises KeyError when it was not measured on the cluster."""
     steps = measured.of(CLUSTER, voice)
-    parts = {}
-    for name in steps[0].cpu_s:
-        first, more = resident_mb(steps, name)
-        through = line(steps, name)
-        if name == "triton":
-            through = replace(through, voice=through.voice + natural)
-        parts[name] = Part(name, through, first, more)
+    parts = {name: _part(steps, name) for name in steps[0].cpu_s}
     return Demand(parts, records_per_s(steps), *stream_mb(steps))
+
+
+def installed(measured: Measured, voice: str, assumed: Assumptions) -> Demand:
+    """Of what the chart installs: the audience decides on Ray Serve, and Triton has her own voice, as assumed.
+
+    Raises KeyError as `demand` does, and where nothing was measured with replicas.
+    """
+    found = demand(measured, voice)
+    triton = found.parts["triton"]
+    own = replace(triton, line=replace(triton.line, voice=triton.line.voice + assumed["natural_voice"]))
+    apart = measured.of(REPLICAS, "fast")
+    audience = {name: _part(apart, name) for name in ("audience", REPLICA, RAY)}
+    return replace(found, parts=found.parts | audience | {"triton": own})
+
+
+def _part(steps: list[Step], name: str) -> Part:
+    return Part(name, line(steps, name), *resident_mb(steps, name))

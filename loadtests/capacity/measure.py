@@ -29,7 +29,7 @@ from rich.table import Table
 
 from loadtests.bench import CROWD, TYPED, machine, percentile
 from loadtests.capacity import target
-from loadtests.capacity.measured import CLUSTER, FILE, UP, Measured, Step, line, load, save
+from loadtests.capacity.measured import CLUSTER, FILE, REPLICAS, UP, Measured, Step, line, load, save
 from loadtests.capacity.processes import machine_cpu_s
 from loadtests.capacity.target import Target
 from loadtests.renderer import Renderer, watching
@@ -40,6 +40,8 @@ VOICES: dict[str, dict[str, str]] = {
     "lydia": {"LYDIA_SPEECH__OWN_VOICE": "lydia"},
     "finest": {"LYDIA_SPEECH__OWN_VOICE": "lydia", "LYDIA_SPEECH__FINEST": "true"},
 }
+LEFT_OUT = ((CLUSTER, "finest"), (REPLICAS, "finest"), (REPLICAS, "lydia"))
+"""Nobody has the finest behind Triton, and replicas decide the same for every voice."""
 SETTLE_S = 3.0
 """After a change, before reading begins."""
 FINISHED_S = 5
@@ -81,8 +83,11 @@ async def measure(
     """All steps of one voice, in one run."""
     bar = progress.add_task(f"{where}, {voice}: starts", total=len(steps))
     with tempfile.TemporaryDirectory(prefix="lydia-capacity-") as folder:
-        run = target.up if where == UP else target.cluster
-        async with run(Path(folder), VOICES[voice]) as running, running.client() as client:
+        if where == UP:
+            run = target.up(Path(folder), VOICES[voice])
+        else:
+            run = target.cluster(Path(folder), VOICES[voice], replicas=where == REPLICAS)
+        async with run as running, running.client() as client:
             await asyncio.sleep(LOADING_S)
             for number, step in enumerate(steps):
                 told = f"{where}, {voice}: {step.quiet} quiet, {step.speaking} speaking"
@@ -282,7 +287,7 @@ async def main(given: argparse.Namespace, console: Console) -> None:
         console.width = 150
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancelled(asyncio.current_task()))
     runs = [(where, voice) for where in given.where for voice in given.voices]
-    runs = [run for run in runs if run != (CLUSTER, "finest")]  # nobody has it behind Triton
+    runs = [run for run in runs if run not in LEFT_OUT]
     kept = load(given.out).steps if given.add and given.out.exists() else []
     steps = [step for step in kept if (step.where, step.voice) not in runs]
     date = datetime.now(UTC).strftime("%Y-%m-%d")
@@ -305,8 +310,8 @@ def _cancelled(running: asyncio.Task[None] | None) -> Callable[[], object]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    places = [UP, CLUSTER]
-    parser.add_argument("--where", nargs="+", choices=places, default=places, help="default: up and cluster")
+    places = [UP, CLUSTER, REPLICAS]
+    parser.add_argument("--where", nargs="+", choices=places, default=places, help="default: all")
     parser.add_argument("--voices", nargs="+", choices=VOICES, default=list(VOICES), help="default: all")
     parser.add_argument("--rooms", nargs="+", type=int, default=[1, 2, 4, 8], help="that speak (default 1 2 4 8)")
     parser.add_argument("--quiet", nargs="*", type=int, default=[8, 32], help="quiet rooms (default 8 32)")

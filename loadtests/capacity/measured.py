@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-UP, CLUSTER = "up", "cluster"
+UP, CLUSTER, REPLICAS = "up", "cluster", "replicas"
 """Where."""
 FILE = Path(__file__).parent / "measured.json"
 
@@ -18,7 +18,9 @@ class Step:
     """Some seconds in which nothing changed."""
 
     where: str
-    """up: everything in one process; cluster: every service in its own, over Kafka, Redis and Triton."""
+    """up: everything in one process; cluster: every service in its own, over Kafka, Redis and Triton; replicas: the
+    same, with the audience deciding in one replica on Ray Serve.
+    """
     voice: str
     """fast, lydia or finest."""
     quiet: int

@@ -8,14 +8,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from loadtests.bench import percentile
 from loadtests.capacity.assumptions import Assumptions
-from loadtests.capacity.demand import SERVICES, Demand, demand
-from loadtests.capacity.measured import CLUSTER, UP, Measured, line, resident_mb
+from loadtests.capacity.demand import RAY, REPLICA, Demand, demand, installed
+from loadtests.capacity.latency import WITHIN as LATENCY_WITHIN
+from loadtests.capacity.latency import beyond_s, compared, known
+from loadtests.capacity.measured import CLUSTER, REPLICAS, UP, Measured, line, resident_mb
 from loadtests.capacity.picture import picture
-from loadtests.capacity.scenes import Tried, attempt, steps
-from loadtests.capacity.sizing import Capacity, plan
-from loadtests.capacity.window import objective_s
+from loadtests.capacity.scenes import STAGE, Tried, attempt, steps
+from loadtests.capacity.sizing import MEMBERS, Capacity, plan
+from loadtests.capacity.window import objective_s, stage_away_s
 
 HERE = Path(__file__).parent
 PAGE = HERE / "page.md"
@@ -26,11 +27,13 @@ VOICE = "fast"
 COMPARED = 1_000
 """Rooms of the plan that is tried without the gateway's limit too."""
 FLAT = 0.15
-WORDS = ("rooms on air", "thousandths of a core", "minute", "key", "unit", "because")
+WITHIN = 0.3
+"""How well measured steps are foretold."""
+WORDS = ("rooms on air", "thousandths of a core", "where", "minute", "key", "unit", "because")
 """Headings of columns that hold words."""
 TRIAL_COLUMNS = (
     "rooms", "USD/room·h, a day", "worst use", "minute", "rooms in it", "paid events",
-    "p50 s", "p99 s", "longest s", "late", "shed",
+    "p50 s", "p99 s", "longest s", "objective s", "late", "shed",
 )  # fmt: skip
 WITHOUT = ("room_per_s=0", "evenly=0.999")
 BEGIN, END = "<!-- planned: begin -->", "<!-- planned: end -->"
@@ -38,15 +41,16 @@ BEGIN, END = "<!-- planned: begin -->", "<!-- planned: end -->"
 
 def plan_rows(planned: Sequence[Capacity]) -> list[list[str]]:
     """The table of capacities: what is counted, and a number for each of the plans."""
-    pods = [name for name in (*SERVICES, "triton", "redis", "kafka") if any(_has(one, name) for one in planned)]
+    pods = [pod.name for pod in planned[0].pods]
     rows: dict[str, Callable[[Capacity], str]] = {
-        "cells": lambda one: f"{one.cells:,}",
-        **{f"{name} pods": _pods(name) for name in pods},
-        "partitions of a topic and cell": lambda one: f"{one.partitions:,}",
+        "rooms that a release takes": lambda one: f"{one.release.rooms:,}",
+        "bounded by": lambda one: one.release.bound,
+        "releases": lambda one: f"{one.releases:,}",
+        **{f"{name} pods of a release": _pods(name) for name in pods},
         "nodes": lambda one: f"{one.nodes:,}",
         "GPUs": lambda one: f"{one.gpus:,}",
         "cores used": lambda one: f"{one.cores_used:,.1f}",
-        "records a second": lambda one: f"{one.records_per_s:,.0f}",
+        "records a second, without voice and frames": lambda one: f"{one.records_per_s:,.0f}",
         "MB/s to renderers": lambda one: f"{one.stream_mb_per_s:,.1f}",
         "USD an hour": lambda one: f"{one.cost_hour:,.2f}",
         "USD for a room and hour": lambda one: f"{one.room_hour:.4f}",
@@ -54,12 +58,8 @@ def plan_rows(planned: Sequence[Capacity]) -> list[list[str]]:
     return [[name, *(of(one) for one in planned)] for name, of in rows.items()]
 
 
-def _has(capacity: Capacity, name: str) -> bool:
-    return any(pod.name == name for pod in capacity.pods)
-
-
 def _pods(name: str) -> Callable[[Capacity], str]:
-    return lambda one: f"{one.replicas(name):,}"
+    return lambda one: f"{one.pod(name).replicas:,}"
 
 
 def trial_rows(tried: Tried) -> list[list[str]]:
@@ -76,6 +76,7 @@ def trial_rows(tried: Tried) -> list[list[str]]:
                 f"{minute.p50_s:.2f}",
                 f"{minute.p99_s:.2f}",
                 f"{minute.worst_s:.1f}",
+                f"{minute.limit_s:g}",
                 f"{minute.late:,}",
                 f"{minute.shed:,}",
             ]
@@ -83,18 +84,18 @@ def trial_rows(tried: Tried) -> list[list[str]]:
     return rows
 
 
-def write(measured: Measured, assumed: Assumptions, seed: int, cells: int, console: Console) -> None:
+def write(measured: Measured, assumed: Assumptions, seed: int, console: Console) -> None:
     """Plans and tries, and writes both files: every number of rooms, and one without the gateway's limit."""
-    found, unlimited = demand(measured, VOICE, assumed["natural_voice"]), _unlimited(assumed)
+    found, unlimited = known(measured, VOICE, assumed), _unlimited(assumed)
     asked = [
         (unlimited, plan(COMPARED, found, unlimited)), *((assumed, plan(count, found, assumed)) for count in ROOMS)
     ]  # fmt: skip
     with Progress(console=console) as progress:
-        bar = progress.add_task("simulating", total=sum(steps(one, cells) for _, one in asked))
-        without, *tried = [attempt(one, found, by, seed, cells, lambda: progress.advance(bar)) for by, one in asked]
+        bar = progress.add_task("simulating", total=sum(steps(one, by) for by, one in asked))
+        without, *tried = [attempt(one, found, by, seed, lambda: progress.advance(bar)) for by, one in asked]
     planned = [plan(count, found, assumed) for count in ROOMS]
     (HERE / "measured.svg").write_text(picture(measured, planned, tried))
-    (HERE / "README.md").write_text(_page(measured, assumed, without, tried, seed, cells))
+    (HERE / "README.md").write_text(_page(measured, assumed, without, tried, seed))
 
 
 def _unlimited(assumed: Assumptions) -> Assumptions:
@@ -104,7 +105,7 @@ def _unlimited(assumed: Assumptions) -> Assumptions:
 
 def tables(measured: Measured, assumed: Assumptions) -> str:
     """The capacities: what a test compares the page with."""
-    found = demand(measured, VOICE, assumed["natural_voice"])
+    found = installed(measured, VOICE, assumed)
     heading = ["rooms on air", *(f"{count:,}" for count in ROOMS)]
     said = {
         "With Lydia's own networks, on processors alone:": (assumed, False),
@@ -122,10 +123,8 @@ def tables(measured: Measured, assumed: Assumptions) -> str:
     return _lines([*lines, "", END])
 
 
-def _page(
-    measured: Measured, assumed: Assumptions, without: Tried, tried: Sequence[Tried], seed: int, cells: int
-) -> str:
-    found = demand(measured, VOICE, assumed["natural_voice"])
+def _page(measured: Measured, assumed: Assumptions, without: Tried, tried: Sequence[Tried], seed: int) -> str:
+    found = known(measured, VOICE, assumed)
     costs = {one.capacity.rooms: one.day.room_hour for one in tried}
     flat = [rooms for rooms, cost in costs.items() if abs(cost / costs[ROOMS[-1]] - 1) <= FLAT]
     late = {name: sum(m.late for one in tried for m in one.minutes if m.name == name) for name in _scene_names(tried)}
@@ -140,13 +139,29 @@ def _page(
         events=_events_text(found, assumed),
         money=_money(plan(ROOMS[-1], found, assumed)),
         seed=seed,
-        cells=cells,
+        waits=_waits_text(measured),
+        beyond=1000 * found.beyond_s,
+        off=f"{WITHIN:.0%}",
+        within=f"±{LATENCY_WITHIN:.0%}",
+        members=MEMBERS,
+        busy=assumed["busy_core"],
+        release=tried[0].capacity.release,
         day_steps=len(tried[0].day.rooms),
         limit=objective_s(assumed),
+        away=stage_away_s(assumed),
+        limit_stage=objective_s(assumed, stage_away_s(assumed)),
+        limit_last=next(m.limit_s for m in tried[-1].minutes if m.name == STAGE),
+        node_lost_s=assumed["node_lost_s"],
+        evict_every_s=assumed["evict_every_s"],
+        tolerated_s=assumed["tolerated_s"],
+        pod_start_s=assumed["pod_start_s"],
+        replica_s=assumed["replica_s"],
+        cluster_nodes=assumed["cluster_nodes"],
         session_s=assumed["session_s"],
         rejoin_s=assumed["rejoin_s"],
         taken=assumed["room_per_s"],
         compared=COMPARED,
+        without_said=" ".join(f"--assume {one}" for one in WITHOUT),
         without=_lines(_markdown(TRIAL_COLUMNS, trial_rows(without))),
         trials=_lines(_markdown(TRIAL_COLUMNS, [row for one in tried for row in trial_rows(one)])),
         flat=f"{FLAT:.0%}",
@@ -166,7 +181,8 @@ def _lines_text(measured: Measured) -> str:
     rows = []
     for where, voice in dict.fromkeys((step.where, step.voice) for step in measured.steps):
         chosen = measured.of(where, voice)
-        for part in (None, *(chosen[0].cpu_s if where == CLUSTER and voice == VOICE else ())):
+        shown = {(CLUSTER, VOICE): tuple(chosen[0].cpu_s), (REPLICAS, VOICE): ("audience", REPLICA, RAY)}
+        for part in (None, *shown.get((where, voice), ())):
             found = line(chosen, part)
             first, more = resident_mb(chosen, part)
             name = f"**{where}, {voice}**" if part is None else f"– {part}"
@@ -174,15 +190,20 @@ def _lines_text(measured: Measured) -> str:
             rows.append([name, *figures, f"{found.worst:.0%}", f"{first:.0f}", f"{more:.1f}"])
     figures = ["no room", "a room", "a second of sound", "an event, ms"]
     heading = ["thousandths of a core", *figures, "off by at most", "MB", "MB a room"]
-    text = _lines(_markdown(heading, rows))
-    latencies = [
-        f"{step.where}, {step.voice}, {step.speaking} speaking: p50 {percentile(step.latencies_ms, 0.5):.0f} ms "
-        f"({step.busy_with_others:.0%} of the machine busy with others)"
-        for step in measured.steps
-        if step.latencies_ms
-    ]
-    told = f"Typed message to first voice meanwhile: {'; '.join(latencies)}." if latencies else ""
-    return f"{text}\n\n{told}".rstrip()
+    return _lines(_markdown(heading, rows))
+
+
+def _waits_text(measured: Measured) -> str:
+    """Typed message to first voice, measured beside simulated."""
+    rows = []
+    for voice in dict.fromkeys(step.voice for step in measured.steps if step.where == CLUSTER):
+        pairs = compared(measured.of(CLUSTER, voice), demand(measured, voice))
+        for pair in pairs:
+            figures = (pair.measured_s, pair.simulated_s, pair.simulated_s + beyond_s(pairs))
+            counts = (pair.step.speaking, len(pair.step.latencies_ms))
+            rows.append([f"{CLUSTER}, {voice}", *map(str, counts), *(f"{1000 * value:.0f}" for value in figures)])
+    heading = ("where", "speaking", "messages", "measured p50, ms", "processors and hops alone", "simulated p50, ms")
+    return _lines(_markdown(heading, rows))
 
 
 def _up_text(measured: Measured, assumed: Assumptions) -> str:
@@ -200,11 +221,11 @@ def _up_text(measured: Measured, assumed: Assumptions) -> str:
 def _events_text(found: Demand, assumed: Assumptions) -> str:
     """How much of it all is the reading of what the audience does."""
     whole = plan(10_000, found, assumed)
-    read = sum(pod.demand for pod in whole.pods if pod.name in ("gateway", "audience")) * whole.cells
-    busy = found.parts["audience"].room_cores(assumed, assumed.kinds[-1].events_per_s)
+    read = sum(pod.demand for pod in whole.pods if pod.name in ("gateway", "audience", REPLICA)) * whole.releases
+    busy, mean = (found.parts["stage"].room_cores(assumed, e) for e in (assumed.kinds[-1].events_per_s, None))
     return (
-        f"gateway and audience use {read / whole.cores_used:.0%} of the cores, and one busy room keeps "
-        f"{busy:.2f} of a core of an audience replica busy"
+        f"gateway and audience use {read / whole.cores_used:.0%} of the cores; and a busy room costs the stage "
+        f"{1000 * busy:.0f} thousandths of a core, where the mean is {1000 * mean:.0f}"
     )
 
 

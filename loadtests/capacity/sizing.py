@@ -9,19 +9,27 @@ from math import ceil
 import numpy as np
 
 from loadtests.capacity.assumptions import Assumptions
-from loadtests.capacity.demand import SERVICES, Demand, Part
-from services.core.topics import CARRIES
+from loadtests.capacity.demand import RAY, REPLICA, SERVICES, Demand, Part
+from services.core.topics import Layout
 
 BROKER_CORES, TRITON_CORES, REDIS_COPIES = 4, 4, 2
 BROKER_GB, LEAST_CORES = 6.0, 0.1
-LARGEST_CELLS = 10_000
+MEMBERS = Layout().partitions
+"""Of a consumer group, at most: the chart declares so many partitions of each topic."""
+GROUPS = ("audience", "chat", "speech", "motion")
+ANY = ("gateway", RAY)
+"""Any of them takes any room's work."""
+ALONE = ("stage", "redis")
+"""A release has one of each; Redis has a copy in another zone, which does no work."""
+LARGEST = 10_000
+"""Rooms of a release that are thought of."""
 SAMPLES = 10_000
-"""Of a replica's rooms."""
+"""Of a process' rooms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """Pods of one kind, in one cell."""
+    """Pods of one kind, in one release."""
 
     name: str
     replicas: int
@@ -33,22 +41,34 @@ class Sized:
     """Cores that all of them together use, when all rooms are on air."""
 
 
+LEADERS = (Sized("ray head", 1, 1.0, 4.3, 0.0), Sized("kafka controller", 3, 0.25, 1.1, 0.0))
+"""As the chart's values have them. What they use is part of what was measured of Ray and of Kafka's broker."""
+
+
 @dataclass(frozen=True, slots=True)
-class Capacity:
-    """A plan. What is counted in a cell is there as often as there are cells."""
+class Release:
+    """The most that one release of the chart takes."""
 
     rooms: int
-    cells: int
-    """Independent copies of everything. One holds as many rooms as a consumer group can share out."""
+    bound: str
+    """The part that takes no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """A plan. What is counted in a release is there as often as there are releases."""
+
+    rooms: int
+    release: Release
+    releases: int
+    """Of the chart, each with a Kafka and a Redis of its own, as alike as can be."""
     pods: Sequence[Sized]
-    """In a cell."""
-    partitions: int
-    """Of each topic, in a cell."""
+    """In a release."""
     nodes: int
-    """In all cells."""
+    """In all releases, which share them."""
     gpus: int
     cores_used: float
-    """Of all cells."""
+    """Of all releases."""
     stream_mb_per_s: float
     records_per_s: float
     cost: dict[str, float]
@@ -64,9 +84,14 @@ class Capacity:
         """Cost of one room for an hour."""
         return self.cost_hour / self.rooms
 
-    def replicas(self, name: str) -> int:
-        """In all cells. Raises StopIteration for an unknown part."""
-        return self.cells * next(pod.replicas for pod in self.pods if pod.name == name)
+    @property
+    def largest(self) -> int:
+        """Rooms of the fullest release."""
+        return ceil(self.rooms / self.releases)
+
+    def pod(self, name: str) -> Sized:
+        """Raises StopIteration for an unknown part."""
+        return next(pod for pod in self.pods if pod.name == name)
 
 
 def usable(assumed: Assumptions) -> float:
@@ -77,17 +102,11 @@ def usable(assumed: Assumptions) -> float:
 
 def plan(rooms: int, demand: Demand, assumed: Assumptions, *, gpu: bool = False) -> Capacity:
     """For so many rooms on air at once. With `gpu` the models are large ones on GPUs instead of Lydia's own."""
-    cells = 1
-    while cells < LARGEST_CELLS:
-        pods = _cell(ceil(rooms / cells), demand, assumed, gpu=gpu)
-        largest = max(pod.replicas for pod in pods if pod.name in SERVICES) / assumed["group_members"]
-        watched = _watched("stage", demand, ceil(rooms / cells), assumed) / assumed["watched_most"]
-        if max(largest, watched) <= 1:
-            break
-        cells = max(cells + 1, ceil(cells * max(largest, watched)))
-    partitions = _partitions(pods)
+    most = release(demand, assumed)
+    releases = ceil(rooms / most.rooms)
+    pods = _pods(ceil(rooms / releases), demand, assumed, gpu=gpu)
     gpus = max(ceil(rooms * room_gpus(assumed) / assumed["gpu_busy"]), int(assumed["zones"])) if gpu else 0
-    nodes = _nodes(pods, cells, assumed)
+    nodes = _nodes(pods, releases, assumed)
     stream = rooms * demand.stream_mb_per_s(assumed)
     written_gb = stream * 3600 / 1000
     cost = {
@@ -99,46 +118,78 @@ def plan(rooms: int, demand: Demand, assumed: Assumptions, *, gpu: bool = False)
     }
     return Capacity(
         rooms=rooms,
-        cells=cells,
+        release=most,
+        releases=releases,
         pods=pods,
-        partitions=partitions,
         nodes=nodes,
         gpus=gpus,
-        cores_used=cells * sum(pod.demand for pod in pods),
+        cores_used=releases * sum(pod.demand for pod in pods),
         stream_mb_per_s=stream,
         records_per_s=rooms * sum(demand.records_per_s(assumed).values()),
         cost=cost,
     )
 
 
-def _cell(rooms: int, demand: Demand, assumed: Assumptions, *, gpu: bool) -> list[Sized]:
-    pods = [_service(demand.parts[name], rooms, assumed, _watched(name, demand, rooms, assumed)) for name in SERVICES]
+def release(demand: Demand, assumed: Assumptions) -> Release:
+    """The most rooms that a release takes: while no part of which it has one is too busy, and no group too large."""
+    low, high = 1, LARGEST
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if not _bound(middle, demand, assumed) else (low, middle - 1)
+    return Release(low, _bound(low + 1, demand, assumed))
+
+
+def _bound(rooms: int, demand: Demand, assumed: Assumptions) -> str:
+    """The first part that so many rooms are too much for; empty where there is none."""
+    crowded = [name for name in ALONE if crowded_core(demand.parts[name], rooms, assumed) > assumed["busy_core"]]
+    large = [name for name in GROUPS if _service(demand.parts[name], rooms, assumed).replicas > MEMBERS]
+    return next(iter(crowded + large), "")
+
+
+def crowded_core(part: Part, rooms: int, assumed: Assumptions) -> float:
+    """Of a core: what one process with all the rooms needs, hardly ever more. Many of them may be large by chance."""
+    kinds = assumed.kinds
+    there = np.random.default_rng(2112).multinomial(rooms, [kind.share for kind in kinds], SAMPLES)
+    cost = np.array([part.room_cores(assumed, kind.events_per_s) for kind in kinds])
+    return float(np.quantile(part.line.start + there @ cost, assumed["evenly"]))
+
+
+def _pods(rooms: int, demand: Demand, assumed: Assumptions, *, gpu: bool) -> list[Sized]:
+    pods = [_service(demand.parts[name], rooms, assumed) for name in SERVICES if name not in ALONE]
+    pods += [_alone(demand.parts["stage"], rooms, assumed, 1), _worker(demand, rooms, assumed), *LEADERS]
     if not gpu and "triton" in demand.parts:
         pods.append(_pool(demand.parts["triton"], rooms, assumed, TRITON_CORES))
-    redis = demand.parts["redis"]
-    shards = max(ceil((redis.line.start + rooms * redis.room_cores(assumed)) / usable(assumed)), 1)
-    memory = (redis.resident_mb + redis.room_mb * rooms / shards) / 1000
-    pods.append(Sized("redis", shards * REDIS_COPIES, 1.0, memory, rooms * redis.room_cores(assumed)))
-    pods.append(_kafka(demand, pods, rooms, assumed))
+    pods += [_alone(demand.parts["redis"], rooms, assumed, REDIS_COPIES), _kafka(demand, rooms, assumed)]
     return pods
 
 
-def _watched(name: str, demand: Demand, rooms: int, assumed: Assumptions) -> float:
-    """Of a core: every stage reads what is told of every room in its cell, to have it when somebody looks."""
-    return rooms * demand.watched_per_s(assumed) * assumed["watched_s"] if name == "stage" else 0.0
+def _alone(part: Part, rooms: int, assumed: Assumptions, copies: int) -> Sized:
+    """One process, with a copy or without."""
+    used = part.line.start + rooms * part.room_cores(assumed)
+    memory = (part.resident_mb + part.room_mb * rooms) / 1000
+    return Sized(part.name, copies, max(crowded_core(part, rooms, assumed), LEAST_CORES), memory, used)
 
 
-def _service(part: Part, rooms: int, assumed: Assumptions, watched: float) -> Sized:
-    """One event loop on one core for each replica. `watched` is what each of them does beside its own rooms' work."""
+def _service(part: Part, rooms: int, assumed: Assumptions) -> Sized:
+    """One event loop on one core for each replica."""
     needed = rooms * part.room_cores(assumed)
-    for_rooms = max(usable(assumed) - part.line.start - watched, 0.05)
+    for_rooms = max(usable(assumed) - part.line.start, 0.05)
     replicas = max(ceil(needed * (1 + assumed["headroom"]) / for_rooms), 1)
-    if part.name != "gateway":  # any gateway takes any push
+    if part.name not in ANY:
         replicas = _even(part, rooms, replicas, assumed)
     replicas = _in_zones(replicas, assumed)
-    used = needed / replicas + part.line.start + watched
+    used = needed / replicas + part.line.start
     memory = (part.resident_mb + part.room_mb * rooms / replicas) / 1000
     return Sized(part.name, replicas, max(min(used / usable(assumed), 1.0), LEAST_CORES), memory, used * replicas)
+
+
+def _worker(demand: Demand, rooms: int, assumed: Assumptions) -> Sized:
+    """A node of Ray: a replica, and what leads to it. Every node leads to every replica."""
+    parts = [demand.parts[name] for name in (REPLICA, RAY)]
+    nodes = max(_service(part, rooms, assumed).replicas for part in parts)
+    used = sum(rooms * part.room_cores(assumed) + nodes * part.line.start for part in parts)
+    memory = sum(part.resident_mb + part.room_mb * rooms / nodes for part in parts) / 1000
+    return Sized(REPLICA, nodes, max(used / nodes / usable(assumed), LEAST_CORES), memory, used)
 
 
 def _in_zones(replicas: int, assumed: Assumptions) -> int:
@@ -179,23 +230,13 @@ def _pool(part: Part, rooms: int, assumed: Assumptions, cores: int) -> Sized:
     return Sized(part.name, replicas, request, part.resident_mb / 1000, used * replicas)
 
 
-def _partitions(pods: Sequence[Sized]) -> int:
-    """Half as many again as the largest group has members, in dozens: a number that 2, 3, 4 and 6 divide."""
-    largest = max(pod.replicas for pod in pods if pod.name in SERVICES)
-    return max(ceil(1.5 * largest / 12), 1) * 12
-
-
-def _kafka(demand: Demand, pods: Sequence[Sized], rooms: int, assumed: Assumptions) -> Sized:
-    """Brokers: for the processor time, for what is written, for the partitions, and one in each zone."""
+def _kafka(demand: Demand, rooms: int, assumed: Assumptions) -> Sized:
+    """Brokers: for the processor time, for what is written, and one in each zone."""
     part, copies = demand.parts["kafka"], assumed["kafka_copies"]
     needed = rooms * part.room_cores(assumed) * copies
     written = rooms * demand.stream_mb_per_s(assumed) * copies
-    brokers = max(
-        ceil(needed / (usable(assumed) * BROKER_CORES)),
-        ceil(written / assumed["broker_mb_per_s"]),
-        ceil(_partitions(pods) * len(CARRIES) * copies / assumed["partitions_per_broker"]),
-    )
-    brokers = _in_zones(brokers, assumed)
+    least = max(needed / (usable(assumed) * BROKER_CORES), written / assumed["broker_mb_per_s"])
+    brokers = _in_zones(max(ceil(least), 1), assumed)
     used = needed / brokers + part.line.start
     request = max(min(used / usable(assumed), BROKER_CORES), LEAST_CORES)
     return Sized("kafka", brokers, request, BROKER_GB, used * brokers)
@@ -207,9 +248,9 @@ def room_gpus(assumed: Assumptions) -> float:
     return assumed["speaking_share"] * (words + 1 / assumed["gpu_voice_s"] + 1 / assumed["gpu_motion_rooms"])
 
 
-def _nodes(pods: Sequence[Sized], cells: int, assumed: Assumptions) -> int:
-    """As many in every zone. Cells share them."""
-    usable_share = assumed["node_usable"] / cells
+def _nodes(pods: Sequence[Sized], releases: int, assumed: Assumptions) -> int:
+    """As many in every zone. Releases share them."""
+    usable_share = assumed["node_usable"] / releases
     cores = sum(pod.replicas * pod.cores for pod in pods) / (assumed["node_cores"] * usable_share)
     memory = sum(pod.replicas * pod.memory_gb for pod in pods) / (assumed["node_memory_gb"] * usable_share)
     zones = int(assumed["zones"])

@@ -20,6 +20,8 @@ from services.core.settings import PREFIX
 OPERATOR = "capacity-operator"
 EVERYTHING = {"LYDIA_GATEWAY__ROOM_PER_S": "1e6", "LYDIA_GATEWAY__ALL_PER_S": "1e6"}
 """Nothing of the crowd is left out: what an event costs that is taken is the question."""
+ONE_REPLICA = {"LYDIA_RAY__MAX_REPLICAS": "1"}
+"""None is started while the processors' time is read."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Target:
     parts: dict[str, int]
     """Name → process."""
     inside: dict[str, list[int]] = field(default_factory=dict)
-    """Name → processes below the part's that count for themselves."""
+    """Name → processes that count for themselves"""
+    within: str = ""
+    """and not for this part, below whose process they are."""
     metrics: tuple[str, ...] = ()
     """Where each process answers for its metrics."""
 
@@ -49,9 +53,8 @@ class Target:
         )
         for name, found in own.items():
             cpu[name], memory[name] = sum(each.cpu_s for each in found), sum(each.resident_mb for each in found)
-            first = next(iter(self.parts))
-            cpu[first] -= cpu[name]
-            memory[first] -= memory[name]
+            cpu[self.within] -= cpu[name]
+            memory[self.within] -= memory[name]
         return cpu, memory
 
     async def records(self, client: httpx.AsyncClient) -> dict[str, int]:
@@ -73,23 +76,27 @@ async def up(folder: Path, voice: Mapping[str, str]) -> AsyncIterator[Target]:
     async with lydia(folder / "data", {**voice, **NO_IDLE_TALK, **MANY_ROOMS, **EVERYTHING}) as process:
         pid = process.child.pid
         inside = {"redis": of_command(pid, b"redis"), "fast voice": of_command(pid, b"espeak")}
-        yield Target(process.address, process.token, {"lydia": pid}, inside, (f"http://{process.address}/metrics",))
+        yield Target(
+            process.address, process.token, {"lydia": pid}, inside, "lydia", (f"http://{process.address}/metrics",)
+        )
 
 
 @asynccontextmanager
-async def cluster(folder: Path, voice: Mapping[str, str]) -> AsyncIterator[Target]:
-    """The services apart, over the real servers."""
+async def cluster(folder: Path, voice: Mapping[str, str], *, replicas: bool = False) -> AsyncIterator[Target]:
+    """The services apart, over the real servers. With `replicas`, the audience decides on Ray Serve."""
     from deploy.local.cluster import cluster as local  # needs the cluster's packages
 
     settings = {
-        **voice, **NO_IDLE_TALK, **MANY_ROOMS, **EVERYTHING,
+        **voice, **NO_IDLE_TALK, **MANY_ROOMS, **EVERYTHING, **ONE_REPLICA,
         "LYDIA_AUTH__OPERATOR_TOKEN": OPERATOR,
         "LYDIA_DATA_DIR": str(folder / "data"),
     }  # fmt: skip
     strange = [name for name in os.environ if name.startswith(PREFIX)]
     if strange:
         raise RuntimeError(f"these settings would change what is measured: {', '.join(strange)}. Mend: unset them")
-    async with local(folder, port=free_port(), without=("prometheus", "spans"), settings=settings) as made:
+    without = ("prometheus", "spans")
+    async with local(folder, port=free_port(), without=without, replicas=replicas, settings=settings) as made:
         parts = {name: server.pid for name, server in (*made.services.items(), *made.servers.items())}
         metrics = tuple(f"http://127.0.0.1:{port}/metrics" for port in made.ports.values())
-        yield Target(made.url.removeprefix("http://"), OPERATOR, parts, metrics=metrics)
+        inside = {"replica": of_command(parts["ray"], b"ray::ServeReplica")} if replicas else {}
+        yield Target(made.url.removeprefix("http://"), OPERATOR, parts, inside, "ray", metrics)

@@ -8,7 +8,9 @@ from loadtests.capacity.measured import Line
 # start, a room, a second of sound, an event
 LINES = {
     "gateway": (0.01, 0.0, 0.0, 0.001),
-    "audience": (0.02, 0.0005, 0.002, 0.002),
+    "audience": (0.02, 0.0, 0.0, 0.001),
+    "replica": (0.02, 0.0005, 0.002, 0.002),
+    "ray": (0.05, 0.0, 0.0, 0.003),
     "chat": (0.02, 0.0, 0.003, 0.0),
     "speech": (0.02, 0.0, 0.004, 0.0),
     "motion": (0.02, 0.0, 0.008, 0.0),
