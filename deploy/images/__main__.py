@@ -15,6 +15,8 @@ from services.places import BODY, FITTED, PAGES, ROOT, VOICE
 
 HERE = ROOT / "deploy" / "images"
 LAID_OUT = ROOT / "build" / "images"
+FROM = {"lydia": ("packages",), "lydia-triton": ("models", "server")}
+"""The folders of LAID_OUT that an image is built from."""
 PYTHON = "3.11"
 
 
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--base", default="", metavar="IMAGE", help="an image with Python 3.11 to build on")
     parser.add_argument("--triton", default="", metavar="IMAGE", help="NVIDIA's Triton image, for models on GPUs")
     parser.add_argument("--triton-python", default="3.12", metavar="VERSION", help="of the Python in that image")
+    parser.add_argument("--anew", action="store_true", help="use nothing that earlier calls left; to compare them")
     parser.add_argument("--lay-out", action="store_true", help="only fetch what the images are built from")
     given = parser.parse_args()
     if unknown := set(given.images) - {"lydia", "lydia-triton"}:
@@ -49,9 +52,11 @@ def main() -> int:
             for image in images(base=given.base, triton=given.triton)
             if image.name in (given.images or [image.name])
         ]
+        for folder in [each for image in wanted for each in FROM[image.name] if given.anew]:
+            shutil.rmtree(LAID_OUT / folder, ignore_errors=True)
         lay_out(wanted, models_python=given.triton_python if given.triton else PYTHON)
         if not given.lay_out:
-            build(wanted, given.docker)
+            build(wanted, given.docker, ["--no-cache"] if given.anew else [])
     except CannotBuild as error:
         print(f"The images cannot be built: {error}", file=sys.stderr)
         return 1
@@ -91,8 +96,8 @@ def _install(lock: str, folder: str, python: str) -> None:
         print(f"laid out {folder} for Python {python}", flush=True)
 
 
-def build(wanted: list[Image], docker: str) -> None:
-    """Builds the images, named NAME:VERSION. Raises CannotBuild, CalledProcessError."""
+def build(wanted: list[Image], docker: str, options: list[str]) -> None:
+    """Builds the images, named NAME:VERSION. `options` are for the program. Raises CannotBuild, CalledProcessError."""
     if shutil.which(docker) is None:
         raise CannotBuild(f"{docker} is missing. Mend: install it, or name another with --docker")
     version, arguments = _version(), {"SOURCE_DATE_EPOCH": _git("log", "-1", "--format=%ct") or "0"}
@@ -100,9 +105,19 @@ def build(wanted: list[Image], docker: str) -> None:
     for image in wanted:
         tag = f"{image.name}:{version}{'-gpu' if image.arguments.get('KIND') == 'gpu' else ''}"
         given = [f"--build-arg={name}={value}" for name, value in (arguments | image.arguments).items()]
-        subprocess.run(
-            [docker, "build", "--network=none", "-f", image.file, "-t", tag, *given, "."], cwd=ROOT, check=True
-        )
+        command: list[str | Path] = [
+            docker,
+            "build",
+            "--network=none",
+            *options,
+            "-f",
+            image.file,
+            "-t",
+            tag,
+            *given,
+            ".",
+        ]
+        subprocess.run(command, cwd=ROOT, check=True)
         print(f"built {tag}", flush=True)
 
 

@@ -22,6 +22,9 @@ RUN python3 -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and 'the ba
  && cp /etc/passwd /etc/group /image/etc/ \
  && echo "lydia:x:10001:10001:Lydia:/tmp:/usr/sbin/nologin" >> /image/etc/passwd \
  && echo "lydia:x:10001:" >> /image/etc/group \
+ # Whoever may read this checkout: in the image everybody may.
+ && chmod -R u=rwX,go=rX /image \
+ && chown 10001:10001 /image/var/lib/lydia \
  && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE}
@@ -32,11 +35,10 @@ LABEL org.opencontainers.image.title="Lydia" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=built /image/etc /etc
-COPY --from=built /image/usr/local/bin /usr/local/bin
-COPY build/images/packages /opt/lydia/packages
-COPY --from=built /image/opt/lydia/app /opt/lydia/app
-COPY --from=built --chown=10001:10001 /image/var/lib/lydia /var/lib/lydia
+# Trees from the root, with every folder of theirs: a folder that is made here would have the date of this minute, and no
+# two builds the same layers.
+COPY build/images/packages /
+COPY --from=built /image /
 ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

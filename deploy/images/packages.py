@@ -20,8 +20,8 @@ PLATFORM = "x86_64-manylinux_2_35"
 """Which wheels: for the C library of Debian 12 or Ubuntu 22.04, and newer."""
 UNUSED = ("bin", "ray/jars", "ray/rllib")
 """Parts of packages that nothing here runs: commands, Ray's Java and its reinforcement learning."""
-PLACE = "/opt/lydia/packages"
-"""Where they lie in an image."""
+PLACE = "opt/lydia/packages"
+"""Where they lie in an image, from its root."""
 DATE = 315_532_800
 """Of every file, Unix seconds: the first that every archive can hold."""
 DONE = "made-from.txt"
@@ -29,11 +29,12 @@ DONE = "made-from.txt"
 
 
 def install(lock: Path, folder: Path, *, python: str, unused: Sequence[str] = UNUSED, alone: bool = False) -> bool:
-    """Fills `folder` with what `lock` names, for Python `python` (e.g. 3.11), unless it is filled already.
+    """Fills PLACE in `folder` with what `lock` names, for Python `python` (e.g. 3.11), unless it is filled already.
 
     With `alone` what the packages depend on is left out. Returns whether there was anything to do. Raises
     CalledProcessError.
     """
+    place = folder / PLACE
     made_from = f"{python} {PLATFORM} {PLACE} {' '.join(unused)}\n{lock.read_text(encoding='utf-8')}"
     done = folder / DONE
     if done.exists() and done.read_text(encoding="utf-8") == made_from:
@@ -42,35 +43,37 @@ def install(lock: Path, folder: Path, *, python: str, unused: Sequence[str] = UN
     # fmt: off
     command: list[str | Path] = [
         "uv", "pip", "install", "--quiet", "--require-hashes", "--requirement", lock,
-        "--target", folder, "--python-version", python, "--python-platform", PLATFORM,
+        "--target", place, "--python-version", python, "--python-platform", PLATFORM,
         "--link-mode", "copy",  # a link into the cache would be followed when ownership is changed
         "--no-compile-bytecode",
     ]
     # fmt: on
     subprocess.run([*command, *(["--no-deps"] if alone else [])], cwd=ROOT, check=True)
     for part in unused:
-        shutil.rmtree(folder / part, ignore_errors=True)
+        shutil.rmtree(place / part, ignore_errors=True)
     if python == sysconfig.get_python_version():  # byte code is of one version
-        _compile(folder)
-    (folder / ".lock").unlink(missing_ok=True)  # uv's own, while it installs
+        _compile(place)
+    (place / ".lock").unlink(missing_ok=True)  # uv's own, while it installs
     for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():  # who may read it does not depend on who laid it out
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         os.utime(path, (DATE, DATE), follow_symlinks=False)
     done.write_text(made_from, encoding="utf-8")
     return True
 
 
-def _compile(folder: Path) -> None:
+def _compile(place: Path) -> None:
     command: list[str | Path] = [
         sys.executable,
         "-m",
         "compileall",
         "-q",
         "-s",
-        folder,
+        place,
         "-p",
-        PLACE,
+        f"/{PLACE}",
         "--invalidation-mode",
         "unchecked-hash",
     ]
     # Sets in byte code are in the order of the seed. Some packages bring files of other versions, which do not compile.
-    subprocess.run([*command, folder], env=os.environ | {"PYTHONHASHSEED": "0"}, check=False, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, place], env=os.environ | {"PYTHONHASHSEED": "0"}, check=False, stdout=subprocess.DEVNULL)

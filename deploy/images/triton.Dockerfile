@@ -14,17 +14,19 @@ ARG SERVER=cpu
 FROM ${BASE} AS wheel
 ARG SOURCE_DATE_EPOCH=0
 COPY build/images/server /server
-WORKDIR /server
+WORKDIR /server/opt/lydia/packages
 RUN mkdir -p /image/opt \
  && mv pytriton/tritonserver /image/opt/tritonserver \
  && mv nvidia_pytriton.libs /image/opt/tritonserver/lib \
  # The process that runs models must be of the Python that it finds.
  && mv /image/opt/tritonserver/python_backend_stubs/3.11/* /image/opt/tritonserver/backends/python/ \
  && rm -r /image/opt/tritonserver/python_backend_stubs \
+ && chmod -R u=rwX,go=rX /image \
  && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE} AS cpu
-COPY --from=wheel /image/opt /opt
+# A tree from the root, as lydia.Dockerfile says why.
+COPY --from=wheel /image /
 ENV LD_LIBRARY_PATH=/opt/tritonserver/lib PATH=/opt/tritonserver/bin:$PATH
 
 FROM ${SERVER} AS built
@@ -34,16 +36,18 @@ ARG KIND=cpu
 # Byte code has sets in it, whose order follows the seed.
 ENV PYTHONHASHSEED=0
 WORKDIR /image/opt/lydia/app
-COPY build/images/models /opt/lydia/packages
+COPY build/images/models /packages
 COPY LICENSE NOTICE ./
 COPY services services
-RUN PYTHONPATH=/image/opt/lydia/app:/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
+RUN PYTHONPATH=/image/opt/lydia/app:/packages/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
     python3 -m services.core.inference.triton_repository /image/models --kind "${KIND}" \
  # Nobody can write beside the modules later, so they are compiled now; what is installed is already, unless this is
  # another Python than the one that laid it out.
- && { [ -d /opt/lydia/packages/yaml/__pycache__ ] \
-      || python3 -m compileall -q --invalidation-mode unchecked-hash /opt/lydia/packages || true; } \
+ && { [ -d /packages/opt/lydia/packages/yaml/__pycache__ ] \
+      || { python3 -m compileall -q -s /packages --invalidation-mode unchecked-hash /packages || true; \
+           find /packages -exec touch -h -d @315532800 {} +; }; } \
  && python3 -m compileall -q -s /image --invalidation-mode unchecked-hash /image/opt/lydia \
+ && chmod -R u=rwX,go=rX /image \
  && find /image -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${SERVER}
@@ -54,9 +58,8 @@ LABEL org.opencontainers.image.title="Lydia's models on Triton" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=built /opt/lydia/packages /opt/lydia/packages
-COPY --from=built /image/opt/lydia/app /opt/lydia/app
-COPY --from=built /image/models /models
+COPY --from=built /packages /
+COPY --from=built /image /
 ENV PYTHONPATH=/opt/lydia/app:/opt/lydia/packages \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -34,7 +34,7 @@ NO_DEFINITIONS = (
 def main() -> int:
     """The command. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.release", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)}; by default both")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all")
     given = parser.parse_args().parts or list(PARTS)
     if unknown := set(given) - PARTS.keys():
         parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
@@ -84,6 +84,11 @@ async def _on_declared_nodes(programs: Programs, report: Report) -> None:
     report.say("proven: the chart is installed, upgraded, rolled back and uninstalled by a real API server")
 
 
+async def _images_twice(_: Programs, report: Report) -> None:
+    await images.twice(BUILD / "images", report)
+    report.say("proven: two builds of an image have the same layers")
+
+
 async def _on_a_real_node(programs: Programs, report: Report) -> None:
     saved = await images.archive(BUILD / "images", report)
     begun = time.monotonic()
@@ -117,6 +122,7 @@ def _told(memory_mb: Mapping[str, float]) -> str:
 
 PARTS: Mapping[str, Callable[[Programs, Report], Awaitable[None]]] = {
     "declared": _on_declared_nodes,
+    "images": _images_twice,
     "real": _on_a_real_node,
 }
 

@@ -38,7 +38,7 @@ OF_OTHERS = (Path("/var/lib/cni"), Path("/var/lib/kubelet"))
 """Folders whose places nobody can choose."""
 NETWORKS = Path("/run/netns")
 PLUGINS = "/usr/lib/cni"
-SANDBOX = "lydia-proof/base:1"
+SANDBOX = "lydia-proof/base:2"
 """What holds a pod's network: an image whose own command never ends."""
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from deploy.images.packages import DONE, install
+from deploy.images.packages import DONE, PLACE, install
 from deploy.local import triton
 from services.places import ROOT
 
@@ -67,6 +69,37 @@ def test_what_is_laid_out_already_is_not_fetched_again(tmp_path: Path) -> None:
     assert install(lock, folder, python="3.11", unused=())
     assert not install(lock, folder, python="3.11", unused=())
     assert install(lock, folder, python="3.12", unused=())
+
+
+def everything(folder: Path) -> dict[str, tuple[int, float, str]]:
+    """What a layer of an image would have: path → mode, date, digest of what is in it."""
+    return {
+        str(path.relative_to(folder)): (
+            (known := path.lstat()).st_mode,
+            known.st_mtime,
+            sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in folder.rglob("*")
+        if path.name != DONE
+    }
+
+
+def test_laid_out_twice_by_different_people_it_is_the_same_to_the_last_bit_and_date(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    whole = (IMAGES / "requirements-models.txt").read_text(encoding="utf-8")
+    chosen = re.findall(r"^(?:pyyaml|redis|pydantic)==(?:.*\\\n)+.*\n", whole, re.MULTILINE)
+    assert len(chosen) == 3
+    lock.write_text("".join(chosen), encoding="utf-8")
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder, kept_from_others in zip(folders, (0o022, 0o077), strict=True):
+        before = os.umask(kept_from_others)
+        try:
+            install(lock, folder, python="3.11", alone=True)
+        finally:
+            os.umask(before)
+    first, second = map(everything, folders)
+    assert first == second
+    assert f"{PLACE}/yaml/__pycache__/loader.cpython-311.pyc" in first
 
 
 def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_hadolint_finds_what_was_broken_on_purpose(tmp_path: Path, line: str, in
         ("USER 10001:10001\n", ""),
         ("USER 10001:10001\n", "USER lydia\n"),
         ("USER 10001:10001\n", "USER 10001:10001\nRUN pip install curl\n"),
-        ("COPY --from=built /image/etc /etc", "ADD etc.tar /"),
+        ("COPY --from=built /image /\n", "ADD image.tar /\n"),
     ],
 )
 def test_the_check_of_what_is_shipped_finds_what_was_broken_on_purpose(line: str, instead: str) -> None:
