@@ -7,7 +7,8 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import httpx
 
@@ -17,7 +18,7 @@ from deploy.local.process import ServerFailed
 from deploy.release import images, installing, performing
 from deploy.release.binaries import KUBERNETES, CannotBuild, Programs
 from deploy.release.cluster import WAIT
-from deploy.release.control_plane import control_plane
+from deploy.release.control_plane import ControlPlane, control_plane
 from deploy.release.declared import declared_nodes
 from deploy.release.node import node, working_set_mb
 from deploy.release.steps import NotProven, Report
@@ -99,21 +100,32 @@ async def _on_a_real_node(programs: Programs, report: Report) -> None:
         saved.unlink()
         if not installing.definitions(made.cluster, programs, report):
             raise NotProven(f"the audience on Ray, {NO_DEFINITIONS}")
-        try:
-            await performing.proof(made.cluster, here, report)
-            report.say(f"memory of the pods, without pages that could be given back: {_told(working_set_mb(made))}")
-        except Exception as error:
-            report.say(f"FAILED: {error}")  # before what follows fails for the same reason
-            performing.keep(made.cluster, BUILD / "pods")
-            report.say(f"what the pods said is in {BUILD / 'pods'}")
-            raise
-        finally:
-            with report.step("uninstall"):
-                made.cluster.helm("uninstall", RELEASE, "--ignore-not-found", *WAIT)
-                made.cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+        for shown in (performing.proof, performing.development):
+            with _uninstalled(made, report):
+                await shown(made.cluster, here, report)
         memory = made.memory_mb()
     report.say(f"memory of the programs: {_told(memory)}")
-    report.say("proven: on a real node a signed push is answered with voice and frames, and killed pods lose no gift")
+    report.say(
+        "proven: on a real node a signed push is answered with voice and frames, and no gift is lost, whether pods are "
+        "killed, upgraded or rolled back"
+    )
+
+
+@contextmanager
+def _uninstalled(made: ControlPlane, report: Report) -> Iterator[None]:
+    """Afterwards nothing is left of the release; where something failed, what its pods said is kept."""
+    try:
+        yield
+        report.say(f"memory of the pods, without pages that could be given back: {_told(working_set_mb(made))}")
+    except Exception as error:
+        report.say(f"FAILED: {error}")  # before what follows fails for the same reason
+        performing.keep(made.cluster, BUILD / "pods")
+        report.say(f"what the pods said is in {BUILD / 'pods'}")
+        raise
+    finally:
+        with report.step("uninstall"):
+            made.cluster.helm("uninstall", RELEASE, "--ignore-not-found", *WAIT)
+            made.cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
 
 
 def _told(memory_mb: Mapping[str, float]) -> str:

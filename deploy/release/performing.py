@@ -1,14 +1,15 @@
-"""Lydia on a real node: a signed push is answered with voice and frames, and pods are killed in mid-sentence."""
+"""Lydia on a real node: she answers a signed push, while pods are killed, upgraded and rolled back in mid-sentence."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
+import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import httpx
 import yaml
 
 from deploy.chart.policies import COMPONENT
-from deploy.chart.render import NAMESPACE, RELEASE, Manifest, render
-from deploy.release.cluster import Cluster
+from deploy.chart.render import ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, render
+from deploy.release.cluster import WAIT, Cluster
+from deploy.release.images import SERVERS
 from deploy.release.installing import RESTRICTED, is_ready
 from deploy.release.node import Node
 from deploy.release.ray import CLUSTER, TOKEN_KEY, as_pods
@@ -25,7 +27,9 @@ from deploy.release.steps import Report, expect
 from loadtests.faults.room import People, Watcher, watching
 from loadtests.kill import thanks
 from services import probe
+from services.core.bus import Bus
 from services.core.bus.kafka import open_kafka
+from services.core.bus.redis_streams import RedisBus
 from services.core.events import AudienceEvent, Chat, Viewer
 from services.core.settings import Kafka
 from services.gateway.douyin import signed_headers
@@ -40,10 +44,19 @@ BROKER = "10.96.0.92:9092"
 """As kafka.yaml says."""
 VICTIMS = ("chat", "speech", "motion", "stage", "audience", "ray-worker", "gateway")
 """What is killed, in this order: everything through which a gift goes."""
+CHANGED = "settings.audience.quiet_s=3601"
+"""A setting that changes nothing that is seen, and every pod with it."""
+ON_TRITON = "triton.enabled=true"
+ASKED = re.compile(r'^nv_inference_request_success\{model="([^"]+)".*\} (\d+)', re.MULTILINE)
+"""Of Triton's metrics: a model, and how many requests it has answered."""
+MODELS = ("chat.persona", "motion.rules", "speech.natural")
+"""What she says, how she moves, and her voice."""
 SEED = 7
 READY_S = 600.0
 SPEAKS_S = 120.0
 THANKED_S = 300.0
+GIVING_S = 30.0
+"""How long people give to the development environment's."""
 SETTLE_S = 5.0
 """How long one looks afterwards whether a gift is thanked again."""
 SERVE = """
@@ -61,7 +74,8 @@ async def proof(cluster: Cluster, here: Node, report: Report) -> None:
     """Installs her, with Kafka and Redis as pods, and lets her speak. Raises NotProven, Refused, probe.Failed."""
     step, push_secret, ray = report.step, secrets.token_hex(16), _ray()
     with step("Kafka as a pod"):
-        cluster.apply(*_before(ray["metadata"]["name"], push_secret, _writable(here.folder / "redis")))
+        cluster.apply(*_before(push_secret, _writable(here.folder / "redis")))
+        cluster.apply(_secret(ray["metadata"]["name"], {TOKEN_KEY: secrets.token_hex(16)}))
         cluster.apply(*yaml.safe_load_all(KAFKA.read_text("utf-8")))
         cluster.kubectl("rollout", "status", "statefulset/kafka", f"--namespace={NAMESPACE}", "--timeout=300s")
     with step("install, with plain pods for Ray, until everything is ready"):
@@ -74,8 +88,53 @@ async def proof(cluster: Cluster, here: Node, report: Report) -> None:
         pushed = partial(push, gateway, "pushed", push_secret)
         report.say(f"signed push: {await probe.answer(f'http://{stage}', 'pushed', pushed, within_s=SPEAKS_S)}")
     with step("helm test"):
-        report.say(cluster.helm("test", RELEASE, "--logs", "--timeout", "180s").strip().splitlines()[-1])
-    await _killed(cluster, here, ray, gateway, stage, report)
+        report.say(_tested(cluster))
+    changes: Mapping[str, Callable[[], object]] = {
+        f"upgrade with {CHANGED}": partial(cluster.upgrade, VALUES, sets=[CHANGED]),
+        "rollback": partial(cluster.helm, "rollback", RELEASE, "1", *WAIT),
+        f"upgrade with {ON_TRITON}": partial(cluster.upgrade, VALUES, sets=[ON_TRITON]),
+    }
+    people = People(gateway, random.Random(SEED))
+    async with open_kafka(Kafka(bootstrap_servers=BROKER)) as bus, watching(stage) as watcher:
+        giving = asyncio.create_task(people.run(), name="people")
+        try:
+            people.label = "pods killed"
+            for name in VICTIMS:
+                await _kill(cluster, here, ray, name, watcher, report)
+            for what, change in changes.items():
+                people.label = what
+                await _change(cluster, what, change, watcher, report)
+            with step("the models are asked of Triton"):
+                report.say(await _asked(cluster))
+        finally:
+            people.enough.set()
+            await giving
+        with step("every gift that was taken is thanked, and none twice"):
+            await _thanked(people, bus, report)
+
+
+async def development(cluster: Cluster, here: Node, report: Report) -> None:
+    """The values of a laptop, in pods. Raises NotProven, Refused."""
+    with report.step("install of development's values, until everything is ready"):
+        cluster.apply(*_before(secrets.token_hex(16), _writable(here.folder / "redis-of-development")))
+        cluster.install(ENVIRONMENTS["development"], sets=[f"redis.development.image={SERVERS}"])
+    with report.step("helm test"):
+        report.say(_tested(cluster))
+    (redis,) = cluster.get("pods", "--selector", f"{COMPONENT}=redis")
+    people = People(_address(cluster, "gateway"), random.Random(SEED), label="development")
+    async with RedisBus(f"redis://{redis['status']['podIP']}:6379") as bus:
+        giving = asyncio.create_task(people.run(), name="people")
+        try:
+            await asyncio.sleep(GIVING_S)
+        finally:
+            people.enough.set()
+            await giving
+        with report.step("every gift that was taken is thanked, and none twice"):
+            await _thanked(people, bus, report)
+
+
+def _tested(cluster: Cluster) -> str:
+    return cluster.helm("test", RELEASE, "--logs", "--timeout", "180s").strip().splitlines()[-1]
 
 
 def keep(cluster: Cluster, folder: Path) -> None:
@@ -90,27 +149,56 @@ def keep(cluster: Cluster, folder: Path) -> None:
         (folder / f"{whose[0]}.txt").write_text(f"{told}\n{said}", encoding="utf-8")
 
 
-async def _killed(cluster: Cluster, here: Node, ray: Manifest, gateway: str, stage: str, report: Report) -> None:
-    people = People(gateway, random.Random(SEED))
-    async with open_kafka(Kafka(bootstrap_servers=BROKER)) as bus, watching(stage) as watcher:
-        giving = asyncio.create_task(people.run(), name="people")
-        try:
-            for name in VICTIMS:
-                await _kill(cluster, here, ray, name, watcher, report)
-        finally:
-            people.enough.set()
-            await giving
-        with report.step("every gift that was taken is thanked, and none twice"):
-            until_s, times = time.perf_counter() + THANKED_S, Counter[str]()
-            while time.perf_counter() < until_s and not people.accepted.keys() <= times.keys():
-                await asyncio.sleep(1)
-                times = await thanks(bus)
-            await asyncio.sleep(SETTLE_S)
-            times = await thanks(bus)
-            lost = len(people.sent) - len(people.accepted) + sum(not times[each] for each in people.accepted)
-            twice = sum(times[each] > 1 for each in people.accepted)
-            report.say(f"{len(people.sent)} gifts given, {lost} lost, {twice} thanked twice")
-            expect(not lost and not twice, "a gift was lost, or thanked twice")
+async def _thanked(people: People, bus: Bus, report: Report) -> None:
+    """Tells how often each gift was thanked. Raises NotProven where it was not once."""
+    until_s, times, wrong = time.perf_counter() + THANKED_S, Counter[str](), 0
+    while time.perf_counter() < until_s and not people.accepted.keys() <= times.keys():
+        await asyncio.sleep(1)
+        times = await thanks(bus)
+    await asyncio.sleep(SETTLE_S)
+    times = await thanks(bus)
+    for label, given in Counter(people.sent.values()).items():
+        taken = [each for each, its in people.accepted.items() if its == label]
+        lost = given - len(taken) + sum(not times[each] for each in taken)
+        twice = sum(times[each] > 1 for each in taken)
+        report.say(f"{label}: {given} gifts given, {lost} lost, {twice} thanked twice")
+        wrong += lost + twice
+    expect(not wrong, "a gift was lost, or thanked twice")
+
+
+async def _change(cluster: Cluster, what: str, change: Callable[[], object], watcher: Watcher, report: Report) -> None:
+    """Changes the release while she speaks, so that every service starts anew."""
+    before = await asyncio.to_thread(_services, cluster)
+    expect(await watcher.speaks(time.perf_counter(), SPEAKS_S), f"she does not speak before the {what}")
+    begun = time.perf_counter()
+    await asyncio.to_thread(change)
+    done = time.perf_counter()
+    spoke = await watcher.speaks(done, SPEAKS_S)
+    expect(spoke, f"she does not speak after the {what}")
+    stayed = before & await asyncio.to_thread(_services, cluster)
+    expect(not stayed, f"the {what} did not replace {', '.join(sorted(stayed))}")
+    silence = watcher.longest_silence_s(begun, spoke or done)
+    report.say(f"{what} in mid-sentence: ready after {done - begun:.1f} s, {silence:.1f} s without voice")
+
+
+def _services(cluster: Cluster) -> set[str]:
+    """The pods that Deployments have made and that are not about to end."""
+    found = cluster.get("pods", "--selector", "pod-template-hash")
+    return {each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]}
+
+
+async def _asked(cluster: Cluster) -> str:
+    """How many requests each model has answered on Triton. Raises NotProven where one of MODELS is never asked."""
+    (pod,) = await asyncio.to_thread(cluster.get, "pods", "--selector", f"{COMPONENT}=triton")
+    until_s = time.perf_counter() + SPEAKS_S
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while True:
+            told = (await client.get(f"http://{pod['status']['podIP']}:8002/metrics")).raise_for_status().text
+            asked = {model: int(count) for model, count in ASKED.findall(told)}
+            if all(asked.get(model) for model in MODELS):
+                return ", ".join(f"{model} {count}" for model, count in asked.items())
+            expect(time.perf_counter() < until_s, f"not every model is asked of Triton: {asked}")
+            await asyncio.sleep(1)
 
 
 async def _kill(cluster: Cluster, here: Node, ray: Manifest, name: str, watcher: Watcher, report: Report) -> None:
@@ -134,15 +222,14 @@ async def _kill(cluster: Cluster, here: Node, ray: Manifest, name: str, watcher:
     report.say(f"{name} killed in mid-sentence: ready again after {back - begun:.1f} s, {silence:.1f} s without voice")
 
 
-def _before(ray: str, push_secret: str, redis: Path) -> list[Manifest]:
-    """Namespace, Secrets (one is of the RayService `ray`), and a volume for Redis in the folder `redis`."""
+def _before(push_secret: str, redis: Path) -> list[Manifest]:
+    """Namespace, Secret, and a volume for Redis in the folder `redis`."""
     tokens = {"operator-token": secrets.token_hex(16), "push-secrets": json.dumps({COMMENT: push_secret})}
     volume = {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(redis)}}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}},
         _secret("lydia", tokens),
-        _secret(ray, {TOKEN_KEY: secrets.token_hex(16)}),
-        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "redis"}, "spec": volume},
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": redis.name}, "spec": volume},
     ]
 
 
