@@ -150,20 +150,29 @@ def keep(cluster: Cluster, folder: Path) -> None:
 
 
 async def _thanked(people: People, bus: Bus, report: Report) -> None:
-    """Tells how often each gift was thanked. Raises NotProven where it was not once."""
-    until_s, times, wrong = time.perf_counter() + THANKED_S, Counter[str](), 0
+    """Waits until every gift is thanked, and tells what became of them. Raises NotProven where not each was, once."""
+    until_s, times = time.perf_counter() + THANKED_S, Counter[str]()
     while time.perf_counter() < until_s and not people.accepted.keys() <= times.keys():
         await asyncio.sleep(1)
         times = await thanks(bus)
     await asyncio.sleep(SETTLE_S)
     times = await thanks(bus)
-    for label, given in Counter(people.sent.values()).items():
-        taken = [each for each, its in people.accepted.items() if its == label]
-        lost = given - len(taken) + sum(not times[each] for each in taken)
-        twice = sum(times[each] > 1 for each in taken)
+    told = counted(people, times)
+    for label, (given, lost, twice) in told.items():
         report.say(f"{label}: {given} gifts given, {lost} lost, {twice} thanked twice")
-        wrong += lost + twice
-    expect(not wrong, "a gift was lost, or thanked twice")
+    expect(not any(lost or twice for _, lost, twice in told.values()), "a gift was lost, or thanked twice")
+
+
+def counted(people: People, times: Mapping[str, int]) -> dict[str, tuple[int, int, int]]:
+    """Of the gifts of each label: how many were given, lost (never taken, or never thanked), and thanked twice or more.
+
+    `times` says how often each was thanked, by event id.
+    """
+    told = {}
+    for label, given in Counter(people.sent.values()).items():
+        thanked = [times.get(each, 0) for each, its in people.accepted.items() if its == label]
+        told[label] = (given, given - sum(map(bool, thanked)), sum(each > 1 for each in thanked))
+    return told
 
 
 async def _change(cluster: Cluster, what: str, change: Callable[[], object], watcher: Watcher, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,8 +22,10 @@ from deploy.release.cluster import named
 from deploy.release.declared import look
 from deploy.release.node import KERNEL, kernel
 from deploy.release.nodes import misplaced, nodes, zones
+from deploy.release.performing import ASKED, counted
 from deploy.release.ray import as_pods
 from deploy.release.steps import NotProven, Report, expect
+from loadtests.faults.room import People
 
 MIG = "nvidia.com/mig-1g.10gb"
 
@@ -177,6 +180,23 @@ def test_ray_pods_are_made_of_the_templates_and_join_their_head() -> None:
     serving = made["lydia-audience-serve-svc"]["spec"]["selector"].items()
     assert serving <= worker["metadata"]["labels"].items()
     assert not serving <= made["lydia-audience-head"]["metadata"]["labels"].items(), "the head takes no calls"
+
+
+def test_gifts_count_for_what_went_on_when_they_were_given() -> None:
+    people = People("gateway:8080", random.Random(1))
+    people.sent = {"gift1": "upgrade", "gift2": "upgrade", "gift3": "upgrade", "gift4": "rollback", "gift5": "rollback"}
+    people.accepted = {"taken1": "upgrade", "taken2": "upgrade", "taken4": "rollback", "taken5": "rollback"}
+    times = {"taken1": 1, "taken4": 1, "taken5": 2, "another": 3}
+    assert counted(people, times) == {"upgrade": (3, 2, 0), "rollback": (2, 0, 1)}
+
+
+def test_triton_tells_how_often_each_model_was_asked() -> None:
+    told = """# TYPE nv_inference_request_success counter
+nv_inference_request_success{model="speech.natural",version="1"} 12
+nv_inference_request_success{model="chat.network",version="1"} 0
+nv_inference_request_failure{model="speech.natural",version="1",reason="OTHER"} 3
+"""
+    assert ASKED.findall(told) == [("speech.natural", "12"), ("chat.network", "0")]
 
 
 def test_the_kernel_is_afterwards_as_it_was_also_where_others_changed_it(tmp_path: Path) -> None:
