@@ -41,6 +41,8 @@ COPY LICENSE NOTICE ./
 COPY services services
 RUN PYTHONPATH=/image/opt/lydia/app:/packages/opt/lydia/packages PYTHONDONTWRITEBYTECODE=1 \
     python3 -m services.core.inference.triton_repository /image/models --kind "${KIND}" \
+      # The process that runs models may be told to heed no variables.
+      --path /opt/lydia/app --path /opt/lydia/packages \
  # Nobody can write beside the modules later, so they are compiled now; what is installed is already, unless this is
  # another Python than the one that laid it out.
  && { [ -d /packages/opt/lydia/packages/yaml/__pycache__ ] \

@@ -9,7 +9,8 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -92,25 +93,19 @@ async def proof(cluster: Cluster, here: Node, report: Report) -> None:
     changes: Mapping[str, Callable[[], object]] = {
         f"upgrade with {CHANGED}": partial(cluster.upgrade, VALUES, sets=[CHANGED]),
         "rollback": partial(cluster.helm, "rollback", RELEASE, "1", *WAIT),
-        f"upgrade with {ON_TRITON}": partial(cluster.upgrade, VALUES, sets=[ON_TRITON]),
     }
-    people = People(gateway, random.Random(SEED))
+    people = People(gateway, random.Random(SEED), label="pods killed")
     async with open_kafka(Kafka(bootstrap_servers=BROKER)) as bus, watching(stage) as watcher:
-        giving = asyncio.create_task(people.run(), name="people")
-        try:
-            people.label = "pods killed"
+        async with _giving(people, bus, report):
             for name in VICTIMS:
                 await _kill(cluster, here, ray, name, watcher, report)
-            for what, change in changes.items():
-                people.label = what
-                await _change(cluster, what, change, watcher, report)
+            for people.label, change in changes.items():
+                await _change(cluster, people.label, change, watcher, report)
+        people.label = f"upgrade with {ON_TRITON}"
+        async with _giving(people, bus, report):
+            await _change(cluster, people.label, partial(cluster.upgrade, VALUES, sets=[ON_TRITON]), watcher, report)
             with step("the models are asked of Triton"):
                 report.say(await _asked(cluster))
-        finally:
-            people.enough.set()
-            await giving
-        with step("every gift that was taken is thanked, and none twice"):
-            await _thanked(people, bus, report)
 
 
 async def development(cluster: Cluster, here: Node, report: Report) -> None:
@@ -122,15 +117,21 @@ async def development(cluster: Cluster, here: Node, report: Report) -> None:
         report.say(_tested(cluster))
     (redis,) = cluster.get("pods", "--selector", f"{COMPONENT}=redis")
     people = People(_address(cluster, "gateway"), random.Random(SEED), label="development")
-    async with RedisBus(f"redis://{redis['status']['podIP']}:6379") as bus:
-        giving = asyncio.create_task(people.run(), name="people")
-        try:
-            await asyncio.sleep(GIVING_S)
-        finally:
-            people.enough.set()
-            await giving
-        with report.step("every gift that was taken is thanked, and none twice"):
-            await _thanked(people, bus, report)
+    async with RedisBus(f"redis://{redis['status']['podIP']}:6379") as bus, _giving(people, bus, report):
+        await asyncio.sleep(GIVING_S)
+
+
+@asynccontextmanager
+async def _giving(people: People, bus: Bus, report: Report) -> AsyncIterator[None]:
+    """They give while the context lasts; then all that they ever gave must be thanked. Raises NotProven."""
+    giving = asyncio.create_task(people.run(), name="people")
+    try:
+        yield
+    finally:
+        people.enough.set()
+        await giving
+    with report.step("every gift that was taken is thanked, and none twice"):
+        await _thanked(people, bus, report)
 
 
 def _tested(cluster: Cluster) -> str:
@@ -144,7 +145,7 @@ def keep(cluster: Cluster, folder: Path) -> None:
         whose = (pod["metadata"]["name"], f"--namespace={NAMESPACE}")
         told = cluster.kubectl("describe", "pod", *whose)
         containers = pod["status"].get("containerStatuses", ())
-        ran = containers and all("waiting" not in each["state"] for each in containers)
+        ran = containers and all("waiting" not in each["state"] or each["restartCount"] for each in containers)
         said = cluster.kubectl("logs", *whose, "--all-containers", "--tail=2000") if ran else ""
         (folder / f"{whose[0]}.txt").write_text(f"{told}\n{said}", encoding="utf-8")
 

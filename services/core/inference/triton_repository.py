@@ -1,7 +1,7 @@
 """Lays out Triton's model repository: `python -m services.core.inference.triton_repository FOLDER [MODEL …]`.
 
 The folder serves in the bundled CPU server as in NVIDIA's container, wherever the Python backend finds `services` and
-its packages; with `--kind gpu` each model has an instance on every GPU.
+its packages, or is told where they are by `--path` (it need not heed PYTHONPATH); with `--kind gpu` each model has an instance on every GPU.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +24,8 @@ def models() -> Mapping[str, Path]:
     return dict(sorted(found.items()))
 
 
-def lay_out(folder: Path, *, configurations: Collection[Path], kind: Kind = "cpu") -> None:
-    """Writes a repository of these models. Raises FileExistsError where the folder has such a model already."""
+def lay_out(folder: Path, *, configurations: Collection[Path], kind: Kind = "cpu", places: Sequence[str] = ()) -> None:
+    """Writes a repository of these models. `places` are folders to import from. Raises FileExistsError where the folder has such a model already."""
     for path in configurations:
         if (there := folder / _name(path)).exists():
             raise FileExistsError(errno.EEXIST, "there is such a model already", str(there))
@@ -35,9 +35,9 @@ def lay_out(folder: Path, *, configurations: Collection[Path], kind: Kind = "cpu
         text = path.read_text(encoding="utf-8").replace("KIND_CPU", f"KIND_{kind.upper()}")
         (version.parent / "config.pbtxt").write_text(text, encoding="utf-8")
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        (version / "model.py").write_text(
-            f"from {module} import TritonPythonModel as TritonPythonModel\n", encoding="utf-8"
-        )
+        lines = ["import sys\n\n", f"sys.path[:0] = {list(places)!r}\n"] if places else []
+        lines.append(f"from {module} import TritonPythonModel as TritonPythonModel\n")
+        (version / "model.py").write_text("".join(lines), encoding="utf-8")
 
 
 def _name(path: Path) -> str:
@@ -53,12 +53,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="is made, and must not hold these models yet")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"by default all: {', '.join(known)}")
     parser.add_argument("--kind", choices=("cpu", "gpu"), default="cpu", help="what the instances run on")
+    parser.add_argument("--path", action="append", default=[], metavar="PLACE", help="where to import from; repeatable")
     given = parser.parse_args()
     if unknown := set(given.models) - set(known):
         parser.error(f"no model {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     chosen = [known[name] for name in given.models or known]
     try:
-        lay_out(given.folder, configurations=chosen, kind=given.kind)
+        lay_out(given.folder, configurations=chosen, kind=given.kind, places=given.path)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}. Name a new folder.")
 
