@@ -9,8 +9,8 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import httpx
 import yaml
 
 from deploy.chart.policies import COMPONENT
-from deploy.chart.render import ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, render
+from deploy.chart.render import ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, Refused, render
 from deploy.release.cluster import WAIT, Cluster
 from deploy.release.images import SERVERS
 from deploy.release.installing import RESTRICTED, is_ready
@@ -43,11 +43,12 @@ VALUES = Path(__file__).with_name("values.yaml")
 KAFKA = Path(__file__).with_name("kafka.yaml")
 BROKER = "10.96.0.92:9092"
 """As kafka.yaml says."""
+SERVICES, WITH_MODELS = ("gateway", "audience", "chat", "speech", "motion", "stage"), ("chat", "speech", "motion")
 VICTIMS = ("chat", "speech", "motion", "stage", "audience", "ray-worker", "gateway")
 """What is killed, in this order: everything through which a gift goes."""
 CHANGED = "settings.audience.quiet_s=3601"
 """A setting that changes nothing that is seen, and every pod with it."""
-ON_TRITON = "triton.enabled=true"
+ON_TRITON = ("triton.enabled=true", "triton.replicas=1", "triton.resources.requests.cpu=200m")
 ASKED = re.compile(r'^nv_inference_request_success\{model="([^"]+)".*\} (\d+)', re.MULTILINE)
 """Of Triton's metrics: a model, and how many requests it has answered."""
 MODELS = ("chat.persona", "motion.rules", "speech.natural")
@@ -95,30 +96,39 @@ async def proof(cluster: Cluster, here: Node, report: Report) -> None:
         "rollback": partial(cluster.helm, "rollback", RELEASE, "1", *WAIT),
     }
     people = People(gateway, random.Random(SEED), label="pods killed")
-    async with open_kafka(Kafka(bootstrap_servers=BROKER)) as bus, watching(stage) as watcher:
-        async with _giving(people, bus, report):
-            for name in VICTIMS:
-                await _kill(cluster, here, ray, name, watcher, report)
-            for people.label, change in changes.items():
-                await _change(cluster, people.label, change, watcher, report)
-        people.label = f"upgrade with {ON_TRITON}"
-        async with _giving(people, bus, report):
-            await _change(cluster, people.label, partial(cluster.upgrade, VALUES, sets=[ON_TRITON]), watcher, report)
-            with step("the models are asked of Triton"):
-                report.say(await _asked(cluster))
+    async with (
+        open_kafka(Kafka(bootstrap_servers=BROKER)) as bus,
+        watching(stage) as watcher,
+        _giving(people, bus, report),
+    ):
+        for name in VICTIMS:
+            await _kill(cluster, here, ray, name, watcher, report)
+        for people.label, change in changes.items():
+            await _change(cluster, people.label, change, SERVICES, watcher, report)
 
 
 async def development(cluster: Cluster, here: Node, report: Report) -> None:
-    """The values of a laptop, in pods. Raises NotProven, Refused."""
+    """The values of a laptop, in pods, and then with Triton. Raises NotProven, Refused."""
+    values, sets = ENVIRONMENTS["development"], [f"redis.development.image={SERVERS}"]
     with report.step("install of development's values, until everything is ready"):
         cluster.apply(*_before(secrets.token_hex(16), _writable(here.folder / "redis-of-development")))
-        cluster.install(ENVIRONMENTS["development"], sets=[f"redis.development.image={SERVERS}"])
+        cluster.install(values, sets=sets)
     with report.step("helm test"):
         report.say(_tested(cluster))
     (redis,) = cluster.get("pods", "--selector", f"{COMPONENT}=redis")
-    people = People(_address(cluster, "gateway"), random.Random(SEED), label="development")
-    async with RedisBus(f"redis://{redis['status']['podIP']}:6379") as bus, _giving(people, bus, report):
+    gateway, stage = (_address(cluster, name) for name in ("gateway", "stage"))
+    people = People(gateway, random.Random(SEED), label="development")
+    async with (
+        RedisBus(f"redis://{redis['status']['podIP']}:6379") as bus,
+        watching(stage) as watcher,
+        _giving(people, bus, report),
+    ):
         await asyncio.sleep(GIVING_S)
+        people.label = f"upgrade with {ON_TRITON[0]}"
+        change = partial(cluster.upgrade, values, sets=[*sets, *ON_TRITON])
+        await _change(cluster, people.label, change, WITH_MODELS, watcher, report)
+        with report.step("the models are asked of Triton"):
+            report.say(await _asked(cluster))
 
 
 @asynccontextmanager
@@ -142,12 +152,17 @@ def keep(cluster: Cluster, folder: Path) -> None:
     """Writes what is known of each pod, and what it said, into `folder`. Raises Refused."""
     folder.mkdir(parents=True, exist_ok=True)
     for pod in cluster.get("pods"):
-        whose = (pod["metadata"]["name"], f"--namespace={NAMESPACE}")
-        told = cluster.kubectl("describe", "pod", *whose)
-        containers = pod["status"].get("containerStatuses", ())
-        ran = containers and all("waiting" not in each["state"] or each["restartCount"] for each in containers)
-        said = cluster.kubectl("logs", *whose, "--all-containers", "--tail=2000") if ran else ""
-        (folder / f"{whose[0]}.txt").write_text(f"{told}\n{said}", encoding="utf-8")
+        with suppress(Refused):  # gone meanwhile
+            (folder / f"{pod['metadata']['name']}.txt").write_text(_known(cluster, pod), encoding="utf-8")
+
+
+def _known(cluster: Cluster, pod: Manifest) -> str:
+    whose = (pod["metadata"]["name"], f"--namespace={NAMESPACE}")
+    told = cluster.kubectl("describe", "pod", *whose)
+    containers = pod["status"].get("containerStatuses", ())
+    ran = containers and all("waiting" not in each["state"] or each["restartCount"] for each in containers)
+    said = cluster.kubectl("logs", *whose, "--all-containers", "--tail=2000") if ran else ""
+    return f"{told}\n{said}"
 
 
 async def _thanked(people: People, bus: Bus, report: Report) -> None:
@@ -176,24 +191,26 @@ def counted(people: People, times: Mapping[str, int]) -> dict[str, tuple[int, in
     return told
 
 
-async def _change(cluster: Cluster, what: str, change: Callable[[], object], watcher: Watcher, report: Report) -> None:
-    """Changes the release while she speaks, so that every service starts anew."""
-    before = await asyncio.to_thread(_services, cluster)
+async def _change(
+    cluster: Cluster, what: str, change: Callable[[], object], parts: Collection[str], watcher: Watcher, report: Report
+) -> None:
+    """Changes the release while she speaks, so that the services `parts` are made anew."""
+    before = await asyncio.to_thread(_pods, cluster, parts)
     expect(await watcher.speaks(time.perf_counter(), SPEAKS_S), f"she does not speak before the {what}")
     begun = time.perf_counter()
     await asyncio.to_thread(change)
     done = time.perf_counter()
     spoke = await watcher.speaks(done, SPEAKS_S)
     expect(spoke, f"she does not speak after the {what}")
-    stayed = before & await asyncio.to_thread(_services, cluster)
+    stayed = before & await asyncio.to_thread(_pods, cluster, parts)
     expect(not stayed, f"the {what} did not replace {', '.join(sorted(stayed))}")
     silence = watcher.longest_silence_s(begun, spoke or done)
     report.say(f"{what} in mid-sentence: ready after {done - begun:.1f} s, {silence:.1f} s without voice")
 
 
-def _services(cluster: Cluster) -> set[str]:
-    """The pods that Deployments have made and that are not about to end."""
-    found = cluster.get("pods", "--selector", "pod-template-hash")
+def _pods(cluster: Cluster, parts: Collection[str]) -> set[str]:
+    """The names of their pods that are not about to end."""
+    found = cluster.get("pods", "--selector", f"{COMPONENT} in ({','.join(parts)})")
     return {each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]}
 
 

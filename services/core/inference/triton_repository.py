@@ -1,7 +1,8 @@
 """Lays out Triton's model repository: `python -m services.core.inference.triton_repository FOLDER [MODEL …]`.
 
 The folder serves in the bundled CPU server as in NVIDIA's container, wherever the Python backend finds `services` and
-its packages, or is told where they are by `--path` (it need not heed PYTHONPATH); with `--kind gpu` each model has an instance on every GPU.
+its packages, or is told where they are by `--path`: its process need not heed PYTHONPATH. With `--kind gpu` each model
+has an instance on every GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def models() -> Mapping[str, Path]:
 
 
 def lay_out(folder: Path, *, configurations: Collection[Path], kind: Kind = "cpu", places: Sequence[str] = ()) -> None:
-    """Writes a repository of these models. `places` are folders to import from. Raises FileExistsError where the folder has such a model already."""
+    """Writes a repository of these models. `places` are folders to import from.
+
+    Raises FileExistsError where the folder has such a model already.
+    """
     for path in configurations:
         if (there := folder / _name(path)).exists():
             raise FileExistsError(errno.EEXIST, "there is such a model already", str(there))

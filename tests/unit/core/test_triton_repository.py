@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,21 @@ def test_the_folder_is_a_repository_for_what_it_was_asked_for(
 
 def _shell(folder: Path) -> str:
     return (folder / "1" / "model.py").read_text(encoding="utf-8")
+
+
+def test_a_model_finds_what_it_imports_where_variables_are_not_heeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "app" / "services" / "motion" / "triton"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    (package / "rules.py").write_text("TritonPythonModel = 'found'\n", encoding="utf-8")
+    run(monkeypatch, str(tmp_path / "repository"), "motion.rules", "--path", str(tmp_path / "app"))
+    shell = _shell(tmp_path / "repository" / "motion.rules") + "print(TritonPythonModel)\n"
+    # -I, as the process of the models runs: neither PYTHONPATH nor the folder that it is started in counts.
+    told = subprocess.run([sys.executable, "-I", "-c", shell], capture_output=True, text=True, cwd=tmp_path)
+    assert told.stdout == "found\n", told.stderr
 
 
 def test_only_the_named_models_are_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
