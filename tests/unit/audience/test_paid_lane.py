@@ -5,7 +5,19 @@ from __future__ import annotations
 from itertools import pairwise
 
 from services.audience import keys
-from services.core.events import LANE_PAID, Control, FansClub, Performed, Skip, Stop
+from services.audience.paid import COMBO_MS, PaidLane
+from services.core.events import (
+    LANE_PAID,
+    AudienceEvent,
+    Control,
+    FansClub,
+    Gift,
+    PendingEvent,
+    Performed,
+    Skip,
+    Stop,
+    Viewer,
+)
 from services.core.settings import Audience as Policy
 from tests.unit.audience.room_in_hand import ROOM, RoomInHand
 
@@ -461,3 +473,13 @@ def test_a_large_gift_does_not_stand_in_line_behind_all_the_small_ones_nor_they_
     assert large[0].event_id in thanked[:2]
     assert small[0].event_id in thanked[:2]
     assert len({event.event_id for event in small} & set(thanked)) == 2
+
+
+def test_when_one_combo_has_rested_the_next_is_still_waited_for() -> None:
+    lane = PaidLane(interrupt_fen=1000, thanks_at_once=5)
+    for viewer, at_ms in (("ann", 1000), ("ben", 2000)):
+        event = AudienceEvent(event_id=viewer, viewer=Viewer(id=viewer), gift=Gift(gift_id="rose", combo_id="c"))
+        lane.arrive(PendingEvent(event=event, arrived_at_ms=at_ms), at_ms)
+    assert lane.next_ready_ms(2000, urgent_only=False) == 1000 + COMBO_MS
+    assert lane.next_ready_ms(1000 + COMBO_MS, urgent_only=False) == 2000 + COMBO_MS
+    assert lane.next_ready_ms(2000 + COMBO_MS, urgent_only=False) is None

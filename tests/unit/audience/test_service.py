@@ -17,7 +17,7 @@ from services.audience.service import REST_S
 from services.core import topics
 from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal
-from services.core.events import AudienceEvent, Control, Decision, Heard, Panic, Performed, Presence
+from services.core.events import AudienceEvent, Control, Decision, Heard, Mute, Panic, Performed, Presence
 from services.core.settings import Audience as Policy
 from services.core.state.port import Change, Lease, Put, StateUnavailable
 from services.core.virtual_time import virtual_time
@@ -405,3 +405,15 @@ async def heard_once(segment_s: float, *, late_s: float = 0.0, givers: int = 2) 
     performing.cancel()
     await asyncio.gather(performing, return_exceptions=True)
     assert [house.stage.heard[gift.event_id] for gift in gifts] == [1] * givers
+
+
+@virtual_time
+async def test_what_an_operator_orders_is_obeyed_before_what_a_crowd_wrote_earlier() -> None:
+    house = House()
+    for number in range(100):
+        await house.chat(f"question number {number}?", f"viewer{number}")
+    mute = Control(control_id="mute", room_id="a", issued_by="Li", mute=Mute(muted=True))
+    await house.bus.publish(seal(topics.CONTROL, mute, event_id="mute", room_id="a", source="test", now_ms=0))
+    async with house.running():
+        await asyncio.sleep(5)
+    assert not await house.turns()
