@@ -6,6 +6,8 @@ everything that could differ from one run to the next comes in as an input, so t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.audience.choosing import Choice, Pace, allowed, choose, held, write_turn
 from services.audience.fates import Fates
 from services.audience.floor import Floor, restored
@@ -34,7 +36,7 @@ from services.core.events import (
     Supersede,
     Tick,
 )
-from services.core.lanes import lane_of
+from services.core.lanes import given_fen, lane_of
 from services.core.settings import Audience as Policy
 
 SAYS = 10
@@ -128,16 +130,31 @@ class Director:
         """Events in the queues, by lane."""
         return self._queues.sizes()
 
-    def owed(self) -> list[PendingEvent]:
+    def owed(self) -> int:
         """Paid events whose thanks are not heard to their end."""
-        thanking = self._floor.thanked[self._floor.heard :] if self._floor is not None else []
-        return [*self._queues.paid.events(), *(pending for group in thanking for pending in group)]
+        return len(self._queues.paid) + len(self._thanking())
+
+    def owed_fen(self) -> int:
+        """What was really given with them, in fen (0.01 CNY)."""
+        return self._queues.paid.given_fen() + sum(given_fen(pending.event) for pending in self._thanking())
+
+    def _thanking(self) -> list[PendingEvent]:
+        """What is being thanked for and was not heard yet."""
+        floor = self._floor
+        return [] if floor is None else [pending for group in floor.thanked[floor.heard :] for pending in group]
 
     def oldest_ms(self) -> dict[Lane, int]:
         """When the oldest event came that is not answered, by lane; lanes without one are left out. Unix time."""
         queues = self._queues
         arrived = {
-            LANE_PAID: min((pending.arrived_at_ms for pending in self.owed()), default=None),
+            LANE_PAID: min(
+                (
+                    ms
+                    for ms in (queues.paid.oldest_ms(), *(p.arrived_at_ms for p in self._thanking()))
+                    if ms is not None
+                ),
+                default=None,
+            ),
             LANE_CHAT: queues.chats.oldest_ms(),
             LANE_AMBIENT: queues.ambient.oldest_ms(),
         }
@@ -196,10 +213,7 @@ class Director:
             case "skip":
                 self._refuse(control.skip.event_id, Decision.REASON_SKIPPED, now_ms)
             case "approve" if control.approve.event_id in self._queues:
-                pending = self._queues.get(control.approve.event_id)
-                pending.approved = True
-                self._queues.approved[control.approve.event_id] = None
-                self._ledger.keep(pending)
+                self._ledger.keep(self._queues.approve(control.approve.event_id))
             case "withdraw":
                 self._withdraw(frozenset(control.withdraw.message_ids), now_ms)
             case "presence":
@@ -253,7 +267,7 @@ class Director:
         self._pace.opened(choice, now_ms)
         self._ledger.open(turn, events)
         self._fates.chosen(choice, turn, now_ms)
-        if any(pending is self._newcomer for pending in events):
+        if self._newcomer is not None and _among(self._newcomer, events):
             self._newcomer = None
 
     def _take_out(self, choice: Choice, now_ms: int) -> None:
@@ -373,7 +387,7 @@ class Director:
         newcomer = self._newcomer
         if newcomer is None:
             return
-        if isinstance(self._due, Choice) and any(pending is newcomer for pending in self._due.events()):
+        if isinstance(self._due, Choice) and _among(newcomer, self._due.events()):
             return
         self._newcomer = None
         if newcomer.event.event_id in self._queues and lane_of(newcomer.event) != LANE_AMBIENT:
@@ -420,3 +434,7 @@ class Director:
 def _heard(thanks: Floor, report: Performed) -> list[list[PendingEvent]]:
     """Whose thanks were heard to their end, by viewer."""
     return thanks.thanked[: None if report.state == Performed.STATE_FINISHED else report.heard_segments]
+
+
+def _among(pending: PendingEvent, events: Sequence[PendingEvent]) -> bool:
+    return any(other.event.event_id == pending.event.event_id for other in events)

@@ -30,24 +30,36 @@ class Queues:
         return {LANE_PAID: len(self.paid), LANE_CHAT: len(self.chats), LANE_AMBIENT: len(self.ambient)}
 
     def events(self) -> list[PendingEvent]:
+        """All that wait; of the paid ones copies."""
         return [*self.paid.events(), *self.chats.events(), *self.ambient.events()]
 
     def get(self, event_id: str) -> PendingEvent:
-        """A waiting event. Raises KeyError."""
+        """A waiting event, of a paid one a copy. Raises KeyError."""
         if event_id in self.chats:
             return self.chats.get(event_id)
         if event_id in self.paid:
             return self.paid.get(event_id)
         return self.ambient.get(event_id)
 
+    def approve(self, event_id: str) -> PendingEvent:
+        """An operator wants a waiting event answered. Raises KeyError."""
+        if event_id in self.paid:
+            pending = self.paid.approve(event_id)
+        else:
+            pending = self.get(event_id)
+            pending.approved = True
+        self.approved[event_id] = None
+        return pending
+
     def remove(self, event_id: str) -> PendingEvent:
         """Takes one event out of its lane. Raises KeyError."""
-        pending = self.get(event_id)
-        if event_id in self.chats:
-            self.chats.withdraw(event_id)
-        elif event_id in self.paid:
-            self.paid.remove(event_id)
+        if event_id in self.paid:
+            pending = self.paid.remove(event_id)
         else:
-            self.ambient.remove(event_id)
+            pending = self.get(event_id)
+            if event_id in self.chats:
+                self.chats.withdraw(event_id)
+            else:
+                self.ambient.remove(event_id)
         self.approved.pop(event_id, None)
         return pending

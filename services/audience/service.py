@@ -53,7 +53,7 @@ from services.core.events import (
     Tick,
 )
 from services.core.ids import derived
-from services.core.lanes import value_fen
+from services.core.lanes import given_fen
 from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Lease, LeaseLost, Put, State
@@ -408,8 +408,10 @@ class Audience:
         """Lets metrics ask the rooms whenever they are read: an age grows without anything happening."""
         metrics = self._telemetry.metrics
         metrics.audience_rooms.set_function(lambda: len(self._rooms))
-        metrics.paid_owed.set_function(lambda: sum(len(room.director.owed()) for room in self._rooms.values()))
-        metrics.paid_owed_yuan.set_function(lambda: sum(_yuan(room.director.owed()) for room in self._rooms.values()))
+        metrics.paid_owed.set_function(lambda: sum(room.director.owed() for room in self._rooms.values()))
+        metrics.paid_owed_yuan.set_function(
+            lambda: sum(room.director.owed_fen() for room in self._rooms.values()) / 100
+        )
         for lane in (LANE_PAID, LANE_CHAT, LANE_AMBIENT):
             metrics.waiting.labels(_lane(lane)).set_function(partial(self._waiting, lane))
             for held in (False, True):
@@ -540,8 +542,8 @@ def _outbox(records: list[Record]) -> bytes:
 
 
 def _yuan(paid: Sequence[PendingEvent]) -> float:
-    """What was really given: a platform's tests are thanked like gifts, and cost nobody anything."""
-    return sum(value_fen(pending.event) for pending in paid if not pending.event.test) / 100
+    """What was really given."""
+    return sum(given_fen(pending.event) for pending in paid) / 100
 
 
 def _lane(lane: Lane) -> str:

@@ -146,7 +146,7 @@ class Gateway(Section):
     )
     all_per_s: float = Field(500, gt=0, description="the same of all rooms together that a gateway has")
     behind: int = Field(
-        10_000, ge=100, description="events that audience has still to read from which on none of these are taken in"
+        2_000, ge=100, description="events that audience has still to read from which on none of these are taken in"
     )
 
 

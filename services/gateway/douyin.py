@@ -17,8 +17,8 @@ from services.core.ids import derived
 from services.core.state.port import Drop, State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.gateway import fields as read
-from services.gateway.douyin_items import ALIASES, KNOWN, PLATFORM
-from services.gateway.platform import Adapter, BadItem, Incoming, Unreadable
+from services.gateway.douyin_items import ALIASES, CROWD, KNOWN, PLATFORM, WebhookItems
+from services.gateway.platform import BadItem, Incoming, Unreadable
 from services.gateway.service import Gateway, Refused, RoomsFull, not_now
 
 SIGNED = ("x-msg-type", "x-nonce-str", "x-roomid", "x-timestamp")
@@ -98,7 +98,7 @@ class Receiver:
     def __init__(
         self,
         gateway: Gateway,
-        adapter: Adapter,
+        adapter: WebhookItems,
         state: State,
         clock: Clock,
         telemetry: Telemetry,
@@ -173,10 +173,14 @@ class Receiver:
     async def _take(self, push: Push, body: bytes) -> Taken:
         incoming = Incoming(push.room_id, body, self._clock.now_ms(), push.message_type)
         try:
-            parsed = self._adapter.parse(incoming)
+            items = self._adapter.items(incoming)
         except Unreadable as error:
             await self._gateway.bury(PLATFORM, push.room_id, [BadItem(body, f"{push.message_type}: {error}")])
             raise Refused(400, "unreadable", f"{error}; it was kept in the dead letters") from None
+        lane = CROWD.get(ALIASES.get(push.message_type, push.message_type))
+        if lane is not None and self._gateway.leaves_out(lane, len(items)):
+            return Taken(shed=len(items))
+        parsed = self._adapter.events(items, incoming)
         receipt = await self._gateway.accept(parsed.events, waited_s=self._gateway.waited_s())
         if parsed.bad:
             await self._gateway.bury(PLATFORM, push.room_id, parsed.bad)

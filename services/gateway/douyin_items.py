@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.core.events import AudienceEvent, Chat, Enter, FansClub, Follow, Gift, Like, Viewer
+from services.core.events import (
+    LANE_AMBIENT,
+    LANE_CHAT,
+    AudienceEvent,
+    Chat,
+    Enter,
+    FansClub,
+    Follow,
+    Gift,
+    Like,
+    Viewer,
+)
 from services.core.settings import KnownGift
 from services.gateway import fields as read
 from services.gateway.fields import BadField, Fields
@@ -23,6 +34,9 @@ DOCUMENTED = (COMMENT, GIFT, LIKE, FANS_CLUB)
 ALIASES = {"live_user_enter_leave": ENTER, "live_enter_room": ENTER}
 """Sources disagree on what entering is called."""
 KNOWN = frozenset({*DOCUMENTED, FOLLOW, ENTER, *ALIASES})
+
+CROWD = {COMMENT: LANE_CHAT, LIKE: LANE_AMBIENT, FOLLOW: LANE_AMBIENT, ENTER: LANE_AMBIENT}
+"""Types whose items nobody pays for. Items do not say whether who wrote is of the room's staff."""
 
 TYPE_OF_KIND = {"chat": COMMENT, "gift": GIFT, "like": LIKE, "fans_club": FANS_CLUB, "follow": FOLLOW, "enter": ENTER}
 """Douyin's name for each kind of audience event."""
@@ -125,12 +139,20 @@ class WebhookItems:
         self._items = items
 
     def parse(self, incoming: Incoming) -> Parsed:
+        return self.events(self.items(incoming), incoming)
+
+    def items(self, incoming: Incoming) -> list[object]:
+        """Raises Unreadable."""
         body = read.decode(incoming.body)
         if isinstance(body, dict) and "payload" in body:
             body = self._payload(body, incoming)
         if not isinstance(body, list):
             raise Unreadable("the body is no array of items")
-        return self._items.parse(((incoming.message_type, item) for item in body), incoming, transport=self.transport)
+        return body
+
+    def events(self, items: Iterable[object], incoming: Incoming) -> Parsed:
+        """The events of a delivery's items."""
+        return self._items.parse(((incoming.message_type, item) for item in items), incoming, transport=self.transport)
 
     def _payload(self, body: Mapping[str, Any], incoming: Incoming) -> Any:
         """The array inside the object form, which must not contradict the signed headers."""

@@ -14,7 +14,7 @@ from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable, Record
 from services.core.clock import Clock
 from services.core.envelope import MAX_VALUE_BYTES, seal
-from services.core.events import AudienceEvent
+from services.core.events import AudienceEvent, Lane
 from services.core.state.port import StateUnavailable
 from services.core.telemetry import Telemetry
 from services.gateway.platform import BadItem
@@ -110,6 +110,12 @@ class Gateway:
         """How long a platform has waited for the answer to its oldest push."""
         now = self._clock.monotonic()
         return now - next(iter(self._in_hand.values()), now)
+
+    def leaves_out(self, lane: Lane, number: int) -> bool:
+        """Whether nothing of so many events of a push is taken in now: what was neither paid for nor comes from the
+        room's own staff. Then they are counted, and need not be read.
+        """
+        return self._shedding is not None and self._shedding.leaves_out(lane, number, self.waited_s())
 
     async def accept(self, events: Sequence[AudienceEvent], *, waited_s: float = 0.0) -> Receipt:
         """Publishes the events that are new, in order, and returns when the bus has all of them that are not shed.

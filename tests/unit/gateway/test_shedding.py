@@ -224,3 +224,18 @@ async def test_a_slow_bus_is_not_given_what_would_only_be_chosen_from_and_many_a
     assert [answer["accepted"] for answer in answers] == [1] * len(gifts)
     world.bus.delay_s = 0.0
     assert (await world.push("live_comment", [comment(101)])).json()["accepted"] == 1
+
+
+@virtual_time
+async def test_what_is_left_out_is_not_even_read_and_what_may_have_been_paid_for_is() -> None:
+    world = World(rates=Settings())
+    world.bus.delay_s = 4 * LATE_S
+    slow = asyncio.create_task(world.push("live_gift", [gift(1)]))
+    await asyncio.sleep(1.5 * LATE_S)
+    for crowd in ("live_comment", "live_like"):
+        answer = (await world.push(crowd, [{"no": "event"}, 7])).json()
+        assert (answer["shed"], answer["rejected"]) == (2, 0), crowd
+    for paid in ("live_gift", "live_fansclub"):
+        answer = (await world.push(paid, [{"no": "event"}, 7])).json()
+        assert (answer["shed"], answer["rejected"]) == (0, 2), paid
+    assert (await slow).json()["accepted"] == 1
