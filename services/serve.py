@@ -111,7 +111,7 @@ async def _work(
         built = build(settings, ports, Shared(settings, stack))
         part: Part = await built if inspect.isawaitable(built) else built
         tasks = await stack.enter_async_context(Tasks())
-        sampler = Sampler(bus, telemetry.metrics, groups_of(name), servers.look)
+        sampler = Sampler(bus, state, telemetry.metrics, groups_of(name), servers.look)
         tasks.add(sampler.run(), "sampler")
         for task, service in part.runs.items():
             tasks.add(service.run(), task)

@@ -104,7 +104,8 @@ async def _services(settings: Settings) -> AsyncIterator[tuple[FastAPI, Tasks, d
         }
         tasks = await stack.enter_async_context(Tasks())
         app = application(settings, telemetry, lambda: _not_ready(bus, state, telemetry.metrics))
-        sampler = Sampler(bus, telemetry.metrics, topics.READERS, lambda: _not_ready(bus, state, telemetry.metrics))
+        metrics = telemetry.metrics
+        sampler = Sampler(bus, state, metrics, topics.READERS, lambda: _not_ready(bus, state, metrics))
         tasks.add(sampler.run(), "sampler")
         for part in parts.values():
             for name, service in part.runs.items():

@@ -198,29 +198,26 @@ CAUSES = (
     ),
     Alert(
         "LydiaKafkaUnderReplicated",
-        "sum(kafka_topic_partition_under_replicated_partition) > 0",
+        "max by (topic) (lydia_bus_partitions_short_of_copies) > 0",
         "5m",
         "page",
         Words("Partitions have fewer copies than they should", "分区副本数不足"),
-        "kafka_exporter",
     ),
     Alert(
         "LydiaRedisMemory",
-        "redis_memory_used_bytes / (redis_memory_max_bytes > 0) > 0.8",
+        "max by (server) (lydia_state_memory_used_ratio) > 0.8",
         "5m",
         "page",
         Words("Redis has used four fifths of its memory", "Redis 内存已用八成"),
-        "redis_exporter",
     ),
     Alert(
         "LydiaRedisNotSaving",
-        "redis_aof_last_write_status == 0 or redis_aof_enabled == 0",
+        "min by (server) (lydia_state_saving) == 0",
         "1m",
         "page",
         Words(
             "Redis does not write its log: a restart would lose what is owed", "Redis 没有写日志：重启会丢失欠谢记录"
         ),
-        "redis_exporter",
     ),
     Alert(
         "LydiaDiskFull",

@@ -80,8 +80,6 @@ def operated(manifests: Sequence[Manifest]) -> Iterator[Pods]:
                 operator = spec["entityOperator"]
                 parts = {f"{part}Container": operator[part] for part in ("topicOperator", "userOperator")}
                 yield _of_strimzi(f"{name} entityOperator", operator, parts)
-                if exporter := spec.get("kafkaExporter"):
-                    yield _of_strimzi(f"{name} kafkaExporter", exporter, {"container": exporter})
 
 
 def _collector(name: str, spec: Mapping[str, Any]) -> Pods:

@@ -21,8 +21,6 @@ UNITS: Mapping[Unit, str] = {"yuan": "currencyCNY"}
 FROM: Mapping[Source, str] = {
     "ray": "Ray Serve, and the bridge to it",
     "triton": "Triton",
-    "kafka_exporter": "kafka_exporter",
-    "redis_exporter": "redis_exporter",
     "dcgm": "NVIDIA's dcgm-exporter",
     "kubelet": "the kubelet",
 }

@@ -55,40 +55,25 @@ DASHBOARD = Dashboard(
             quiet=True,
         ),
         Panel(
-            Words("Kafka: lag by group, as the brokers count", "Kafka：各组积压（broker 统计）"),
-            "short",
-            (
-                Query(
-                    'sum by (consumergroup, topic) (kafka_consumergroup_lag{topic=~"lydia[.].*"})',
-                    "{{consumergroup}} · {{topic}}",
-                ),
-            ),
-            Words("Differs from Lydia's own count: a group nobody is in.", "与 Lydia 自己的统计不同：有组没有成员。"),
-            source="kafka_exporter",
-        ),
-        Panel(
             Words("Kafka: partitions with too few copies", "Kafka：副本不足的分区"),
             "short",
-            (Query("sum(kafka_topic_partition_under_replicated_partition)", "under-replicated 副本不足"),),
+            (Query("max by (topic) (lydia_bus_partitions_short_of_copies)", "{{topic}}"),),
             Words("A broker is away. See LydiaKafkaUnderReplicated.", "有 broker 不在。看 LydiaKafkaUnderReplicated。"),
-            source="kafka_exporter",
         ),
         Panel(
             Words("Redis: memory used of what it may use", "Redis：内存占比"),
             "percentunit",
-            (Query("redis_memory_used_bytes / (redis_memory_max_bytes > 0)", "{{instance}}"),),
+            (Query("max by (server) (lydia_state_memory_used_ratio)", "{{server}}"),),
             Words(
                 "Above 0.8: LydiaRedisMemory. When full it takes no change.",
                 "超过 0.8：LydiaRedisMemory；满了就不接受写入。",
             ),
-            source="redis_exporter",
         ),
         Panel(
             Words("Redis: last write of its log succeeded", "Redis：最近一次写日志成功"),
             "short",
-            (Query("redis_aof_last_write_status", "{{instance}}"),),
+            (Query("min by (server) (lydia_state_saving)", "{{server}}"),),
             Words("0: a full or broken disk. See LydiaRedisNotSaving.", "为 0：磁盘满或坏。看 LydiaRedisNotSaving。"),
-            source="redis_exporter",
         ),
         Panel(
             Words("Disks: free share", "磁盘：剩余比例"),

@@ -89,7 +89,7 @@ class RedisServer(LocalServer):
             # Not "off": Redis 7 reads its own file as this user, and forgets everything where that one may do nothing.
             lines.append(f"user default on >{secrets.token_hex(32)} ~* &* +@all")
             lines += [
-                f"user {name} on >{password} {' '.join(f'~{begin}:*' for begin in KEYS)} +@all -@dangerous"
+                f"user {name} on >{password} {' '.join(f'~{begin}:*' for begin in KEYS)} +@all -@dangerous +info"
                 for name, password in self._users.items()
             ]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

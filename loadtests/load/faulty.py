@@ -120,6 +120,9 @@ class LeakyBus:
     async def lag(self, topic: str, group: str) -> int:
         return await self._bus.lag(topic, group)
 
+    async def copies_missing(self, topic: str) -> int:
+        return await self._bus.copies_missing(topic)
+
 
 def plant(environment: Mapping[str, str]) -> None:
     """Puts the faults that the environment names where the services are built."""

@@ -105,6 +105,21 @@ class Metrics:
             "Records of a topic that a group has not finished, by who reads it; every member tells the same",
             ["topic", "group"],
         )
+        self.copies_missing = each.gauge(
+            "lydia_bus_partitions_short_of_copies",
+            "Partitions of a topic with fewer copies in step than they should have, by who reads it",
+            ["topic"],
+        )
+        self.state_memory = each.gauge(
+            "lydia_state_memory_used_ratio",
+            "How much of the memory that it may use the state's server has used",
+            ["server"],
+        )
+        self.state_saving = each.gauge(
+            "lydia_state_saving",
+            "1 while the state's server writes what changes to its log, and the last writing succeeded",
+            ["server"],
+        )
         self.reachable = each.gauge(
             "lydia_server_reachable", "1 while a server that this process needs answers it", ["server"]
         )

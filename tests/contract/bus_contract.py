@@ -313,6 +313,11 @@ class BusContract:
             await until(two_are_committed)
         assert await bus.lag(topic, group) == 3
 
+    async def test_no_copies_are_missing_where_there_are_as_many_as_there_should_be(self, bus: Bus, topic: str) -> None:
+        assert await bus.copies_missing(topic) == 0, "a topic that nobody has used"
+        await bus.publish(*numbered(topic, ["room1"], 1))
+        assert await bus.copies_missing(topic) == 0
+
     # flow
 
     async def test_delivery_pauses_while_too_much_is_unfinished(self, bus: Bus, topic: str, group: str) -> None:

@@ -200,3 +200,10 @@ class StateContract:
     async def test_only_one_of_many_is_first(self, state: State, key: str) -> None:
         firsts = await asyncio.gather(*(state.first_time(key, ttl_s=60) for _ in range(50)))
         assert sum(firsts) == 1
+
+    # health
+
+    async def test_it_says_how_it_is_as_far_as_it_knows(self, state: State) -> None:
+        health = await state.health()
+        assert health.memory_used is None or 0 < health.memory_used < 1
+        assert health.saving is not False

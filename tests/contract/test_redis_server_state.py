@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from deploy.local.process import running
 from deploy.local.redis import RedisServer
 from deploy.local.tls import Tls
+from services.core.redis_client import connect
 from services.core.settings import Redis as Settings
-from services.core.state import Put, PutField, State, StateUnavailable
+from services.core.state import Health, Put, PutField, State, StateUnavailable
 from services.core.state.redis_state import RedisState
 from tests.contract.certificates import authority
 from tests.contract.listening import until
@@ -108,3 +109,30 @@ async def test_nobody_gets_in_with_a_wrong_password_or_trusts_a_stranger(
 async def test_a_login_may_touch_only_lydias_keys(state: State) -> None:
     with pytest.raises(StateUnavailable, match="permission"):
         await state.get("somebody-elses")
+
+
+async def test_it_says_how_much_of_its_memory_is_used_and_whether_it_saves(tmp_path: Path) -> None:
+    async with running(RedisServer(tmp_path, max_memory_mb=20)) as server, RedisState(server.url) as state:
+        before = await state.health()
+        assert before.saving
+        await state.apply(*(Put(f"room:large:{number}", b"x" * 1_000_000) for number in range(8)))
+        after = await state.health()
+        assert before.memory_used is not None
+        assert after.memory_used is not None
+        assert 0.3 < after.memory_used - before.memory_used < 0.6
+        async with asyncio.timeout(5):
+            client = connect(server.url, connections=1)
+            await client.config_set("appendonly", "no")
+            await client.config_set("maxmemory", "0")
+            await client.aclose()
+        assert await state.health() == Health(memory_used=None, saving=False)
+
+
+async def test_it_says_nothing_of_itself_to_who_may_not_ask(tmp_path: Path) -> None:
+    async with running(RedisServer(tmp_path)) as server, RedisState(server.url) as state:
+        client = connect(server.url, connections=1)
+        await client.acl_setuser(
+            "default", commands=["-info"], enabled=True, nopass=True, keys="*", categories=["+@all"]
+        )
+        await client.aclose()
+        assert await state.health() == Health()

@@ -198,14 +198,20 @@ class ConfluentBus(KafkaBus):
         finally:
             asking.close()
 
+    def _copies_missing(self, topic: str) -> int:
+        return sum(len(each.isr) < len(each.replicas) for each in self._described(topic).partitions)
+
     def _count(self, topic: str) -> int:
-        described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
         try:
-            return len(described[topic].result(self._timeout_s).partitions)
+            return len(self._described(topic).partitions)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return 0
             raise
+
+    def _described(self, topic: str) -> Any:
+        described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
+        return described[topic].result(self._timeout_s)
 
     def _create(self, topic: str, layout: topic_names.Layout) -> None:
         new = NewTopic(topic, layout.partitions, self._settings.replicas, config=layout.config())

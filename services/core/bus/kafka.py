@@ -135,6 +135,11 @@ class KafkaBus(ABC):
             return 0
         return await self._blocking(lambda: self._lag(topic, group))
 
+    async def copies_missing(self, topic: str) -> int:
+        if not await self._exists(topic):
+            return 0
+        return await self._blocking(lambda: self._copies_missing(topic))
+
     async def _ensure(self, topic: str) -> None:
         """Creates the topic when it is missing. Raises BusUnavailable."""
         if await self._exists(topic):
@@ -212,6 +217,10 @@ class KafkaBus(ABC):
 
     @abstractmethod
     def _lag(self, topic: str, group: str) -> int:
+        """See the port."""
+
+    @abstractmethod
+    def _copies_missing(self, topic: str) -> int:
         """See the port."""
 
     @abstractmethod

@@ -169,6 +169,10 @@ class KafkaPythonBus(KafkaBus):
         done = {place: committed[place].offset if place in committed else -1 for place in places}
         return sum(end[place].offset - max(first[place].offset, done[place]) for place in places)
 
+    def _copies_missing(self, topic: str) -> int:
+        (described,) = self._admin.describe_topics([topic])
+        return sum(len(each["isr_nodes"]) < len(each["replica_nodes"]) for each in described["partitions"])
+
     def _count(self, topic: str) -> int:
         described = self._admin.describe_topics([topic])
         return len(described[0]["partitions"]) if described else 0

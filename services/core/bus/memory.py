@@ -66,6 +66,10 @@ class MemoryBus:
         committed = self._groups[group].committed
         return sum(len(log) - committed.get((topic, partition), 0) for partition, log in enumerate(self._logs[topic]))
 
+    async def copies_missing(self, topic: str) -> int:  # noqa: ARG002
+        """Nothing is copied."""
+        return 0
+
     def _assign(self, group: _Group) -> None:
         """Deals the partitions of each topic to the members that read it, in turn."""
         shares: dict[_MemoryConsumer, set[Place]] = {member: set() for member in group.members}

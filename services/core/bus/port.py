@@ -80,3 +80,6 @@ class Bus(Protocol):
 
     async def lag(self, topic: str, group: str) -> int:
         """How many retained records of the topic the group has not finished. Raises BusUnavailable."""
+
+    async def copies_missing(self, topic: str) -> int:
+        """How many of the topic's partitions have fewer copies in step than they should. Raises BusUnavailable."""

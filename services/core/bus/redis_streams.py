@@ -168,6 +168,10 @@ class RedisBus:
             )
         return sum(end - max(first, int(done or 1)) for (first, end), done in zip(bounds, committed, strict=True))
 
+    async def copies_missing(self, topic: str) -> int:  # noqa: ARG002
+        """A Redis copies itself as a whole, and its streams know nothing of it."""
+        return 0
+
     async def _bounds(self, topic: str) -> list[tuple[int, int]]:
         """Of each partition, the first offset retained and the one that the next record will get."""
         logs = [f"{log_prefix(topic)}{partition}" for partition in range(self._partitions)]

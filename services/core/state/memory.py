@@ -12,6 +12,7 @@ from services.core.state.port import (
     Change,
     Drop,
     DropField,
+    Health,
     Lease,
     LeaseLost,
     Put,
@@ -83,6 +84,10 @@ class MemoryState:
         given = min(number, int(left + ROUNDED))
         self._keep(key, f"{left - given} {now}".encode(), full_s(per_s, most))
         return given
+
+    async def health(self) -> Health:
+        """Nothing is known of the machine's memory, and nothing is kept."""
+        return Health()
 
     def _renew(self, held: Lease | None) -> None:
         self._expire()

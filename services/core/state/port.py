@@ -63,6 +63,16 @@ class Lease:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Of whoever keeps the state. None: that is not known, or does not apply."""
+
+    memory_used: float | None = None
+    """Share of the memory that it may use. What is full takes no change."""
+    saving: bool | None = None
+    """Whether what changes is written to a log from which a restart gets it back, and the last writing succeeded."""
+
+
 class StateUnavailable(Exception):
     """The state did not answer in time."""
 
@@ -105,3 +115,6 @@ class State(Protocol):
 
         At first `most` are; of those taken `per_s` become free again in each second.
         """
+
+    async def health(self) -> Health:
+        """How it is."""

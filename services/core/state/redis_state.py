@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from redis.commands.core import AsyncScript
+from redis.exceptions import NoPermissionError
 
 from services.core.redis_client import answered, connect
 from services.core.state.port import (
@@ -15,6 +16,7 @@ from services.core.state.port import (
     Change,
     Drop,
     DropField,
+    Health,
     Lease,
     LeaseLost,
     Put,
@@ -145,6 +147,19 @@ class RedisState:
         async with answered(self._timeout_s, StateUnavailable):
             given: Any = await self._take([key], [number, per_s, most, full_s(per_s, most)])
         return int(given)
+
+    async def health(self) -> Health:
+        async with answered(self._timeout_s, StateUnavailable):
+            try:
+                told: Any = await self._redis.info()
+            except NoPermissionError:
+                return Health()
+        most = told.get("maxmemory", 0)
+        log = told.get("aof_enabled")
+        return Health(
+            memory_used=told["used_memory"] / most if most else None,
+            saving=None if log is None else bool(log) and told.get("aof_last_write_status") == "ok",
+        )
 
     async def _run(self, script: AsyncScript, held: Lease | None, *arguments: str | bytes | int) -> int:
         keys = [held.key] if held is not None else []

@@ -42,13 +42,6 @@ BROKEN = {
         "x: 1",
         "Kafka lydia entityOperator may",
     ),
-    "an exporter that gains rights": (
-        "unprivileged",
-        "kafka/cluster.yaml",
-        'container:\n        securityContext: {{- include "lydia.containerSecurity" . | nindent 10 }}',
-        "container: {}",
-        "Kafka lydia kafkaExporter, container may gain rights",
-    ),
     "a broker that gains rights": (
         "unprivileged",
         "kafka/cluster.yaml",

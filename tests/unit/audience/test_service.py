@@ -19,7 +19,7 @@ from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Control, Decision, Heard, Mute, Panic, Performed, Presence
 from services.core.settings import Audience as Policy
-from services.core.state.port import Change, Lease, Put, StateUnavailable
+from services.core.state.port import Change, Health, Lease, Put, StateUnavailable
 from services.core.virtual_time import virtual_time
 from tests.unit.audience.fake_stage import FakeStage
 from tests.unit.audience.house import House
@@ -342,6 +342,9 @@ class Suspended:
 
     async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
         return await self._house.state.take(key, number, per_s=per_s, most=most)
+
+    async def health(self) -> Health:
+        return await self._house.state.health()
 
 
 @virtual_time

@@ -6,7 +6,9 @@ import asyncio
 
 from services.core import topics
 from services.core.bus import BusUnavailable, MemoryBus, Record
+from services.core.clock import LoopClock
 from services.core.metrics import Metrics
+from services.core.state import Health, MemoryState, StateUnavailable
 from services.core.virtual_time import virtual_time
 from services.sampling import EVERY_S, Sampler
 
@@ -18,6 +20,18 @@ class Away(MemoryBus):
         if self.away:
             raise BusUnavailable("not now")
         return await super().lag(topic, group)
+
+    async def copies_missing(self, topic: str) -> int:
+        return 2 + await self.lag(topic, "nobody") * 0
+
+
+class Full(MemoryState):
+    told: Health | None = Health(memory_used=0.9, saving=False)
+
+    async def health(self) -> Health:
+        if self.told is None:
+            raise StateUnavailable("not now")
+        return self.told
 
 
 @virtual_time
@@ -32,18 +46,49 @@ async def test_the_lag_of_each_group_is_told_and_forgotten_while_the_bus_is_away
         labels = {"topic": topics.TURNS, "group": "chat"}
         return metrics.registry.get_sample_value("lydia_bus_lag_records", labels)
 
+    def short() -> float | None:
+        return metrics.registry.get_sample_value("lydia_bus_partitions_short_of_copies", {"topic": topics.TURNS})
+
     await bus.publish(Record(topics.TURNS, "a", b""), Record(topics.TURNS, "b", b""))
-    sampling = asyncio.create_task(Sampler(bus, metrics, topics.groups_of("chat"), look).run())
+    sampling = asyncio.create_task(
+        Sampler(bus, MemoryState(LoopClock()), metrics, topics.groups_of("chat"), look).run()
+    )
     try:
         await asyncio.sleep(1)
-        assert lag() == 2
+        assert (lag(), short()) == (2, 2)
         bus.away = True
         await asyncio.sleep(EVERY_S)
-        assert lag() is None
+        assert (lag(), short()) == (None, None)
         bus.away = False
         await asyncio.sleep(EVERY_S)
         assert lag() == 2
         assert looks == 3
+    finally:
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+
+
+@virtual_time
+async def test_how_the_states_server_is_is_told_as_far_as_it_says() -> None:
+    metrics, state = Metrics(), Full(LoopClock())
+
+    async def look() -> None: ...
+
+    def told() -> list[float | None]:
+        names = ("lydia_state_memory_used_ratio", "lydia_state_saving")
+        return [metrics.registry.get_sample_value(name, {"server": "redis"}) for name in names]
+
+    sampling = asyncio.create_task(Sampler(MemoryBus(), state, metrics, {}, look).run())
+    try:
+        await asyncio.sleep(1)
+        assert told() == [0.9, 0]
+        for health in (None, Health()):
+            state.told = health
+            await asyncio.sleep(EVERY_S)
+            assert told() == [None, None], "what was told before could pass for the present"
+        state.told = Health(saving=True)
+        await asyncio.sleep(EVERY_S)
+        assert told() == [None, 1]
     finally:
         sampling.cancel()
         await asyncio.gather(sampling, return_exceptions=True)

@@ -65,11 +65,9 @@ WELL: Mapping[str, str] = {
     'nv_inference_queue_duration_us{model="speech.natural"}': "0+20000x300",
     'nv_inference_request_success{model="speech.natural"}': "0+100x300",
     'nv_inference_request_failure{model="speech.natural"}': "1x300",
-    "kafka_topic_partition_under_replicated_partition": "0x300",
-    "redis_memory_used_bytes": "100x300",
-    "redis_memory_max_bytes": "500x300",
-    "redis_aof_last_write_status": "1x300",
-    "redis_aof_enabled": "1x300",
+    'lydia_bus_partitions_short_of_copies{topic="lydia.turns"}': "0x300",
+    'lydia_state_memory_used_ratio{server="redis"}': "0.2x300",
+    'lydia_state_saving{server="redis"}': "1x300",
     "kubelet_volume_stats_available_bytes": "50x300",
     "kubelet_volume_stats_capacity_bytes": "100x300",
 }
@@ -264,12 +262,13 @@ FIRES: Mapping[str, tuple[Case, ...]] = {
     "LydiaRedisAway": (Case({'lydia_server_reachable{server="redis",instance="chat"}': "1x10 0x10"}),),
     "LydiaKafkaAway": (Case({'lydia_server_reachable{server="kafka",instance="chat"}': "1x10 0x10"}),),
     "LydiaTritonAway": (Case({'lydia_server_reachable{server="triton",instance="chat"}': "1x10 0x10"}),),
-    "LydiaKafkaUnderReplicated": (Case({"kafka_topic_partition_under_replicated_partition": "1x20"}),),
-    "LydiaRedisMemory": (Case({"redis_memory_used_bytes": "90x20", "redis_memory_max_bytes": "100x20"}),),
-    "LydiaRedisNotSaving": (
-        Case({"redis_aof_last_write_status": "0x20", "redis_aof_enabled": "1x20"}),
-        Case({"redis_aof_last_write_status": "1x20", "redis_aof_enabled": "0x20"}),
+    "LydiaKafkaUnderReplicated": (
+        Case({'lydia_bus_partitions_short_of_copies{topic="lydia.turns"}': "1x20"}, labels={"topic": "lydia.turns"}),
     ),
+    "LydiaRedisMemory": (
+        Case({'lydia_state_memory_used_ratio{server="redis"}': "0.9x20"}, labels={"server": "redis"}),
+    ),
+    "LydiaRedisNotSaving": (Case({'lydia_state_saving{server="redis"}': "0x20"}, labels={"server": "redis"}),),
     "LydiaDiskFull": (
         Case(
             {
