@@ -8,7 +8,7 @@ WEB := services/stage/web
 BODY := services/stage/avatar/dist
 CHAT := services/chat/dist
 VOICE := services/speech/dist
-RAY_TESTS := tests/integration/audience/test_ray_serve.py
+RAY_TESTS := tests/integration/audience/test_ray_serve.py tests/integration/replicas
 # Whole Lydias and browsers need the machine for themselves; all other tests run three at a time: many of them wait.
 TOGETHER := $(RAY_TESTS) tests/integration/cluster tests/integration/loadtests
 APART := $(addprefix --ignore ,$(TOGETHER))
@@ -62,7 +62,8 @@ test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	$(BIN)/python -m pytest -q --durations=10 -m "not minutes" $(TOGETHER) tests/end_to_end || failed=1; \
 	exit $$failed
 
-test-ray: $(VENV)/.dev $(BODY)/.built ## test the audience on a real Ray cluster, the two tests included that `make test` leaves out
+test-ray: $(VENV)/.dev $(VENV)/.triton $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## test the audience on a real Ray cluster, the two tests included that `make test` leaves out
+	@deploy/java.sh
 	@deploy/redis.sh
 	@deploy/prometheus.sh
 	@$(BIN)/python -m pytest -v $(RAY_TESTS)

@@ -55,7 +55,7 @@ async def lydia(
     `settings` are `LYDIA_…` variables, `module` takes the place of her command line. Raises RuntimeError, with what she
     printed, when she does not become ready.
     """
-    port, token = free_port(), "bench-operator"
+    port, token = int((settings or {}).get("LYDIA_HTTP__PORT", 0)) or free_port(), "bench-operator"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {
         "LYDIA_DATA_DIR": str(data_dir),
         "LYDIA_HTTP__PORT": str(port),

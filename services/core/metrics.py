@@ -244,7 +244,7 @@ class Metrics:
         )
         self.stop_seconds = stage.histogram(
             "lydia_stop_seconds",
-            "From an interruption's time stamp to the stage's stop",
+            "From an order to stop, an operator's or audience's, to the stage's silence",
             buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
         )
         self.stopped_epochs = stage.counter(

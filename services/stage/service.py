@@ -164,6 +164,7 @@ class Stage:
         What must be silent is silent before anything else is tried. Raises BusUnavailable or StateUnavailable when
         other services could not be told.
         """
+        asked = self._clock.monotonic()
         opened = await self._open(room_id)
         opened.attended_at = self._clock.monotonic()
         room, action = opened.room, control.WhichOneof("action")
@@ -178,6 +179,7 @@ class Stage:
         if cuts:
             room.interrupt(room.timeline.epoch + 1, reason=str(action))
             self._telemetry.metrics.stopped_epochs.labels(str(action)).inc()
+            self._telemetry.metrics.stop_seconds.observe(self._clock.monotonic() - asked)
             async with asyncio.timeout(OPERATOR_TIMEOUT_S):
                 epoch = await self._state.increment(epoch_key(room_id), at_least=room.timeline.epoch - 1)
             room.interrupt(epoch, reason=str(action))

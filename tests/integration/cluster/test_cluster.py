@@ -29,6 +29,25 @@ from tests.integration.cluster.conftest import TOKEN
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 ANSWER_S = 60.0
+Place = tuple[str, str]
+"""A service and a span of it."""
+CAME_FROM: dict[Place, set[Place | None]] = {
+    ("gateway", "receive direct"): {None},
+    ("audience", "process lydia.audience"): {("gateway", "receive direct")},
+    ("audience", "open turn"): {("audience", "process lydia.audience")},
+    ("chat", "process lydia.turns"): {("audience", "open turn")},
+    ("triton", "serve chat.persona"): {("chat", "process lydia.turns")},
+    ("speech", "process lydia.text"): {("chat", "process lydia.turns")},
+    ("speech", "infer speech.espeak"): {("speech", "process lydia.text")},
+    ("triton", "serve speech.espeak"): {("speech", "infer speech.espeak")},
+    ("motion", "process lydia.voice"): {("speech", "infer speech.espeak"), ("speech", "process lydia.text")},
+    ("motion", "infer motion.rules"): {("motion", "process lydia.voice")},
+    ("triton", "serve motion.rules"): {("motion", "infer motion.rules")},
+    ("stage", "process lydia.voice"): {("speech", "infer speech.espeak"), ("speech", "process lydia.text")},
+    ("stage", "process lydia.frames"): {("motion", "process lydia.voice")},
+    ("stage", "perform first frame"): {("speech", "infer speech.espeak"), ("speech", "process lydia.text")},
+}
+"""Each span of a message's trace, and what it may come from."""
 
 
 def address(made: Cluster) -> str:
@@ -97,42 +116,27 @@ async def test_pages_console_and_metrics_are_where_one_process_has_them(made: Cl
 
 
 async def test_one_message_is_one_trace_from_process_to_process(made: Cluster) -> None:
+    await one_trace(made)
+
+
+async def one_trace(made: Cluster) -> None:
+    """A message's trace goes through all processes, edge by edge."""
     async with watching(address(made), "traced") as renderer:
         event_id = await write(made, "traced", "你喜欢吃什么？")
         await seen(renderer, lambda: event_id in renderer.first_voice)
-    came_from: dict[Place, set[Place | None]] = {
-        ("gateway", "receive direct"): {None},
-        ("audience", "process lydia.audience"): {("gateway", "receive direct")},
-        ("audience", "open turn"): {("audience", "process lydia.audience")},
-        ("chat", "process lydia.turns"): {("audience", "open turn")},
-        ("triton", "serve chat.persona"): {("chat", "process lydia.turns")},
-        ("speech", "process lydia.text"): {("chat", "process lydia.turns")},
-        ("speech", "infer speech.espeak"): {("speech", "process lydia.text")},
-        ("triton", "serve speech.espeak"): {("speech", "infer speech.espeak")},
-        ("motion", "process lydia.voice"): {("speech", "infer speech.espeak"), ("speech", "process lydia.text")},
-        ("motion", "infer motion.rules"): {("motion", "process lydia.voice")},
-        ("triton", "serve motion.rules"): {("motion", "infer motion.rules")},
-        ("stage", "process lydia.voice"): {("speech", "infer speech.espeak"), ("speech", "process lydia.text")},
-        ("stage", "process lydia.frames"): {("motion", "process lydia.voice")},
-        ("stage", "perform first frame"): {("speech", "infer speech.espeak"), ("speech", "process lydia.text")},
-    }
     found: dict[Place, set[Place | None]] = {}
 
     async def all_spans_came() -> bool:
         found.clear()
         for span, parent in edges(made, event_id):
             found.setdefault(span, set()).add(parent)
-        return all(found.get(span, {None}) <= parents for span, parents in came_from.items())
+        return all(found.get(span, {None}) <= parents for span, parents in CAME_FROM.items())
 
     with contextlib.suppress(TimeoutError):  # what is missing says more
         await until(all_spans_came)
     assert {
-        span: found.get(span) for span, parents in came_from.items() if not found.get(span, {None}) <= parents
+        span: found.get(span) for span, parents in CAME_FROM.items() if not found.get(span, {None}) <= parents
     } == {}
-
-
-Place = tuple[str, str]
-"""A service and a span of it."""
 
 
 def edges(made: Cluster, event_id: str) -> list[tuple[Place, Place | None]]:

@@ -14,7 +14,12 @@ from services.core.bus.kafka import KafkaBus
 from services.core.bus.kafka_python import KafkaPythonBus
 from services.core.settings import Kafka
 
-PARTITIONS: tuple[tuple[list[int], list[int]], ...] = (([1, 2, 3], [3, 1, 2]), ([2, 3, 1], [2]), ([3, 1, 2], []), ([1], [1]))
+PARTITIONS: tuple[tuple[list[int], list[int]], ...] = (
+    ([1, 2, 3], [3, 1, 2]),
+    ([2, 3, 1], [2]),
+    ([3, 1, 2], []),
+    ([1], [1]),
+)
 """Brokers that should have a copy, and those whose copy is in step."""
 
 

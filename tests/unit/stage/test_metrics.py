@@ -83,6 +83,8 @@ async def test_a_panic_shows_until_it_is_released_and_is_counted_once() -> None:
         assert value(theatre, "stage_panicked_rooms") == 0
     assert value(theatre, "operator_actions_total", action="panic") == 2
     assert value(theatre, "stage_stopped_epochs_total", cause="panic") == 1
+    assert value(theatre, "stop_seconds_count") == 1
+    assert value(theatre, "stop_seconds_sum") == 0, "an operator's order silences her at once"
 
 
 @virtual_time
