@@ -2,8 +2,8 @@
 
 python -m deploy.dashboards.pictures [--seconds 120] [--one-process | --without kafka triton … --no-replicas]
 
-First all is well: a room of a simulated Douyin and the load harness' audience. No alert may fire. Then things go wrong
-on purpose, so that the panels that are empty until then have something to show.
+First all is well: a room of a simulated Douyin, and rooms in which the load harness acts. No alert may fire. Then
+things go wrong on purpose, so that the panels that are empty until then have something to show.
 
 Writes one SVG for each dashboard into deploy/dashboards/pictures, and says which panels had no data and which alerts
 fired. Exit code: 0 every panel whose source is here has data, and no alert fired while all was well; 1 otherwise.
@@ -40,7 +40,7 @@ from loadtests.bench import machine
 from loadtests.load.plan import Load, plan
 from loadtests.load.run import run
 from loadtests.load.sending import Keys
-from loadtests.load.target import PUSH_SECRETS, Target
+from loadtests.load.target import Target
 from loadtests.process import lydia
 from services.core.bus.kafka import open_kafka
 from services.core.settings import PREFIX, Kafka
@@ -62,7 +62,6 @@ ROOMS = {"quiet": 2, "normal": 1}
 SETTINGS = {
     f"{PREFIX}SPEECH__OWN_VOICE": "fast",
     f"{PREFIX}AUTH__OPERATOR_TOKEN": TOKEN,
-    f"{PREFIX}DOUYIN__PUSH_SECRETS": str(PUSH_SECRETS),
     f"{PREFIX}STAGE__MAX_ROOMS": "2000",
 }
 DUTY_S = 5.0
@@ -108,7 +107,7 @@ async def _draw(given: argparse.Namespace, console: Console) -> int:
             console.print(f"{TROUBLE_S:g} s of trouble")
             await _trouble(played, http)
             end = time.time()
-            rooms = ", ".join(f"{count} {name}" for name, count in ROOMS.items())
+            rooms = ", ".join(f"{count} {name}" for name, count in ROOMS.items()) + ", 1 simulated Douyin"
             at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(begin))
             told = f"{played.name} · rooms: {rooms} · fast voice · {at} · {machine()}"
             empty = await _written(prometheus, begin, end, told, played.sources, console)
@@ -166,15 +165,14 @@ async def _cluster(folder: Path, given: argparse.Namespace, console: Console) ->
 
 
 def _platform(url: str, port: int) -> Options:
-    return Options(target=f"{url}{PUSH_PATH}", port=port, push_secrets=PUSH_SECRETS, profile="quiet")
+    return Options(target=f"{url}{PUSH_PATH}", port=port, profile="normal")
 
 
 def _settings(options: Options) -> dict[str, str]:
     """That she plays in the simulated room, as variables."""
-    wanted = lydia_settings(options)["douyin"] | {"push_secrets": PUSH_SECRETS}
     return {
         f"{PREFIX}DOUYIN__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-        for name, value in wanted.items()
+        for name, value in lydia_settings(options)["douyin"].items()
     }
 
 
@@ -210,7 +208,7 @@ async def _unwell(prometheus: Prometheus) -> list[str]:
 
 async def _show(played: _Played, http: httpx.AsyncClient, seconds: float, console: Console) -> None:
     """An audience, and somebody on duty for each of its rooms."""
-    planned = plan(Load(rooms=ROOMS, seconds=seconds, run="pictures"))
+    planned = plan(Load(rooms=ROOMS, seconds=seconds, run="pictures", ways=("direct",)))
     headers = {"authorization": f"Bearer {TOKEN}"}
 
     async def duty() -> None:
@@ -220,7 +218,7 @@ async def _show(played: _Played, http: httpx.AsyncClient, seconds: float, consol
             await asyncio.sleep(DUTY_S)
 
     console_open = asyncio.create_task(duty(), name="consoles")
-    target = Target(played.url.removeprefix("http://"), played.name, Keys(push_secrets=PUSH_SECRETS))
+    target = Target(played.url.removeprefix("http://"), played.name, Keys())
     try:
         with Progress(console=console) as progress:
             await run(target, planned, processes=1, drain_s=DRAIN_S, progress=progress)

@@ -13,7 +13,7 @@ from websockets.exceptions import WebSocketException
 
 from deploy.local.process import LocalServer
 from services.core import topics
-from services.core.bus.port import Bus, Record
+from services.core.bus.port import Bus, BusUnavailable, Record
 from services.gateway.http import PUSH_PATH
 
 ROOM = "trouble"
@@ -21,7 +21,7 @@ EVERY_S = 2.0
 """Between two rounds: less than two scrapes, so that rates have something to grow by."""
 CROWD = 130
 """Messages at once, of which a room may have a hundred."""
-AWAY_S = 4.0
+AWAY_S = 6.0
 """How long a server is gone: long enough to be missed, too short for an alert."""
 FORBIDDEN = "加我微信吧"
 """Neither a viewer nor she herself may say that."""
@@ -68,7 +68,7 @@ class Trouble:
 
     async def _again(self, deed: Callable[[httpx.AsyncClient], Awaitable[None]], http: httpx.AsyncClient) -> None:
         while True:
-            with suppress(httpx.HTTPError, WebSocketException, OSError, KeyError):
+            with suppress(httpx.HTTPError, WebSocketException, OSError, BusUnavailable):
                 await deed(http)
             await asyncio.sleep(EVERY_S)
 
