@@ -116,7 +116,7 @@ def _above(most: float) -> float:
 
 def _shown(value: float, unit: Unit) -> str:
     if unit == "percentunit":
-        return f"{value:.0%}"
+        return f"{value * 100:.3g}%"
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
     if unit == "s" and 0 < value < 1:
