@@ -51,8 +51,9 @@ Send = Callable[[Record], Coroutine[Any, Any, None]]
 class Run:
     """One chain: what was sent when, and what came when."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, rate_per_s: float = RATE_PER_S) -> None:
         self.count = count
+        self._rate_per_s = rate_per_s
         self._due: dict[bytes, float] = {}
         self.latencies_ms: list[float] = []
         self.complete = threading.Event()
@@ -63,7 +64,7 @@ class Run:
         async with asyncio.TaskGroup() as tasks:
             for number in range(self.count):
                 name = str(number).encode()
-                self._due[name] = begin + number / RATE_PER_S
+                self._due[name] = begin + number / self._rate_per_s
                 await asyncio.sleep(self._due[name] - time.perf_counter())
                 record = Record(topic, f"room{number % ROOMS}", name.ljust(16) + VALUE, {"ce_id": str(number)})
                 tasks.create_task(send(record))

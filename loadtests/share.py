@@ -1,0 +1,192 @@
+"""`python -m loadtests.share`: the platform's own share of the time from a message to the first voice, hop by hop.
+
+A whole cluster over a real Kafka whose models answer at once (loadtests.instant), once for each client library, and a
+bare loop of the same library over as many hops, at the same rate and over the same broker, before and after. Open loop:
+a message's time counts from when it was to be sent to when its first voice comes to a renderer at the stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.cluster import Cluster, cluster
+from deploy.local.kafka import KafkaServer
+from deploy.local.process import free_port
+from loadtests.bench import CROWD, machine, percentile
+from loadtests.hops import Run, bare_confluent, bare_kafka_python
+from loadtests.renderer import Renderer, watching
+
+HOPS = ("lydia.audience", "lydia.turns", "lydia.text", "lydia.voice")
+"""Topics on the way, each a hop."""
+STEPS = (
+    ("gateway has it", "gateway", "receive direct"),
+    ("audience has it", "audience", "process lydia.audience"),
+    ("chat has the turn", "chat", "process lydia.turns"),
+    ("speech has the words", "speech", "process lydia.text"),
+    ("stage has the voice", "stage", "process lydia.voice"),
+)
+"""Name, service, and the span whose begin it is."""
+LAST = "a renderer has it"
+CLIENTS: Mapping[str, Callable[[str, int, Run], Awaitable[list[float]]]] = {
+    "kafka-python": bare_kafka_python,
+    "confluent-kafka": bare_confluent,
+}
+ROOMS, RATE_PER_S = 16, 8.0
+"""A room has a message every two seconds, and her answer is over long before."""
+WARM_UP = 40
+"""Messages at the beginning that do not count."""
+ANSWER_S = 30.0
+RATIO, P50_MS = 1.5, 40.0
+"""What is wanted of kafka-python, at most."""
+
+
+@dataclass
+class Found:
+    """Milliseconds."""
+
+    bare: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    steps: dict[str, list[float]] = field(default_factory=dict)
+    """What each took after the one before."""
+    unanswered: int = 0
+
+
+async def measure(client: str, messages: int, tell: Callable[[str], None]) -> Found:
+    """One client library."""
+    found = Found()
+    settings = {
+        "LYDIA_KAFKA__CLIENT": client,
+        "LYDIA_SPEECH__OWN_VOICE": "fast",
+        "LYDIA_AUDIENCE__QUIET_S": "3600",
+        "LYDIA_AUTH__OPERATOR_TOKEN": "share-operator",
+        "OTEL_BSP_SCHEDULE_DELAY": "1000",
+    }
+    with tempfile.TemporaryDirectory(prefix="lydia-share-") as temporary:
+        folder = Path(temporary)
+        async with cluster(
+            folder,
+            port=free_port(),
+            without=("prometheus", "triton"),
+            settings=settings | {"LYDIA_DATA_DIR": str(folder / "data")},
+            module="loadtests.instant",
+        ) as made:
+            broker = made.servers["kafka"]
+            assert isinstance(broker, KafkaServer)
+            for turn in ("before", "after"):
+                tell(f"{client}: a bare loop over {len(HOPS)} hops, {turn}")
+                run = Run(WARM_UP + messages // 2, rate_per_s=RATE_PER_S)
+                found.bare += await CLIENTS[client](broker.servers, len(HOPS), run)
+                if turn == "before":
+                    tell(f"{client}: {messages} messages in {ROOMS} rooms")
+                    await _play(made, messages, found)
+    return found
+
+
+async def _play(made: Cluster, messages: int, found: Found) -> None:
+    gateway, stage = (f"127.0.0.1:{made.ports[name]}" for name in ("gateway", "stage"))
+    due: dict[str, float] = {}
+    rooms = [f"share{number}" for number in range(ROOMS)]
+    async with AsyncExitStack() as stack:
+        renderers = [await stack.enter_async_context(watching(stage, room)) for room in rooms]
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{gateway}", trust_env=False))
+
+        async def write(number: int, at: float) -> None:
+            await asyncio.sleep(at - time.perf_counter())
+            body = {"viewer": {"id": f"u{number}", "name": "Mei"}, "text": f"{CROWD[number % len(CROWD)]} {number}"}
+            answer = await http.post(f"/rooms/{rooms[number % ROOMS]}/messages", json=body)
+            due[answer.raise_for_status().json()["event_id"]] = at
+
+        begin = time.perf_counter() + 0.5
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(WARM_UP + messages):
+                tasks.create_task(write(number, begin + number / RATE_PER_S))
+        heard = await _heard(renderers, due)
+        await asyncio.sleep(2)  # until the spans have come
+    counted = {event_id: at for event_id, at in due.items() if at >= begin + WARM_UP / RATE_PER_S}
+    found.unanswered = sum(event_id not in heard for event_id in counted)
+    found.whole = [(heard[event_id] - at) * 1000 for event_id, at in counted.items() if event_id in heard]
+    _take_steps(made, counted, heard, found)
+
+
+async def _heard(renderers: Sequence[Renderer], due: Mapping[str, float]) -> dict[str, float]:
+    """Event id → when its first voice came to a renderer."""
+    until = time.perf_counter() + ANSWER_S
+    while True:
+        heard = {event_id: at for renderer in renderers for event_id, at in renderer.first_voice.items()}
+        if due.keys() <= heard.keys() or time.perf_counter() > until:
+            return heard
+        await asyncio.sleep(0.2)
+
+
+def _take_steps(made: Cluster, due: Mapping[str, float], heard: Mapping[str, float], found: Found) -> None:
+    assert made.spans is not None
+    ahead_s = time.time() - time.perf_counter()
+    found.steps = {name: [] for name in (*(name for name, _, _ in STEPS), LAST)}
+    for trace in made.spans.traces.values():
+        ids = {a.value.string_value for each in trace for a in each.span.attributes if a.key == "messaging.message.id"}
+        event_id = next((one for one in ids if one in due and one in heard), None)
+        begins: dict[tuple[str, str], float] = {}
+        for each in trace:
+            place = each.service.removeprefix("lydia-"), each.span.name
+            at = each.span.start_time_unix_nano / 1e9 - ahead_s
+            begins[place] = min(at, begins.get(place, at))
+        if event_id is None or any((service, span) not in begins for _, service, span in STEPS):
+            continue
+        before = due[event_id]
+        times = [*(begins[service, span] for _, service, span in STEPS), heard[event_id]]
+        for name, at in zip(found.steps, times, strict=True):
+            found.steps[name].append((at - before) * 1000)
+            before = at
+
+
+def show(console: Console, client: str, found: Found) -> None:
+    """The table of a client library."""
+    table = Table(title=f"{client}: {len(found.whole)} messages, {RATE_PER_S:g} a second; milliseconds")
+    for column in ("", "p50", "p95", "p99"):
+        table.add_column(column, justify="right" if column else "left")
+    rows = {**found.steps, "message → first voice": found.whole, f"bare loop, {len(HOPS)} hops": found.bare}
+    for name, times in rows.items():
+        table.add_row(name, *(f"{percentile(times, share):.1f}" for share in (0.5, 0.95, 0.99)))
+    console.print(table)
+    ratio = percentile(found.whole, 0.5) / percentile(found.bare, 0.5)
+    console.print(f"{ratio:.2f} × the p50 of the bare loop; {found.unanswered} messages unanswered")
+
+
+async def main(given: argparse.Namespace) -> int:
+    """Measures and prints everything."""
+    console = Console(stderr=True, highlight=False)
+    every: dict[str, Found] = {}
+    for client in given.client or CLIENTS:
+        every[client] = await measure(client, given.messages, lambda text: console.print(text, style="dim"))
+        show(Console(), client, every[client])
+    Console().print(machine())
+    if given.json is not None:
+        given.json.write_text(json.dumps({name: vars(found) for name, found in every.items()}, indent=1) + "\n")
+    wanted = every.get("kafka-python")
+    if wanted is None:
+        return 0
+    p50 = percentile(wanted.whole, 0.5)
+    return 1 if wanted.unanswered or p50 > P50_MS or p50 > RATIO * percentile(wanted.bare, 0.5) else 0
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(prog="python -m loadtests.share", description=__doc__)
+    arguments.add_argument("client", nargs="*", choices=[[], *CLIENTS], help="both by default")
+    arguments.add_argument("--messages", type=int, default=400)
+    arguments.add_argument("--json", type=Path)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(main(arguments.parse_args())))
