@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -18,16 +17,9 @@ from websockets.asyncio.client import connect
 from deploy.alerts.rules import ALERTS
 from deploy.dashboards.ask import Prometheus, Series
 from deploy.dashboards.every import DASHBOARDS
-from deploy.dashboards.trouble import Trouble
 from deploy.local.cluster import Cluster
-from deploy.local.kafka import KafkaServer
-from deploy.local.process import LocalServer
 from deploy.local.prometheus import SCRAPE_S
 from loadtests.renderer import watching
-from services.core.bus.kafka import open_kafka
-from services.core.settings import Kafka
-from tests.contract.listening import until
-from tests.integration.cluster.conftest import TOKEN
 from tests.integration.cluster.test_cluster import address, client, seen, write
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -38,10 +30,6 @@ HERE = ("lydia", "triton")
 INTERVAL_S = 300
 SHOWS = 5
 """At most: two are needed, because a rate has to see a series grow."""
-TROUBLE_S = 90.0
-"""How long things go wrong at most."""
-PLATFORM = ("Found in the platform's failed data", "Reports to the platform")
-"""Panels whose platform is not here: deploy.dashboards.pictures has a simulated one."""
 ASKED = 20
 """How often alerts are looked at until all are silent: a machine that has much to do may miss a moment."""
 
@@ -111,43 +99,3 @@ async def test_panels_have_data_and_alerts_are_silent_while_all_is_well(made: Cl
         assert noisy == {}
         assert await prometheus.broken_rules() == []
         assert await prometheus.firing() == []
-
-
-async def test_panels_that_are_empty_while_all_is_well_have_data_when_something_is_not(made: Cluster) -> None:
-    broker = made.servers.get("kafka")
-    servers = {name: server for name, server in made.servers.items() if name in ("redis", "triton")}
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        prometheus = Prometheus(http, made.places["metrics"], interval_s=INTERVAL_S)
-        bus = await stack.enter_async_context(open_kafka(Kafka(bootstrap_servers=made_servers(broker))))
-        empty = {
-            (board.name, panel.title.en, query.expr)
-            for board in DASHBOARDS
-            for panel in board.panels
-            if panel.source in HERE and panel.quiet and panel.title.en not in PLATFORM
-            for query in panel.queries
-        }
-        assert len(empty) >= 15
-        trouble = asyncio.create_task(Trouble(made.url, TOKEN, bus=bus, servers=servers).run(), name="trouble")
-        try:
-            async with asyncio.timeout(TROUBLE_S):
-                while empty:
-                    await asyncio.sleep(SCRAPE_S)
-                    assert not trouble.done()
-                    for panel in sorted(empty):
-                        if await prometheus.now(panel[2]):
-                            empty.discard(panel)
-        except TimeoutError:
-            assert sorted(empty) == [], "these have no data"
-        finally:
-            trouble.cancel()
-            await asyncio.gather(trouble, return_exceptions=True)
-
-        async def all_ready() -> bool:
-            return not await made.unready()
-
-        await until(all_ready)
-
-
-def made_servers(broker: LocalServer | None) -> str:
-    return broker.servers if isinstance(broker, KafkaServer) else os.environ["LYDIA_KAFKA_BOOTSTRAP_SERVERS"]
