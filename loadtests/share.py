@@ -46,9 +46,9 @@ CLIENTS: Mapping[str, Callable[[str, int, Run], Awaitable[list[float]]]] = {
     "kafka-python": bare_kafka_python,
     "confluent-kafka": bare_confluent,
 }
-ROOMS, RATE_PER_S = 16, 8.0
-"""A room has a message every two seconds, and her answer is over long before."""
-WARM_UP = 40
+ROOMS, RATE_PER_S = 4, 4.0
+"""A room has a message every second, and her answer is over before the next."""
+WARM_UP = 20
 """Messages at the beginning that do not count."""
 ANSWER_S = 30.0
 RATIO, P50_MS = 1.5, 40.0
