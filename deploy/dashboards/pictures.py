@@ -92,8 +92,9 @@ class _Played:
     platform: str
     """Where the simulated platform answers."""
     servers: Mapping[str, LocalServer]
-    """That may be made to hang."""
+    """That may be gone for a while."""
     kafka: str = ""
+    """Its address, where there is one of our own."""
 
 
 async def _draw(given: argparse.Namespace, console: Console) -> int:

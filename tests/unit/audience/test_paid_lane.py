@@ -28,6 +28,7 @@ def test_a_gift_is_thanked_at_once_when_the_floor_is_free() -> None:
     assert room.causes() == [gift.event_id]
     assert room.turn.lane == LANE_PAID
     assert room.outcome(gift) == ("CHOSEN", "PAID")
+    assert len(room.decisions) == 1, "of what never waited nobody says that it waits"
 
 
 def test_a_free_gift_and_a_test_gift_are_thanked_too() -> None:
@@ -483,3 +484,16 @@ def test_when_one_combo_has_rested_the_next_is_still_waited_for() -> None:
     assert lane.next_ready_ms(2000, urgent_only=False) == 1000 + COMBO_MS
     assert lane.next_ready_ms(1000 + COMBO_MS, urgent_only=False) == 2000 + COMBO_MS
     assert lane.next_ready_ms(2000 + COMBO_MS, urgent_only=False) is None
+
+
+def test_what_waits_keeps_what_was_decided_of_it() -> None:
+    lane = PaidLane(interrupt_fen=1000, thanks_at_once=5)
+    event = AudienceEvent(event_id="g", viewer=Viewer(id="ann"), gift=Gift(gift_id="rose", combo_id="c", value_fen=10))
+    lane.arrive(PendingEvent(event=event, arrived_at_ms=1000, order=7, traceparent="t"), 1000)
+    assert lane.approve("g").approved
+    waits = PendingEvent(
+        event=event, arrived_at_ms=1000, order=7, traceparent="t", approved=True, not_before_ms=1000 + COMBO_MS
+    )
+    assert lane.get("g") == waits
+    assert lane.events() == [waits]
+    assert lane.remove("g") == waits
