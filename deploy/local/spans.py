@@ -42,6 +42,8 @@ class Spans:
 
     endpoint: str
     traces: OrderedDict[bytes, list[Seen]] = field(default_factory=OrderedDict)
+    most: int = TRACES
+    """Traces that are kept."""
 
     def take(self, export: ExportTraceServiceRequest) -> None:
         """Adds what one request brought."""
@@ -52,7 +54,7 @@ class Spans:
                     trace = self.traces.setdefault(span.trace_id, [])
                     if len(trace) < SPANS:
                         trace.append(Seen(next(iter(names), "?"), span))
-        while len(self.traces) > TRACES:
+        while len(self.traces) > self.most:
             self.traces.popitem(last=False)
 
     def tree(self, trace_id: bytes) -> str:
