@@ -15,8 +15,8 @@ from rich.progress import track
 from services.speech.model.vocoder.texts import Symbols, training_text
 from services.speech.natural.encoder import Encoder, Features, Floats, Ints, session
 from services.speech.natural.files import DECODER, ENCODER, ENERGY, F0, FEATURES, HARMONICS, SOURCE, VOICES
+from services.speech.natural.voices import TIMBRE, Styles
 from services.speech.natural.voices import VOICES as HER_VOICES
-from services.speech.natural.voices import Styles
 
 TRAINED = {
     "zh": ("zf_xiaoxiao", "zf_xiaoyi", "zf_xiaobei"),
@@ -34,8 +34,16 @@ HER_SHARE = 0.35
 SPEEDS = (0.85, 1.2)
 PITCHES = (0.9, 1.12)
 """Factors on the pitch: moods raise and lower it."""
+MOVED_SHARE = 0.4
+"""Share of clips whose timbre is moved off the voices' own, in any direction: the few voices that are trained span a
+small part of the space of styles, and two thirds of what sets another voice apart lie outside it.
+"""
+MOVES = (0.4, 1.2)
+"""By how much: 1 is how far the trained voices lie apart."""
 LEAD, TAIL = 10, 14
 """Frames of silence that stay before and after the speech."""
+ROW = 60
+"""The text length, in symbols, at which the voices' styles are compared."""
 FRAME = 600
 """Samples per frame."""
 
@@ -58,6 +66,9 @@ class Teacher:
         self._source, self._decoder = session(folder / SOURCE), session(folder / DECODER)
         with np.load(folder / VOICES) as voices:
             self.voices = {name: voices[name].reshape(-1, 256) for name in voices.files}
+        trained = [name for names in (*TRAINED.values(), *MEN.values()) for name in names]
+        self.spread: Floats = np.stack([self.voices[name][ROW, :TIMBRE] for name in trained]).std(0)
+        """[TIMBRE] How far the trained voices lie apart."""
 
     def style(self, weights: dict[str, float], symbols: int) -> Floats:
         """[256] The mixed style of voices for a text of so many symbols."""
@@ -118,7 +129,16 @@ def make_clip(index: int, seed: int, teacher: Teacher, symbols: Symbols) -> Clip
     features = replace(features, f0=features.f0 * np.float32(pitch))
     begin, end = spoken(features)
     features = cut(features, begin, end)
+    if random.random() < MOVED_SHARE:
+        features = replace(features, style=moved(features.style, teacher.spread, random))
     return Clip(features, teacher.decode(features), np.array(tokens))
+
+
+def moved(style: Floats, spread: Floats, random: np.random.Generator) -> Floats:
+    """[256] The style with its timbre moved in a random direction. `spread`: [TIMBRE], of the voices."""
+    elsewhere = style.copy()
+    elsewhere[:TIMBRE] += random.uniform(*MOVES) * spread * random.standard_normal(TIMBRE).astype(np.float32)
+    return elsewhere
 
 
 def draw_voice(language: str, random: np.random.Generator) -> dict[str, float]:

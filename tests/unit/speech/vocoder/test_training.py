@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from services.speech.model.vocoder import dataset
-from services.speech.model.vocoder.dataset import Clip, Teacher, draw_voice, make, path_of, spoken
+from services.speech.model.vocoder.dataset import Clip, Teacher, draw_voice, make, make_clip, path_of, spoken
 from services.speech.model.vocoder.texts import held_out, sentences, training_text, unseen_sentences
 from services.speech.natural.encoder import Features, Floats
 from services.speech.natural.files import KEPT_VOICES
-from services.speech.natural.voices import VOICES
+from services.speech.natural.voices import TIMBRE, VOICES
 from tests.unit.speech.vocoder.clause import CLAUSE, clause
 
 LANGUAGES = ("zh", "en")
@@ -29,6 +29,8 @@ class FakeTeacher:
         self.voices = {
             name: np.ones((510, 256), dtype=np.float32) for name in (*her, "af_heart", "zf_xiaoxiao", "zf_xiaoyi")
         }
+
+        self.spread = np.full(TIMBRE, 0.1, dtype=np.float32)
 
     def style(self, weights: dict[str, float], symbols: int) -> Floats:
         return np.full(256, sum(weights.values()) * symbols, dtype=np.float32)
@@ -94,6 +96,25 @@ def test_voices_for_testing_are_never_trained_on() -> None:
     drawn = {name for language in LANGUAGES for _ in range(300) for name in draw_voice(language, random)}
     assert not drawn & {name for names in dataset.UNSEEN.values() for name in names}
     assert "zf_xiaoni" not in drawn
+
+
+def test_some_clips_have_a_timbre_between_and_beyond_the_voices() -> None:
+    seen: list[Features] = []
+
+    class Keeping(FakeTeacher):
+        def decode(self, features: Features) -> Floats:
+            seen.append(features)
+            return super().decode(features)
+
+    teacher = cast(Teacher, Keeping())
+    for index in range(200):
+        make_clip(index, 7, teacher, symbols)
+    plain = [len(set(features.style[:TIMBRE].tolist())) == 1 for features in seen]
+    assert 0.5 < np.mean(plain) < 0.7
+    assert all(len(set(features.style[TIMBRE:].tolist())) == 1 for features in seen)
+    moves = [features.style[:TIMBRE].std() for features, is_plain in zip(seen, plain, strict=True) if not is_plain]
+    assert 0.03 < min(moves) < 0.06
+    assert 0.1 < max(moves) < 0.15
 
 
 def test_silence_at_the_ends_is_left_out_but_for_a_little() -> None:
