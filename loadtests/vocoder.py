@@ -279,7 +279,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtests.vocoder", description="Compare the vocoders.")
     parser.add_argument("--folder", type=Path, default=Path("build/vocoder"), help="keeps what the teacher said")
     parser.add_argument("--sentences", type=int, default=100, help="of each language")
-    parser.add_argument("--unseen", type=int, default=25, help="sentences of each voice never trained on")
+    parser.add_argument("--unseen", type=int, default=100, help="sentences of each voice never trained on")
     parser.add_argument("--deaf", action="store_true", help="without the recogniser: quick, no errors counted, no card")
     given = parser.parse_args()
     measured = asyncio.run(measure(given.folder, given.sentences, given.unseen, listen=not given.deaf))
