@@ -210,15 +210,18 @@ async def _frame(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: Process) -> None:
-    """Lets the process leave by itself, then makes it; returns when it is gone."""
+    """Lets the process leave by itself, then makes it; returns when it is gone. When cancelled it makes it at once."""
     assert process.stdin is not None
     process.stdin.close()
     try:
         async with asyncio.timeout(EXIT_S):
             await process.wait()
     except TimeoutError:
-        _kill(process)
-        await process.wait()
+        pass
+    finally:
+        if process.returncode is None:
+            _kill(process)
+            await process.wait()
 
 
 def _kill(process: Process) -> None:

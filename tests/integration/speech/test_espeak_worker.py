@@ -240,6 +240,21 @@ async def test_without_espeak_lydia_starts_and_every_request_fails_at_once(comma
         assert not client.ready
 
 
+async def test_who_is_in_a_hurry_to_end_leaves_no_worker_behind(tmp_path: Path) -> None:
+    script = tmp_path / "deaf.py"
+    script.write_text(f"import os, time; os.write(1, {pack_hello(Hello(22_050, ''))!r}); time.sleep(60)")
+    client = EspeakClient(timeout_s=5)
+    keeper = asyncio.create_task(client.keep((sys.executable, str(script))))
+    await until(lambda: client.ready)
+    (pid,) = client.pids()
+    keeper.cancel()
+    await asyncio.sleep(0.05)  # it waits for the worker to leave by itself
+    keeper.cancel()
+    await asyncio.wait({keeper}, timeout=5)
+    assert keeper.cancelled()
+    assert state(pid) == ""
+
+
 async def test_a_worker_that_never_says_hello_is_not_waited_for() -> None:
     async with espeak_client(timeout_s=0.3, command=(sys.executable, "-c", "import time; time.sleep(60)")) as client:
         with pytest.raises(EspeakFailed, match="no worker is free"):
