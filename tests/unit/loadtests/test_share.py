@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from deploy.local.spans import Seen
+from deploy.local.spans import Seen, Spans
 from loadtests.share import LAST, STEPS, Found, reached, take_steps
 
 
@@ -34,7 +35,7 @@ def test_each_step_is_counted_from_the_one_before_and_the_first_from_when_the_me
 def test_of_a_step_that_is_done_again_the_first_time_counts() -> None:
     found = Found()
     again = span("stage", "process lydia.voice", 11.0)
-    take_steps([[again, *way(10.0, 10.1, 10.2, 10.3, 10.4, message="m")]], {"m": 10.0}, {"m": 10.5}, found)
+    take_steps([[again, *way(10.0, 10.1, 10.2, 10.3, 10.4, message="m"), again]], {"m": 10.0}, {"m": 10.5}, found)
     assert [round(time) for time in found.whole] == [400]
 
 
@@ -52,6 +53,14 @@ def test_what_cannot_be_followed_to_its_end_is_left_out(trace: list[Seen], heard
     take_steps([trace], {"m": 10.0}, heard, found)
     assert found.whole == []
     assert all(times == [] for times in found.steps.values())
+
+
+def test_the_collector_keeps_as_many_traces_as_it_is_told_and_the_newest_ones() -> None:
+    spans = Spans("http://127.0.0.1", most=2)
+    for number in (b"1", b"2", b"3"):
+        scope = ScopeSpans(spans=[Span(trace_id=number)])
+        spans.take(ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[scope])]))
+    assert list(spans.traces) == [b"2", b"3"]
 
 
 @pytest.mark.parametrize(
