@@ -41,6 +41,7 @@ from services.speech.model.vocoder.texts import unseen_sentences
 from services.speech.natural.voices import VOICES as HER_VOICES
 from services.speech.text import Language
 from services.training.card import card
+from services.training.making import amount
 
 CARD, PICTURE = WEIGHTS.with_name("README.md"), WEIGHTS.with_name("mouths.svg")
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -169,8 +170,7 @@ async def run(count: int, folder: Path) -> None:
 
 def _write(folder: Path, rows: Mapping[tuple[str, str], Found], speed: float, chunk_ms: float) -> None:
     size = WEIGHTS.stat().st_size / 1e6
-    made = [clips.load(path) for path in sorted((folder / "clips").glob("*.npz"))]
-    minutes = sum(len(clip.wanted) for clip in made) / 3_600
+    made, minutes = amount(folder / "run")
     card(
         CARD,
         folder / "run",
@@ -183,7 +183,7 @@ language, and weighs {size:.2f} MB. What is learned: the shape of the mouth (ten
 jaw, how far she nods, and how each mood looks; fixed arithmetic makes rows of these. Sways, gestures and beats of the
 hands are added by the same rules as for a voice with phonemes; where those are known, the rules move her.""",
         data=f"""
-{len(made)} clips, {minutes:.0f} minutes: sentences of the persona and random words in Mandarin and English, half of
+{made} clips, {minutes:.0f} minutes: sentences of the persona and random words in Mandarin and English, half of
 them by espeak-ng at 110 to 260 words a minute and all pitches, half by the natural voice as Lydia or as people mixed of
 {", ".join((*TRAINED["zh"], *TRAINED["en"]))}; every second clip played slower or faster by up to 1.2. Each is heard
 {clips.VARIANTS} times: clean, and spoiled by rooms, noises of 6 dB and more, narrow bands and the telephone's code. The

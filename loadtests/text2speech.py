@@ -24,15 +24,14 @@ from services.speech.espeak.client import espeak_client
 from services.speech.evaluate import joined
 from services.speech.model.espeak import EspeakSpeech
 from services.speech.model.text2speech.encoder import FRAME_WEIGHTS, SYMBOL_WEIGHTS
-from services.speech.model.text2speech.utterances import load as load_utterance
 from services.speech.model.vocoder import evaluate
 from services.speech.model.vocoder.texts import LANGUAGES, unseen_sentences
-from services.speech.natural.encoder import FRAME_S
 from services.speech.natural.loading import load
 from services.speech.natural.speaker import Speaker
 from services.speech.sound import SAMPLE_RATE, Samples
 from services.speech.speak import speak
 from services.training.card import card
+from services.training.making import amount
 
 CARD = SYMBOL_WEIGHTS.with_name("README.md")
 OPEN, OWN, FAST = "open encoder", "own network", "espeak-ng"
@@ -157,8 +156,8 @@ For Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 """
 DATA = """
 {count} utterances, {minutes:.0f} minutes: what the open encoder says of sentences of the persona and of random words in
-Mandarin and English, half of them single phrases; 60 % in Lydia's own voices, the rest single voices and mixes of two;
-at 0.85 to 1.2 of the usual pace. No recording of a person is among it.
+Mandarin and English, one in seven with words of both, half of them single phrases; 60 % in Lydia's own voices, the rest
+single voices and mixes of two; at 0.85 to 1.2 of the usual pace. No recording of a person is among it.
 """
 FIGURES = """
 {count} sentences of each language that training never saw, voice {voice}, all by her own vocoder. Errors are those of
@@ -178,14 +177,13 @@ python -m loadtests.text2speech    # this page, and build/speech/listen/index.ht
 
 def written(folder: Path, count: int, voice: str, found: str) -> None:
     """Writes the card."""
-    said = [load_utterance(path) for path in sorted((folder / "utterances").glob("*.npz"))]
-    minutes = sum(int(each.durations.sum()) for each in said) * FRAME_S / 60
+    made, minutes = amount(folder / "run")
     card(
         CARD,
         folder / "run",
         title="Her own text2speech",
         about=ABOUT.format(size=sum(path.stat().st_size for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS)) / 1e6),
-        data=DATA.format(count=len(said), minutes=minutes),
+        data=DATA.format(count=made, minutes=minutes),
         figures=FIGURES.format(count=count, voice=voice, table=found),
         again=AGAIN,
     )

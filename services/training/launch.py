@@ -30,11 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser, usual: Options) -> None:
         "seed": "of data and training",
         "keep": "steps between checkpoints",
         "threads": "processor threads of a rank",
+        "workers": "processes of a rank that make its batches ahead",
         "tensor": "ranks among which each matrix is split",
     }.items():
         parser.add_argument(f"--{name}", type=int, default=getattr(usual, name), help=f"{what} (default %(default)s)")
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate (default %(default)s)")
-    kinds = ("fp32", "bf16", "fp16")
+    kinds = ("fp32", "tf32", "bf16", "fp16")
     parser.add_argument("--precision", choices=kinds, default=usual.precision, help="of the arithmetic")
     parser.add_argument("--shard", action="store_true", default=usual.shard, help="share weights out among the ranks")
     parser.add_argument("--metrics-port", type=int, help="where Prometheus finds the metrics, on loopback")
@@ -50,7 +51,19 @@ def add_go_on(parser: argparse.ArgumentParser) -> None:
 
 def options_of(given: argparse.Namespace, usual: Options) -> Options:
     """What the command line says. Raises ValueError when it contradicts itself."""
-    names = ("steps", "batch", "accumulate", "seed", "keep", "threads", "tensor", "rate", "precision", "shard")
+    names = (
+        "steps",
+        "batch",
+        "accumulate",
+        "seed",
+        "keep",
+        "threads",
+        "workers",
+        "tensor",
+        "rate",
+        "precision",
+        "shard",
+    )
     return replace(usual, **{name: getattr(given, name) for name in names})
 
 

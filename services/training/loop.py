@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from services.places import ROOT
 from services.training import checkpoint, parallel
+from services.training.ahead import made_ahead
 from services.training.parallel import World
-from services.training.precision import Diverged, Scaler, autocast
+from services.training.precision import Diverged, Scaler, autocast, products
 from services.training.report import EVERY, Report
 from services.training.task import Options, Task, rate_at
 
@@ -71,10 +72,15 @@ class _Run:
         end = options.steps if until is None else min(until, options.steps)
         losses: list[Mapping[str, Tensor]] = []
         norms: list[float] = []
-        with Report(self._folder, self._step, options.steps, speaks=self._world.rank == 0, port=port) as report:
+        speaks = self._world.rank == 0
+        with (
+            Report(self._folder, self._step, options.steps, speaks=speaks, port=port) as report,
+            products(options.precision),
+            made_ahead(self._batch, self._step, end, options) as batches,
+        ):
             while self._step < end:
                 rate = rate_at(self._step, options)
-                found, norm = self._learn(rate)
+                found, norm = self._learn(rate, batches)
                 losses.append(found)
                 norms.append(norm)
                 self._step += 1
@@ -96,13 +102,16 @@ class _Run:
                     self._keep(report.seconds)
         return self._result()
 
-    def _learn(self, rate: float) -> tuple[Mapping[str, Tensor], float]:
+    def _batch(self, step: int, micro: int) -> Any:
+        return self._task.batch(step, micro, self._world.data_rank, self._world.data_ranks)
+
+    def _learn(self, rate: float, batches: Iterator[Any]) -> tuple[Mapping[str, Tensor], float]:
         """One step. Its losses, and the norm of its gradients, which is infinite when fp16 could not hold them."""
         options, world, scaler = self._options, self._world, self._scaler
         self._optimizer.zero_grad(set_to_none=True)
         found = []
         for micro in range(options.accumulate):
-            batch = self._task.batch(self._step, micro, world.data_rank, world.data_ranks)
+            batch = next(batches)
             torch.manual_seed(_seed(options.seed, self._step, micro, world.data_rank))
             with autocast(options.precision, world.device):
                 losses = self._task.loss(self._network, parallel.moved(batch, world.device))
@@ -116,8 +125,7 @@ class _Run:
         except Diverged as problem:
             raise Diverged(f"step {self._step}: {problem}") from None
         if accepted:
-            for part in parts:
-                part.mul_(shrink)
+            torch._foreach_mul_(parts, shrink)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             self._optimizer.step()
@@ -129,9 +137,10 @@ class _Run:
         if self._options.average is None:
             return
         kept = min(self._options.average, self._step / (self._step + 10))
+        means = [parallel.local(mean) for mean in self._average.values()]
+        now = [parallel.local(self._weights[name].detach()) for name in self._average]
         with torch.no_grad():
-            for name, mean in self._average.items():
-                parallel.local(mean).lerp_(parallel.local(self._weights[name].detach()), 1 - kept)
+            torch._foreach_lerp_(means, now, 1 - kept)
 
     def _keep(self, seconds: float) -> None:
         numbers: dict[str, Any] = {

@@ -6,6 +6,7 @@ Ranks form a grid: `tensor` neighbours split each matrix, and the columns of the
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, Partial
+from torch.nn.utils import get_total_norm
 
 from services.training.task import Options, Splittable, Task
 
@@ -152,11 +154,14 @@ def gather_gradients(weights: Iterable[nn.Parameter], world: World, *, shard: bo
 
 def gradient_norm(weights: Iterable[nn.Parameter], world: World) -> Tensor:
     """The norm of all gradients, the same on every rank."""
-    total = torch.zeros((), device=world.device)
+    by_holders: dict[int, list[Tensor]] = defaultdict(list)
     for weight in weights:
         if weight.grad is not None:
-            # A part that several ranks hold counts once.
-            total += local(weight.grad).square().sum() / _holders(weight.grad, world.ranks)
+            by_holders[_holders(weight.grad, world.ranks)].append(local(weight.grad))
+    total = torch.zeros((), device=world.device)
+    for holders, parts in by_holders.items():
+        # A part that several ranks hold counts once.
+        total += get_total_norm(parts).square() / holders
     if world.ranks > 1:
         dist.all_reduce(total)
     return total.sqrt()

@@ -1,11 +1,13 @@
 """Low precision: what is computed in half, and a scale that keeps small gradients from vanishing in fp16.
 
-Weights, gradients and the optimizer's state stay in fp32. bf16 has the range of fp32 and needs no scale.
+Weights, gradients and the optimizer's state stay in fp32. bf16 has the range of fp32 and needs no scale. In tf32 all is
+fp32, but GPUs multiply matrices by the first ten bits behind the point.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +27,23 @@ class Diverged(Exception):
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
     """In which forward passes and losses are computed."""
-    if precision == "fp32":
+    if precision in ("fp32", "tf32"):
         return nullcontext()
     half: AbstractContextManager[Any] = torch.autocast(
         device.type, torch.bfloat16 if precision == "bf16" else torch.float16
     )
     return half
+
+
+@contextmanager
+def products(precision: Precision) -> Iterator[None]:
+    """How products of matrices in full precision are computed, forwards and backwards."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:  # every command line reads the options
     from torch import Tensor, nn
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Options:
     """Steps between checkpoints."""
     threads: int = 1
     """Processor threads of a rank."""
+    workers: int = 0
+    """Processes of a rank that make its batches ahead; with none, it makes each itself when it needs it."""
     tensor: int = 1
     """Ranks among which each matrix is split (tensor parallel)."""
     shard: bool = False
@@ -54,6 +56,8 @@ class Options:
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("steps", "batch", "accumulate", "keep", "threads", "tensor")}
         wrong = [f"{name} is {value}, and must be at least 1" for name, value in counts.items() if value < 1]
+        if self.workers < 0:
+            wrong.append(f"workers is {self.workers}, and must be at least 0")
         if not 0 <= self.decay <= 1:
             wrong.append(f"decay is {self.decay}, and must be a share from 0 to 1")
         if self.average is not None and not 0 <= self.average < 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import signal
 import socket
 import subprocess
@@ -36,7 +38,7 @@ def test_a_run_learns_and_its_table_and_plot_say_so(tmp_path: Path) -> None:
     assert (tmp_path / "losses.svg").read_text().count("<polyline") == 2
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 def test_a_stopped_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, precision: Any) -> None:
     options = replace(OPTIONS, precision=precision, accumulate=2)
     task = Counting(options, drop=0.1)
@@ -44,6 +46,36 @@ def test_a_stopped_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, 
     for until in (5, 7, None):
         stopped = fit(task, tmp_path / "stopped", options, until)
     assert _same(unbroken, stopped)
+
+
+def test_batches_made_ahead_by_others_are_the_same_and_so_are_the_weights(tmp_path: Path) -> None:
+    options = replace(OPTIONS, accumulate=2)
+    alone = fit(Counting(options, drop=0.1), tmp_path / "alone", options)
+    helped = replace(options, workers=2)
+    for until in (5, None):
+        together = fit(Counting(helped, drop=0.1), tmp_path / "together", helped, until)
+    assert _same(alone, together)
+    assert not multiprocessing.active_children()
+
+
+@dataclass(frozen=True, slots=True)
+class Empty(Counting):
+    """Has no data from the third step on."""
+
+    def batch(self, step: int, micro: int, rank: int, ranks: int) -> Any:
+        """As always, at first."""
+        if step == 3:
+            raise LookupError("the data have ended")
+        return super(Empty, self).batch(step, micro, rank, ranks)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_goes_wrong_with_the_data_is_told_whoever_made_them(tmp_path: Path, workers: int) -> None:
+    options = replace(OPTIONS, workers=workers)
+    with pytest.raises(LookupError, match="the data have ended"):
+        fit(Empty(options), tmp_path, options)
+    gc.collect()
+    assert not multiprocessing.active_children()
 
 
 def test_a_run_killed_while_it_writes_a_checkpoint_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
@@ -142,7 +174,7 @@ def test_a_batch_of_any_shape_is_moved_whole() -> None:
     assert there["count"] == 3
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"decay": 1.5}, {"average": 1.0}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"decay": 1.5}, {"average": 1.0}, {"workers": -1}])
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         replace(OPTIONS, **wrong)

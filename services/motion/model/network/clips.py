@@ -41,7 +41,7 @@ STRETCHED_SHARE, FACTORS = 0.5, (0.84, 1.22)
 """Of clips that are played slower or faster, for smaller and larger people; by how much."""
 MIXED_SHARE = 0.1
 """Of clips in both languages."""
-VARIANTS = 3
+VARIANTS = 4
 """Of each clip: as it was spoken at some level, and spoiled in different ways."""
 TIMEOUT_S = 20.0
 
@@ -125,16 +125,18 @@ def load(path: Path) -> Clip:
         return Clip(data["heard"], data["wanted"])
 
 
-def make(folder: Path, count: int, seed: int, voice: Path) -> None:
-    """Makes the clips that are missing. `voice`: the natural voice's files."""
+def make(folder: Path, count: int, seed: int, voice: Path, part: tuple[int, int] = (0, 1)) -> None:
+    """Makes the clips that are missing. `voice`: the natural voice's files. `part`: which of how many processes this
+    one is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [index for index in range(count) if not path_of(folder, index).exists()]
+    missing = [index for index in range(part[0], count, part[1]) if not path_of(folder, index).exists()]
     if missing:
-        asyncio.run(_make(folder, missing, seed, voice))
+        asyncio.run(_make(folder, missing, seed, voice, shows=part[0] == 0))
 
 
-async def _make(folder: Path, missing: Sequence[int], seed: int, voice: Path) -> None:
+async def _make(folder: Path, missing: Sequence[int], seed: int, voice: Path, *, shows: bool) -> None:
     natural = NaturalSpeakers(voice)
     async with espeak_client(timeout_s=TIMEOUT_S) as fast:
-        for index in track(missing, description="voices and mouths"):
+        for index in track(missing, description="voices and mouths", disable=not shows):
             save(path_of(folder, index), await make_clip(index, seed, natural, fast))

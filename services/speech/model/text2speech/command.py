@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.places import VOICE
-from services.training import launch
+from services.training import launch, making
 from services.training.task import Options
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=Path("build/speech"), help="keeps utterances, checkpoint and losses"
     )
     parser.add_argument("--utterances", type=int, default=4000, help="utterances to make (default %(default)s)")
+    making.add_makers(parser)
     launch.add_go_on(parser)
     launch.add_arguments(parser, USUAL)
 
@@ -53,10 +54,12 @@ def train(given: argparse.Namespace) -> int:
 
     options = launch.options_of(given, USUAL)
     if parallel.first():
-        _make(given)
+        making.make_all(_make, given)
     parallel.wait()
     paths = [utterances.path_of(given.folder / "utterances", index) for index in range(given.utterances)]
     task = Speaking(paths, batch=options.batch, seed=options.seed)
+    if parallel.first():
+        making.keep_amount(given.folder / "run", len(paths), task.seconds)
 
     def begin(network: nn.Module) -> None:
         assert isinstance(network, Network)
@@ -76,7 +79,7 @@ def train(given: argparse.Namespace) -> int:
     return 0
 
 
-def _make(given: argparse.Namespace) -> None:
+def _make(given: argparse.Namespace, part: tuple[int, int]) -> None:
     import numpy as np
 
     from services.speech.model.text2speech import utterances
@@ -87,4 +90,4 @@ def _make(given: argparse.Namespace) -> None:
     with np.load(VOICE / VOICES) as voices:
         tables = {name: voices[name] for name in voices.files}
     folder = given.folder / "utterances"
-    utterances.make(folder, given.utterances, given.seed, Encoder(VOICE / ENCODER), tables, reading(VOICE))
+    utterances.make(folder, given.utterances, given.seed, Encoder(VOICE / ENCODER), tables, reading(VOICE), part)

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from services.speech.model.vocoder.dataset import SPEEDS, draw_voice
-from services.speech.model.vocoder.texts import LANGUAGES, Symbols, training_text
+from services.speech.model.vocoder.texts import LANGUAGES, Symbols, mixed_text, training_text
 from services.speech.natural.encoder import PAD, Encoder, Features, Floats
 from services.speech.natural.voices import VOICES as HER_VOICES
-from services.speech.natural.voices import Styles
+from services.speech.natural.voices import Melody, Styles
 
 HER_SHARE = 0.6
 """Share of utterances in Lydia's own voices."""
+MIXED_SHARE = 0.15
+"""Share of utterances with words of the other language among them."""
 SHORT_SHARE = 0.5
 """Share of utterances that are one phrase: a turn's first sound is made of one."""
 MOST = 220
@@ -56,13 +58,16 @@ def make_utterance(
     """Utterance number `index`: language, text, voice and speed are drawn from its own generator."""
     random = np.random.default_rng((seed, index))
     language = LANGUAGES[index % 2]
+    melody: Melody = "en" if language == "en" else "zh"
     text = training_text(language, random)
+    if random.random() < MIXED_SHARE:
+        text, melody = mixed_text(text, language, random), "mixed"
     if random.random() < SHORT_SHARE:
         text = str(random.choice([part for part in _PHRASE_END.split(text) if len(part) > 1] or [text]))
     tokens = list(symbols(text, language))[:MOST]
     if random.random() < HER_SHARE:
         her = HER_VOICES[str(random.choice(sorted(HER_VOICES)))]
-        style = Styles(her, tables)("en" if language == "en" else "zh", len(tokens))
+        style = Styles(her, tables)(melody, len(tokens))
     else:
         style = _mixed(draw_voice(language, random), tables, len(tokens))
     speed = 1.0 if random.random() < 0.4 else float(random.uniform(*SPEEDS))
@@ -142,6 +147,7 @@ def make(
 ) -> None:
     """Makes the utterances that are missing. `part`: which of how many processes this one is."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index in track(range(part[0], count, part[1]), description="utterances"):
+    mine = range(part[0], count, part[1])
+    for index in track(mine, description="utterances", disable=part[0] > 0):
         if not path_of(folder, index).exists():
             save(path_of(folder, index), make_utterance(index, seed, encoder, tables, symbols))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.places import VOICE
-from services.training import launch
+from services.training import launch, making
 from services.training.task import Options
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--folder", type=Path, default=Path("build/vocoder"), help="keeps clips, checkpoint and losses")
     parser.add_argument("--clips", type=int, default=700, help="clips of about six seconds to make (default 700)")
-    parser.add_argument(
-        "--only-clips", metavar="PART/PARTS", help="only make a share of the clips, for several processes: 0/2, 1/2"
-    )
+    making.add_makers(parser)
     launch.add_go_on(parser)
     launch.add_arguments(parser, USUAL)
 
@@ -38,13 +36,9 @@ def run(given: argparse.Namespace) -> int:
 
     try:
         check(VOICE, ENCODER, SOURCE, DECODER, VOICES)
-        part = _part(given.only_clips)
-    except (FilesUnavailable, ValueError) as problem:
+    except FilesUnavailable as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
-    if part is not None:
-        _make_clips(given, part)
-        return 0
     return launch.run(train, given, USUAL)
 
 
@@ -63,7 +57,7 @@ def train(given: argparse.Namespace) -> int:
 
     options = launch.options_of(given, USUAL)
     if parallel.first():
-        _make_clips(given, (0, 1))
+        making.make_all(_make_clips, given)
     parallel.wait()
     clips = Clips([dataset.path_of(given.folder / "clips", index) for index in range(given.clips)])
 
@@ -94,12 +88,3 @@ def _make_clips(given: argparse.Namespace, part: tuple[int, int]) -> None:
     from services.speech.model.vocoder.texts import reading
 
     dataset.make(given.folder / "clips", given.clips, given.seed, dataset.Teacher(VOICE), reading(VOICE), part)
-
-
-def _part(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
-        raise ValueError(f"--only-clips {text}: not a part of parts. Mend: write 0/2 for the first of two processes.")
-    return int(part), int(parts)

@@ -194,6 +194,6 @@ def make(
     """Makes the clips that are missing. `part`: which of how many processes this one is."""
     folder.mkdir(parents=True, exist_ok=True)
     mine = range(part[0], count, part[1])
-    for index in track(mine, description="teacher's speech"):
+    for index in track(mine, description="teacher's speech", disable=part[0] > 0):
         if not path_of(folder, index).exists():
             save(path_of(folder, index), make_clip(index, seed, teacher, symbols))

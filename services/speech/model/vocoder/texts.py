@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from services.places import ROOT
+from services.speech.model.letters.words import WORDS
 from services.speech.natural.english import English
 from services.speech.natural.files import ENGLISH, SYMBOLS
 from services.speech.natural.phones import SPACE, Phone
@@ -31,10 +32,14 @@ PERSONA = ROOT / "services" / "chat" / "persona"
 LANGUAGES = ("zh", "en")
 TEST_SHARE = 8
 """One sentence in so many is for testing."""
+MIXED_SENTENCES = 0.4
+"""Share of mixed texts whose other part is a whole sentence."""
 LONG = {"zh": 26, "en": 75}
 """Characters from which a text is long enough: silence at its ends costs the teacher as much as speech."""
 RANDOM_SHARE = 0.25
 """Share of texts that are random words: rare sounds come from them."""
+ANY_SHARE = 0.5
+"""Share of these whose words are any of the language's, and not of her sentences: all sounds come from them."""
 
 _HANZI = re.compile(r"[\u4e00-\u9fff]")
 _FOREIGN = {"zh": re.compile(r"[A-Za-z0-9{}]"), "en": re.compile(r"[^\x20-\x7e’]|[0-9{}<>@#^*_]")}
@@ -82,7 +87,7 @@ def training_text(language: str, random: np.random.Generator) -> str:
     chosen: list[str] = []
     join = "" if language == "zh" else " "
     if random.random() < RANDOM_SHARE:
-        words = _words(language)
+        words = _any_words(language) if random.random() < ANY_SHARE else _words(language)
         comma, stop = ("，", "。") if language == "zh" else (", ", ".")
         parts = [join.join(random.choice(words, 4)) for _ in range(4)]
         return comma.join(parts) + stop
@@ -90,6 +95,21 @@ def training_text(language: str, random: np.random.Generator) -> str:
         text = seen[random.integers(len(seen))]
         chosen.append(text if text[-1] in "。！？.!?" else text + ("。" if language == "zh" else "."))
     return join.join(chosen)
+
+
+def mixed_text(text: str, language: str, random: np.random.Generator) -> str:
+    """The text with some words of the other language in it, or a sentence of it behind."""
+    other = "en" if language == "zh" else "zh"
+    if random.random() < MIXED_SENTENCES:
+        seen = _seen(other)
+        return f"{text} {seen[random.integers(len(seen))]}"
+    words = _words(other)
+    for _ in range(int(random.integers(1, 3))):
+        places = [place for place, sign in enumerate(text) if sign == " " or _HANZI.match(sign)]
+        if places:
+            at = int(random.choice(places))
+            text = f"{text[:at]} {random.choice(words)} {text[at:]}"
+    return text
 
 
 @lru_cache(maxsize=2)
@@ -104,6 +124,18 @@ def _words(language: str) -> Sequence[str]:
     if language == "en":
         return sorted({word for text in texts for word in re.findall(r"[a-z']{2,}", text.lower())})
     return sorted({a + b for text in texts for a, b in pairwise(text) if _both_hanzi(a, b)})
+
+
+@lru_cache(maxsize=2)
+def _any_words(language: str) -> Sequence[str]:
+    """Words of the language, each once. Mandarin: single characters, the 3,755 of GB 2312's first level, whose rows lie
+    by pinyin; four in a row are a word that nobody ever said.
+    """
+    if language == "en":
+        listed = json.loads(WORDS.read_text(encoding="utf-8"))
+        return sorted({word for word in listed if re.fullmatch(r"[a-z]{2,12}", word)})
+    rows = (bytes((row, place)) for row in range(0xB0, 0xD8) for place in range(0xA1, 0xFF))
+    return [sign for sign in (code.decode("gb2312", errors="ignore") for code in rows) if sign]
 
 
 def _both_hanzi(a: str, b: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,7 @@ import pytest
 
 from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.dataset import Clip, Teacher, draw_voice, make, make_clip, path_of, spoken
-from services.speech.model.vocoder.texts import held_out, sentences, training_text, unseen_sentences
+from services.speech.model.vocoder.texts import held_out, mixed_text, sentences, training_text, unseen_sentences
 from services.speech.natural.encoder import Features, Floats
 from services.speech.natural.files import KEPT_VOICES
 from services.speech.natural.voices import TIMBRE, VOICES
@@ -66,6 +67,19 @@ def test_training_never_says_a_test_sentence(language: str) -> None:
     unseen = [text for text in sentences(language) if held_out(text) and len(text) > 12]
     said = [training_text(language, random) for _ in range(200)]
     assert not [text for text in said for other in unseen if other in text and other not in _joined_seen(language)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_mixed_texts_hold_words_of_both_languages(language: str) -> None:
+    random = np.random.default_rng(6)
+    mixed = [mixed_text(training_text(language, random), language, random) for _ in range(40)]
+    assert all(re.search("[A-Za-z]", text) and re.search("[\u4e00-\u9fff]", text) for text in mixed)
+
+
+def test_every_syllable_of_mandarin_that_is_common_is_learned_from() -> None:
+    random = np.random.default_rng(8)
+    said = {sign for _ in range(3_000) for sign in training_text("zh", random)}
+    assert len(said) > 3_000
 
 
 def _joined_seen(language: str) -> str:
