@@ -87,7 +87,7 @@ class Hearing:
         must, shall = given[..., musts].clamp(1e-5, 1 - 1e-5), wanted[..., musts]
         seen = -(MISSED * shall * must.log() + (1 - shall) * (1 - must).log()) * off.new_tensor(MUSTS)
         mood = batch.emotion[:, CONTEXT:].float() @ self._moods.to(rows.device)
-        finished = (rows - self._ideal.decoded(wanted, mood)).abs().sum(-1).mean()
+        finished = (rows - self._ideal.to(rows.device).decoded(wanted, mood)).abs().sum(-1).mean()
         whole = SQUARES * squares + MOVES * moves + seen.mean() + ROWS * finished / CHANNELS**0.5
         return {"loss": whole, "shapes": squares, "moves": moves, "musts": seen.mean(), "rows": finished}
 
