@@ -75,16 +75,10 @@ def engine(decoder: Decoder, rooms: int, prompt: int, new: int, device: torch.de
         decoder.begin(row, torch.randint(100, (prompt,), device=device))
 
     def work() -> None:
-        tokens = [1] * rooms
+        tokens = (1,) * rooms
         for position in range(prompt, prompt + new):
-            given = Inputs(
-                tokens=torch.tensor(tokens),
-                positions=torch.full((rooms,), position),
-                heat=torch.zeros(rooms),
-                top_p=torch.ones(rooms),
-                seeds=torch.zeros(rooms, dtype=torch.long),
-            )
-            tokens = stepper(given, position + 1)
+            given = Inputs(tokens, (position,) * rooms, (0.0,) * rooms, (1.0,) * rooms, (0,) * rooms)
+            tokens = tuple(stepper(given, position + 1))
 
     return seconds(device, work) / new
 

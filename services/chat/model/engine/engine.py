@@ -112,11 +112,11 @@ class Engine:
     def _next(self) -> list[int]:
         rooms = self._rooms
         given = Inputs(
-            tokens=torch.tensor([room.last for room in rooms]),
-            positions=torch.tensor([room.position for room in rooms]),
-            heat=torch.tensor([room.request.heat for room in rooms], dtype=torch.float32),
-            top_p=torch.tensor([room.request.top_p for room in rooms], dtype=torch.float32),
-            seeds=torch.tensor([room.request.seed for room in rooms]),
+            tokens=tuple(room.last for room in rooms),
+            positions=tuple(room.position for room in rooms),
+            heat=tuple(float(room.request.heat) for room in rooms),
+            top_p=tuple(float(room.request.top_p) for room in rooms),
+            seeds=tuple(room.request.seed for room in rooms),
         )
         return self._stepper(given, 1 + max(room.position for room in rooms))
 

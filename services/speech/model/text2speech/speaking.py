@@ -117,9 +117,9 @@ def batch_of(utterances: Sequence[Utterance]) -> Batch:
 
 
 def padded(rows: Sequence[NDArray[Any]], length: int) -> Tensor:
-    """[batch, length, …] The rows with zeros after them, as float32 or int64."""
+    """[batch, length, …] The rows with zeros after them, as int64 or as the floats that they are."""
     first = rows[0]
-    made = np.zeros((len(rows), length, *first.shape[1:]), np.int64 if first.dtype.kind == "i" else np.float32)
+    made = np.zeros((len(rows), length, *first.shape[1:]), np.int64 if first.dtype.kind == "i" else first.dtype)
     for index, row in enumerate(rows):
         made[index, : len(row)] = row
     return torch.from_numpy(made)

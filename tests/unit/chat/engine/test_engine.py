@@ -16,11 +16,15 @@ from services.chat.model.engine.weights import Weights, read
 from tests.unit.chat.engine.plain import LLAMA, QWEN, STRETCHED, greedy, logits, published, random_weights
 
 CPU = torch.device("cpu")
+DEVICES = ("cpu", *(("cuda",) if torch.cuda.is_available() else ()))
 SHAPES = {"llama": LLAMA, "qwen2": QWEN, "llama 3.1": STRETCHED}
 
 
-def decoder(shape: dict[str, Any] = LLAMA, rows: int = 4, length: int = 160) -> Decoder:
-    return Decoder(Weights.of(Shape.of(shape), random_weights(shape), CPU, torch.float32), rows, length)
+def decoder(
+    shape: dict[str, Any] = LLAMA, rows: int = 4, length: int = 160, device: str = "cpu", **more: Any
+) -> Decoder:
+    weights = Weights.of(Shape.of(shape), random_weights(shape), torch.device(device), torch.float32)
+    return Decoder(weights, rows, length, **more)
 
 
 def request(room: str, tokens: tuple[int, ...], most: int = 6, **more: Any) -> Request:
@@ -49,6 +53,18 @@ def test_reading_and_each_step_give_the_logits_of_a_plain_implementation(kind: s
         torch.testing.assert_close(given[0], wanted[place], rtol=0, atol=2e-3)
 
 
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_compiled_steps_give_the_same_logits(kind: str) -> None:
+    plain, compiled = (decoder(SHAPES[kind], compiled=which) for which in (False, True))
+    with torch.inference_mode():
+        for rooms in (1, 3):
+            for own in (plain, compiled):
+                own.begin(rooms - 1, torch.tensor([5, 17, 3]))
+            tokens, positions = torch.arange(rooms) + 40, torch.full((rooms,), 3)
+            wanted, given = (own.step(tokens, positions, 8) for own in (plain, compiled))
+            torch.testing.assert_close(given, wanted, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("files", [1, 3])
 def test_a_published_checkpoint_is_read_from_one_file_or_several(tmp_path: Path, files: int) -> None:
     weights = random_weights(QWEN)
@@ -57,8 +73,9 @@ def test_a_published_checkpoint_is_read_from_one_file_or_several(tmp_path: Path,
     torch.testing.assert_close(own.begin(0, torch.tensor([5, 17, 3]))[0], wanted, rtol=0, atol=2e-3)
 
 
-def test_rooms_that_come_and_go_each_hear_what_they_would_alone() -> None:
-    engine = Engine(decoder(rows=2))
+@pytest.mark.parametrize("device", DEVICES)
+def test_rooms_that_come_and_go_each_hear_what_they_would_alone(device: str) -> None:
+    engine = Engine(decoder(rows=2, device=device))
     texts = {"a": (5, 17, 3), "b": (88, 41), "c": (9, 60, 12, 7), "d": (33,)}
     lengths = {"a": 3, "b": 9, "c": 5, "d": 7}
     said: list[Said] = []
@@ -97,9 +114,10 @@ def test_an_end_token_ends_it() -> None:
     assert (len(said), said[-1].token, said[-1].ended) == (3, third, "end")
 
 
-def test_what_a_seed_says_depends_on_nobody_else() -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_a_seed_says_depends_on_nobody_else(device: str) -> None:
     warm = {"heat": 1.0, "top_p": 0.95, "seed": 7}
-    alone, together = Engine(decoder()), Engine(decoder())
+    alone, together = Engine(decoder(device=device)), Engine(decoder(device=device))
     alone.add(request("a", (5, 17), 12, **warm))
     for room, seed in (("b", 8), ("a", 7), ("c", 9)):
         together.add(request(room, (5, 17), 12, **{**warm, "seed": seed}))
