@@ -30,7 +30,6 @@ from services.speech.natural.loading import load
 from services.speech.natural.speaker import Speaker
 from services.speech.sound import SAMPLE_RATE, Samples
 from services.speech.speak import speak
-from services.training.card import card
 from services.training.making import amount
 
 CARD = SYMBOL_WEIGHTS.with_name("README.md")
@@ -176,7 +175,9 @@ python -m loadtests.text2speech    # this page, and build/speech/listen/index.ht
 
 
 def written(folder: Path, count: int, voice: str, found: str) -> None:
-    """Writes the card."""
+    """Writes the card. The extra `train` is needed only here."""
+    from services.training.card import card
+
     made, minutes = amount(folder / "run")
     card(
         CARD,
