@@ -156,7 +156,9 @@ For Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 DATA = """
 {count} utterances, {minutes:.0f} minutes: what the open encoder says of sentences of the persona and of random words in
 Mandarin and English, one in seven with words of both, half of them single phrases; 60 % in Lydia's own voices, the rest
-single voices and mixes of two; at 0.85 to 1.2 of the usual pace. No recording of a person is among it.
+single voices and mixes of two; at 0.85 to 1.2 of the usual pace. No recording of a person is among it. These steps went
+on from the weights of an earlier run: 2,400 steps of 16 on 4,000 other utterances, 55 minutes on two processor threads,
+code at 24e6faf.
 """
 FIGURES = """
 {count} sentences of each language that training never saw, voice {voice}, all by her own vocoder. Errors are those of
