@@ -31,6 +31,7 @@ from services.speech.espeak.client import EspeakClient, espeak_client
 from services.speech.model.vocoder.texts import training_text
 from services.speech.sound import SAMPLE_RATE, Samples, silence
 from services.speech.text import Language
+from services.training.arrays import save_arrays
 
 Floats = NDArray[np.float32]
 Random = np.random.Generator
@@ -113,10 +114,7 @@ def path_of(folder: Path, index: int) -> Path:
 
 def save(path: Path, clip: Clip) -> None:
     """Writes a clip so that a half-written one is never taken for whole."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(file, heard=clip.heard.astype(np.float16), wanted=clip.wanted.astype(np.float16))
-    unfinished.replace(path)
+    save_arrays(path, heard=clip.heard.astype(np.float16), wanted=clip.wanted.astype(np.float16))
 
 
 def load(path: Path) -> Clip:

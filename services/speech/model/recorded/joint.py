@@ -27,14 +27,15 @@ from services.speech.model.text2speech.network import STYLE, Network
 from services.speech.model.text2speech.speaking import LENGTHS, mean, melody, padded, weighed
 from services.speech.model.vocoder.excitation import EDGE, FRAME, Pulses
 from services.speech.model.vocoder.losses import energy_distance
-from services.speech.model.vocoder.network import STYLE as TIMBRE
 from services.speech.model.vocoder.network import Network as Vocoder
 from services.speech.model.vocoder.network import spectra
 from services.speech.model.vocoder.train import FRAMES, SKIP, perform
 from services.speech.model.vocoder.train import Batch as Crops
 from services.speech.natural.encoder import MAX_SYMBOLS
 from services.speech.natural.reading import Reader
+from services.speech.natural.voices import TIMBRE
 from services.speech.sound import SAMPLE_RATE
+from services.training.arrays import save_arrays
 from services.training.task import drawn, share
 
 LONGEST_S = 16.0
@@ -210,19 +211,16 @@ def load(path: Path) -> Kept:
 
 
 def _save(path: Path, kept: Kept) -> None:
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            tokens=kept.tokens.astype(np.int16),
-            speaker=np.int32(kept.speaker),
-            heard=kept.heard.astype(np.float16),
-            f0=kept.f0,
-            energy=kept.energy,
-            sound=kept.sound.astype(np.float16),
-            frames=np.int32(len(kept.heard)),
-        )
-    unfinished.replace(path)
+    save_arrays(
+        path,
+        tokens=kept.tokens.astype(np.int16),
+        speaker=np.int32(kept.speaker),
+        heard=kept.heard.astype(np.float16),
+        f0=kept.f0,
+        energy=kept.energy,
+        sound=kept.sound.astype(np.float16),
+        frames=np.int32(len(kept.heard)),
+    )
 
 
 def _frames_of(path: Path) -> int:

@@ -20,6 +20,7 @@ from services.speech.model.vocoder.texts import LANGUAGES, Symbols, mixed_text, 
 from services.speech.natural.encoder import PAD, Encoder, Features, Floats
 from services.speech.natural.voices import VOICES as HER_VOICES
 from services.speech.natural.voices import Melody, Styles
+from services.training.arrays import save_arrays
 
 HER_SHARE = 0.6
 """Share of utterances in Lydia's own voices."""
@@ -107,19 +108,16 @@ def path_of(folder: Path, index: int) -> Path:
 
 def save(path: Path, utterance: Utterance) -> None:
     """Writes an utterance so that a half-written one is never taken for whole."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            tokens=utterance.tokens.astype(np.int16),
-            style=utterance.style,
-            speed=np.float32(utterance.speed),
-            inner=utterance.inner,
-            durations=utterance.durations.astype(np.int16),
-            f0=utterance.f0,
-            energy=utterance.energy,
-        )
-    unfinished.replace(path)
+    save_arrays(
+        path,
+        tokens=utterance.tokens.astype(np.int16),
+        style=utterance.style,
+        speed=np.float32(utterance.speed),
+        inner=utterance.inner,
+        durations=utterance.durations.astype(np.int16),
+        f0=utterance.f0,
+        energy=utterance.energy,
+    )
 
 
 def load(path: Path) -> Utterance:

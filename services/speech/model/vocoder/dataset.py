@@ -17,6 +17,7 @@ from services.speech.natural.encoder import Encoder, Features, Floats, Ints, ses
 from services.speech.natural.files import DECODER, ENCODER, ENERGY, F0, FEATURES, HARMONICS, SOURCE, VOICES
 from services.speech.natural.voices import TIMBRE, Styles
 from services.speech.natural.voices import VOICES as HER_VOICES
+from services.training.arrays import save_arrays
 
 TRAINED = {
     "zh": ("zf_xiaoxiao", "zf_xiaoyi", "zf_xiaobei"),
@@ -164,19 +165,16 @@ def path_of(folder: Path, index: int) -> Path:
 
 def save(path: Path, clip: Clip) -> None:
     """Writes a clip so that a half-written one is never taken for whole."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            inner=clip.features.inner.astype(np.float16),
-            f0=clip.features.f0,
-            energy=clip.features.energy,
-            style=clip.features.style,
-            durations=clip.features.durations,
-            sound=clip.sound.astype(np.float16),
-            tokens=clip.tokens,
-        )
-    unfinished.replace(path)
+    save_arrays(
+        path,
+        inner=clip.features.inner.astype(np.float16),
+        f0=clip.features.f0,
+        energy=clip.features.energy,
+        style=clip.features.style,
+        durations=clip.features.durations,
+        sound=clip.sound.astype(np.float16),
+        tokens=clip.tokens,
+    )
 
 
 def load(path: Path) -> Clip:

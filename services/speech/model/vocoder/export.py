@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from services.speech.model.vocoder.network import INNER, STYLE, Network
+from services.speech.model.vocoder.network import INNER, Network
 from services.speech.model.vocoder.vocoder import WEIGHTS
 from services.speech.natural.encoder import session
+from services.speech.natural.voices import TIMBRE
 from services.training.export import OPSET, NotTheSame, halve
 
 TOLERANCE = 0.06
@@ -69,7 +70,7 @@ def _example(frames: int, seed: int) -> dict[str, Tensor]:
         "inner": torch.rand((1, INNER, frames), generator=random) * 2 - 1,
         "f0": torch.rand((1, 2 * frames), generator=random) * 300,
         "energy": torch.randn((1, 2 * frames), generator=random) * 4,
-        "style": torch.randn((1, STYLE), generator=random) * 0.2,
+        "style": torch.randn((1, TIMBRE), generator=random) * 0.2,
     }
 
 

@@ -25,11 +25,10 @@ from services.speech.model.vocoder.excitation import (
     VOICELESS_HZ,
     WINDOW,
 )
+from services.speech.natural.voices import TIMBRE
 
 INNER = 512
 """Features of a frame."""
-STYLE = 128
-"""The part of a style vector that says how a voice sounds; the rest says how it moves."""
 WIDTH = 192
 BLOCKS = 6
 KERNEL = 7
@@ -51,7 +50,7 @@ class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.near = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2, groups=WIDTH)
-        self.style = nn.Linear(STYLE, 2 * WIDTH)
+        self.style = nn.Linear(TIMBRE, 2 * WIDTH)
         self.norm = nn.LayerNorm(WIDTH, elementwise_affine=False)
         self.wide = nn.Linear(WIDTH, 3 * WIDTH)
         self.back = nn.Linear(3 * WIDTH, WIDTH)
@@ -61,7 +60,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.back.bias)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x: [batch, WIDTH, steps], style: [batch, STYLE]."""
+        """x: [batch, WIDTH, steps], style: [batch, TIMBRE]."""
         scale, shift = self.style(style)[:, None].chunk(2, dim=-1)
         y = self.norm(self.near(x).transpose(1, 2)) * (1 + scale) + shift
         y = self.back(F.gelu(self.wide(y), approximate="tanh"))
@@ -99,7 +98,7 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Pulse gain, its phase as (cos, sin), and noise gain.
 
-        inner [batch, INNER, frames], f0 and energy [batch, 2 frames], style [batch, STYLE]; gains are
+        inner [batch, INNER, frames], f0 and energy [batch, 2 frames], style [batch, TIMBRE]; gains are
         [batch, hops, BINS], the phase [2, batch, hops, BINS]. `skip`: frames at each end that get no filters.
         """
         x = self.inner(inner)

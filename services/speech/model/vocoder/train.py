@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.excitation import EDGE, FRAME, STEP, Pulses
 from services.speech.model.vocoder.losses import RESOLUTIONS, energy_distance, low_distance, phase_distance
-from services.speech.model.vocoder.network import STYLE, Network, overlapped, spectra
+from services.speech.model.vocoder.network import Network, overlapped, spectra
+from services.speech.natural.voices import TIMBRE
 from services.training.task import Options, drawn, share
 
 FRAMES, SKIP = 40, 4
@@ -71,7 +72,7 @@ class Clips:
         own = slice(begin, begin + frames)
         curves = slice(2 * begin, 2 * (begin + frames))
         heard = slice(FRAME * (begin + SKIP) - EDGE, FRAME * (begin + SKIP + FRAMES) + EDGE)
-        row = (features.inner[:, own], features.f0[curves], features.energy[curves], features.style[:STYLE])
+        row = (features.inner[:, own], features.f0[curves], features.energy[curves], features.style[:TIMBRE])
         return [np.asarray(part, dtype=np.float32) for part in (*row, clip.sound[heard], self._pulses[index][heard])]
 
 

@@ -15,13 +15,12 @@ import numpy as np
 
 from services.speech.model.vocoder.excitation import EDGE, FRAME, Floats, Pulses, overlapped, spectra
 from services.speech.natural.encoder import Features, session
+from services.speech.natural.voices import TIMBRE
 from services.speech.sound import CEILING, Samples, limited
 
 WEIGHTS = Path(__file__).parent / "vocoder.onnx"
 MARGIN = 12
 """Frames of context on each side of a piece: beyond them nothing changes its filters."""
-STYLE = 128
-"""The part of a style vector that says how a voice sounds."""
 FIRST, LONGEST = 14, 80
 """Frames of the first piece, enough for a turn's first two chunks, so that the next piece has 0.3 s time, and of the
 longest. In between, each is twice as long as the one before.
@@ -52,7 +51,7 @@ class Vocoder:
         return self._pieces(features, start, stop)
 
     def _pieces(self, features: Features, start: int, stop: int) -> Iterator[Samples]:
-        pulses, style = Pulses(features.f0), features.style[:STYLE].reshape(1, -1)
+        pulses, style = Pulses(features.f0), features.style[:TIMBRE].reshape(1, -1)
         held: Samples = np.zeros(2 * EDGE, dtype=np.float32)
         begin, length, skip = start, FIRST, EDGE
         while begin < stop:
