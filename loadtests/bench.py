@@ -42,6 +42,7 @@ ANSWER_TIMEOUT_S = 10.0
 CUT_AT_ONCE = 5
 MANY_ROOMS = {"LYDIA_STAGE__MAX_ROOMS": "2000"}
 """Every interruption has a room of its own: nobody there has asked or been cut off before."""
+OWN_NETWORKS = {"LYDIA_CHAT__NETWORK": "true", "LYDIA_SPEECH__OWN_NETWORK": "true"}
 TYPED = (
     "第一次来，你这里是做什么的呀",
     "你平时下了播都干啥",
@@ -282,7 +283,8 @@ async def main(arguments: argparse.Namespace) -> None:
     scale = 0.1 if arguments.quick else 1.0
     parts = set(arguments.parts)
     with tempfile.TemporaryDirectory(prefix="lydia-bench-") as folder, Progress(console=console) as progress:
-        settings = {"LYDIA_SPEECH__OWN_VOICE": arguments.voice, **NO_IDLE_TALK, **MANY_ROOMS}
+        own = OWN_NETWORKS if arguments.own_networks else {}
+        settings = {"LYDIA_SPEECH__OWN_VOICE": arguments.voice, **own, **NO_IDLE_TALK, **MANY_ROOMS}
         if parts & {"answers", "interruptions", "rooms"}:
             async with lydia(Path(folder) / "data", settings) as process, process.client() as client:
                 progress.console.print(f"voice {arguments.voice}, started in {process.started_in_s:.1f} s")
@@ -371,6 +373,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
+    parser.add_argument("--own-networks", action="store_true", help="words and voice by networks of her own alone")
     parser.add_argument("--quiet-rooms", type=int, default=10, help="beside the crowded one, for `answers`")
     parser.add_argument("--speaking-rooms", type=int, default=8, help="that speak at once, for `rooms`")
     parser.add_argument("--seconds", type=float, default=120, help="that `answers` and `rooms` take each")
