@@ -18,6 +18,7 @@ import torch
 
 from loadtests.training.tiny import Batch, Counting
 from services.training import checkpoint
+from services.training.ahead import made_ahead
 from services.training.loop import fit
 from services.training.parallel import moved
 from services.training.report import rows
@@ -56,6 +57,12 @@ def test_batches_made_ahead_by_others_are_the_same_and_so_are_the_weights(tmp_pa
         together = fit(Counting(helped, drop=0.1), tmp_path / "together", helped, until)
     assert _same(alone, together)
     assert not multiprocessing.active_children()
+
+
+def test_batches_are_asked_for_in_their_order_from_where_a_run_goes_on() -> None:
+    options = replace(OPTIONS, accumulate=2)
+    with made_ahead(lambda step, micro: (step, micro), 3, 5, options) as batches:
+        assert list(batches) == [(3, 0), (3, 1), (4, 0), (4, 1)]
 
 
 @dataclass(frozen=True, slots=True)

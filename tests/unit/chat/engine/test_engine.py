@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.chat.model.engine.decoder import Decoder
 from services.chat.model.engine.engine import Engine, Full, Request, Said
 from services.chat.model.engine.sampling import CANDIDATES, sample
 from services.chat.model.engine.shape import CannotDecode, Shape
+from services.chat.model.engine.stepper import Inputs, Stepper
 from services.chat.model.engine.weights import Weights, read
 from tests.unit.chat.engine.plain import LLAMA, QWEN, STRETCHED, greedy, logits, published, random_weights
 
@@ -124,6 +126,24 @@ def test_what_a_seed_says_depends_on_nobody_else(device: str) -> None:
     one, many = all_said(alone), all_said(together)
     assert told(one, "a") == told(many, "a")
     assert told(many, "a") != told(many, "b") != told(many, "c")
+
+
+@pytest.mark.parametrize("changed", [{"positions": (1,)}, {"seeds": (5,)}, {"heat": (0.0,)}, {"tokens": (9,)}])
+def test_whatever_is_new_in_a_step_is_told_to_the_device(changed: dict[str, Any]) -> None:
+    def asked(*steps: Inputs) -> list[int]:
+        stepper = Stepper(decoder(rows=1))
+        return [stepper(each, 8)[0] for each in steps]
+
+    first = Inputs((5,), (0,), (3.0,), (1.0,), (1,))
+    usual = replace(first, tokens=(asked(first)[0],), positions=(1,))
+    other = replace(usual, **({"positions": (0,)} if "positions" in changed else changed))
+    stepper = Stepper(decoder(rows=1))
+    stepper(first, 8)
+    stepper(other, 8)
+    assert [stepper._numbers[:, 0].tolist(), stepper._chances[:, 0].tolist()] == [
+        [stepper._numbers[0, 0].item(), other.positions[0] + 1, other.seeds[0]],
+        [other.heat[0], other.top_p[0]],
+    ]
 
 
 def test_a_text_too_many_is_refused_and_the_others_are_not_lost() -> None:
