@@ -40,7 +40,8 @@ JAVA = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 class KafkaServer(LocalServer):
     """A broker that listens on loopback and keeps its data in `folder`, also over restarts.
 
-    Ports that are 0 are chosen now and stay. With `users` (name → password) a second listener, `sasl_servers`, asks for
+    Ports that are 0 are chosen now and stay. `told_port` is where clients are told to find it, when something stands
+    between them. With `users` (name → password) a second listener, `sasl_servers`, asks for
     one of them (SASL PLAIN). `limited` are further ones, who may do only what access lists allow; everybody else may do
     everything. With `tls` a third one, `tls_servers`, speaks TLS with whoever has a certificate of its authority.
     Topics are not made by themselves.
@@ -51,6 +52,7 @@ class KafkaServer(LocalServer):
         folder: Path,
         *,
         port: int = 0,
+        told_port: int = 0,
         sasl_port: int = 0,
         users: Mapping[str, str] | None = None,
         limited: Mapping[str, str] | None = None,
@@ -59,6 +61,7 @@ class KafkaServer(LocalServer):
         start_timeout_s: float = 120.0,
     ) -> None:
         self.port = port or free_port()
+        self._told_port = told_port or self.port
         self.sasl_port = sasl_port or free_port()
         self._tls_port = free_port()
         self._controller_port = free_port()
@@ -157,7 +160,7 @@ class KafkaServer(LocalServer):
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "controller.listener.names": "CONTROLLER",
             "listeners": _addresses(listeners | {"CONTROLLER": self._controller_port}),
-            "advertised.listeners": _addresses(listeners),
+            "advertised.listeners": _addresses(listeners | {"PLAINTEXT": self._told_port}),
             "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(self._folder / "data"),

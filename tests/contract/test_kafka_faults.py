@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -152,6 +152,30 @@ async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_
             await insist(bus, Record(topic, "a", b"after"))
             await listener.until(lambda: b"after" in listener.values)
         assert [value for value in listener.by_key()["a"] if value != b"meanwhile"] == [b"before", b"after"]
+
+
+async def test_a_new_topics_leaders_are_asked_once_before_the_first_record_is_sent(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it a first record was lost now and then, and said to be there."""
+    happened: list[str] = []
+    async with opened(driver, kafka_server) as bus:
+        ask, send = bus._ask_leaders, bus._send
+
+        def asks(name: str) -> None:
+            ask(name)
+            happened.append("leaders have answered")
+
+        async def sends(records: Sequence[Record]) -> None:
+            happened.append("sent")
+            await send(records)
+
+        monkeypatch.setattr(bus, "_ask_leaders", asks)
+        monkeypatch.setattr(bus, "_send", sends)
+        for number in range(3):
+            await bus.publish(Record(topic, "a", str(number).encode()))
+        assert happened == ["leaders have answered", "sent", "sent", "sent"]
+        assert [record.value async for record in bus.read(topic)] == [b"0", b"1", b"2"]
 
 
 async def test_who_waits_less_long_than_the_bus_is_served_again_too_when_a_broker_is_back(

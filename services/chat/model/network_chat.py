@@ -6,8 +6,9 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
-from itertools import pairwise
+from itertools import islice, pairwise
 
+from services.chat.clauses import STRONG, WEAK
 from services.chat.model.persona import PersonaChat
 from services.chat.model.prompt import Facts, prompt
 from services.chat.model.writer import Writer
@@ -20,6 +21,8 @@ from services.core.ids import derived
 from services.core.moderation import Moderator
 
 RUNG = "network"
+AT_ONCE = 12
+"""Tokens that are written without asking whether anybody still wants them: a dozen milliseconds."""
 
 
 class NetworkChat:
@@ -87,6 +90,17 @@ def remembered(history: Sequence[HistoryLine], viewer_id: str) -> list[tuple[str
 
 
 async def _pieces(words: Iterator[str]) -> AsyncIterator[str]:
-    """The words as they are written, each in a thread of its own; who closes this stops the writing."""
-    while (piece := await asyncio.to_thread(next, words, None)) is not None:
+    """The words as they are written, in threads, some at a time; who closes this stops the writing."""
+    while piece := await asyncio.to_thread(_some, words):
         yield piece
+
+
+def _some(words: Iterator[str]) -> str:
+    """The next words up to where a segment may end; the sign after an end, which decides, is waited for."""
+    text, ending = "", False
+    for piece in islice(words, AT_ONCE):
+        text += piece
+        if ending:
+            break
+        ending = any(sign in STRONG or sign in WEAK for sign in piece)
+    return text

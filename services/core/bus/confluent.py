@@ -7,9 +7,11 @@ bus does so for the producer, a member's thread for its consumer.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -51,6 +53,8 @@ REPORTS_S = 0.1
 QUEUE_KB = 16_384
 """What a consumer fetches ahead at most."""
 MAX_RECORD_BYTES = 1_048_588
+KNOWN_MS = 2_000
+"""How often a client says which brokers it knows."""
 WRONG_PASSWORD = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
 NOT_ALLOWED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -87,6 +91,8 @@ class ConfluentBus(KafkaBus):
     _producer: Any = None
     _reporter: threading.Thread | None = None
     _closing = False
+    _lost_brokers = False
+    """The producer has."""
 
     def _open(self) -> None:
         problems: list[Any] = []
@@ -107,8 +113,10 @@ class ConfluentBus(KafkaBus):
         return AdminClient(connection(self._settings, self._timeout_ms) | dict(more or {}), logger=_Silent())
 
     def _new_producer(self) -> Any:
+        self._lost_brokers = False
         return Producer(
             connection(self._settings, self._timeout_ms)
+            | _watched(lambda: setattr(self, "_lost_brokers", True))
             | {
                 "enable.idempotence": True,
                 "linger.ms": 0,
@@ -122,6 +130,16 @@ class ConfluentBus(KafkaBus):
     def _report(self) -> None:
         while not self._closing:
             self._producer.poll(REPORTS_S)
+            if self._lost_brokers:
+                log.warning("a producer that has forgotten its brokers is replaced")
+                self._replace(self._producer)
+
+    def _replace(self, producer: Any) -> None:
+        """Gives a producer up, and what it could not send."""
+        if self._producer is producer:
+            self._producer = self._new_producer()
+            producer.purge()
+            producer.poll(0)
 
     def _shut(self) -> None:
         self._closing = True
@@ -158,9 +176,8 @@ class ConfluentBus(KafkaBus):
         with self._translated():
             for error in outcomes:
                 if error is not None:
-                    if error.fatal() and self._producer is producer:  # from everything else it recovers by itself
-                        self._producer = self._new_producer()
-                        producer.purge()
+                    if error.fatal():
+                        self._replace(producer)
                     raise KafkaException(error)
 
     def _client(self, member: Member, topics: tuple[str, ...], group: str | None, start: Start) -> Client:
@@ -201,6 +218,15 @@ class ConfluentBus(KafkaBus):
     def _copies_missing(self, topic: str) -> int:
         return sum(len(each.isr) < len(each.replicas) for each in self._described(topic).partitions)
 
+    def _ask_leaders(self, topic: str) -> None:
+        settings = consumer_settings(self._settings, self._timeout_ms) | {"group.id": "lydia.nobody"}
+        asking = Consumer(settings, logger=_Silent())
+        try:
+            for place in self._places((topic,)):
+                asking.get_watermark_offsets(place, timeout=self._timeout_s)
+        finally:
+            asking.close()
+
     def _count(self, topic: str) -> int:
         try:
             return len(self._described(topic).partitions)
@@ -210,22 +236,34 @@ class ConfluentBus(KafkaBus):
             raise
 
     def _described(self, topic: str) -> Any:
-        described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
-        return described[topic].result(self._timeout_s)
+        def ask(admin: Any) -> Any:
+            return admin.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
+
+        return self._answer(ask, topic)
 
     def _create(self, topic: str, layout: topic_names.Layout) -> None:
         new = NewTopic(topic, layout.partitions, self._settings.replicas, config=layout.config())
-        made = self._admin.create_topics(
-            [new], operation_timeout=self._timeout_s, request_timeout=self._timeout_s + 1.0
-        )
+
+        def ask(admin: Any) -> Any:
+            return admin.create_topics([new], operation_timeout=self._timeout_s, request_timeout=self._timeout_s + 1.0)
+
         try:
-            made[topic].result(self._timeout_s + 1.0)
+            self._answer(ask, topic)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
         deadline = time.monotonic() + CREATE_S
         while self._count(topic) == 0 and time.monotonic() < deadline:
             time.sleep(0.02)
+
+    def _answer(self, ask: Callable[[Any], Any], topic: str) -> Any:
+        """What the admin client hears of a topic. One that has no answer is replaced: it may never have one again."""
+        try:
+            return ask(self._admin)[topic].result(self._timeout_s + 1.0)
+        except (KafkaException, TimeoutError) as error:
+            if isinstance(error, TimeoutError) or error.args[0].code() in PASSING:
+                self._admin = self._new_admin()
+            raise
 
     def _explain(self, error: Exception) -> ValueError | str | None:
         match error:
@@ -304,6 +342,21 @@ def record_of(message: Any) -> Record:
     )
 
 
+def _watched(lost: Callable[[], None]) -> dict[str, Any]:
+    """Settings of a client that calls `lost` when it knows no broker any more. It has to be polled.
+
+    A broker that goes on after a long stand-still may say for a moment that its cluster has no brokers. librdkafka
+    (2.16) then forgets all of them, those of its settings too, and asks nobody ever after (its issue 5301).
+    """
+
+    def told(statistics: str) -> None:
+        brokers = json.loads(statistics)["brokers"].values()
+        if not any(broker["source"] in ("configured", "learned") for broker in brokers):
+            lost()
+
+    return {"statistics.interval.ms": KNOWN_MS, "stats_cb": told}
+
+
 class _Reading(Reading):
     def __init__(self, settings: dict[str, Any], places: list[Any], timeout_s: float) -> None:
         self._consumer = Consumer(settings, logger=_Silent())
@@ -348,17 +401,22 @@ class _Reading(Reading):
         self._consumer.close()
 
 
-class _Client:
+class _Client(ABC):
     """A consumer of the library, as a member's thread uses it."""
 
     def __init__(self, settings: dict[str, Any], member: Member) -> None:
         self.joined = False
+        self._settings = settings
         self._member = member
         self._refusal: str | None = None
         self._told: Callable[[Exception | None], None] | None = None
-        self._consumer = Consumer(
-            settings | {"error_cb": self._on_error, "on_commit": self._on_commit}, logger=_Silent()
-        )
+        self._consumer = self._open()
+
+    def _open(self) -> Any:
+        self._lost_brokers = False
+        callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit}
+        watched = _watched(lambda: setattr(self, "_lost_brokers", True))
+        return Consumer(self._settings | watched | callbacks, logger=_Silent())
 
     def poll(self, timeout_s: float) -> list[Fetched]:
         # consume waits for the whole number, so it only takes what is there already.
@@ -376,9 +434,26 @@ class _Client:
                 failure = error
         if self._refusal is not None:
             raise Refused(self._refusal)
+        if self._lost_brokers and not fetched:
+            log.warning("a consumer that has forgotten its brokers is replaced")
+            self._leave()
+            self._consumer.close()
+            told, self._told = self._told, None
+            if told is not None:
+                told(BusUnavailable("the brokers were forgotten"))
+            self._consumer = self._open()
+            self._begin()
         if failure is not None and not fetched:
             raise BusUnavailable(explained(failure))
         return fetched
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Begins to read, or goes on where a consumer before was."""
+
+    @abstractmethod
+    def _leave(self) -> None:
+        """What the consumer had is another's now."""
 
     def pause(self, places: Sequence[Place]) -> None:
         self._consumer.pause([TopicPartition(*place) for place in places])
@@ -411,17 +486,29 @@ class _LoneClient(_Client):
         self, settings: dict[str, Any], member: Member, places: list[Any], start: Start, timeout_s: float
     ) -> None:
         super().__init__(settings, member)
-        begin = []
+        self._next: dict[Place, int] = {}
         try:
             for place in places:
                 first, end = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
-                begin.append(TopicPartition(place.topic, place.partition, first if start == "earliest" else end))
+                self._next[place.topic, place.partition] = first if start == "earliest" else end
         except BaseException:
             self._consumer.close()
             raise
-        self._consumer.assign(begin)
-        member.take((place.topic, place.partition) for place in places)
+        self._begin()
+        member.take(self._next)
         self.joined = True
+
+    def _begin(self) -> None:
+        self._consumer.assign(_offsets(self._next))
+        self.pause([share.place for share in self._member.shares.values() if share.paused])
+
+    def _leave(self) -> None:
+        pass
+
+    def poll(self, timeout_s: float) -> list[Fetched]:
+        fetched = super().poll(timeout_s)
+        self._next |= {place: offset + 1 for place, offset, _ in fetched}
+        return fetched
 
     def commit(self, _: Mapping[Place, int], told: Callable[[Exception | None], None]) -> None:
         told(None)  # there is nobody to tell
@@ -434,9 +521,16 @@ class _GroupClient(_Client):
         self, settings: dict[str, Any], member: Member, topics: tuple[str, ...], start: Start, timeout_s: float
     ) -> None:
         super().__init__(settings, member)
+        self._topics = list(topics)
         self._start = start
         self._timeout_s = timeout_s
-        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def _leave(self) -> None:
+        self._member.forget(list(self._member.shares))
 
     def _assigned(self, consumer: Any, places: list[Any]) -> None:
         if self._start == "latest" and places:

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -72,6 +72,8 @@ class KafkaBus(ABC):
         self._timeout_ms = int(timeout_s * 1000)
         self._partitions: dict[str, int] = {}
         """Of every topic that was used."""
+        self._led: set[str] = set()
+        """Topics whose leaders have answered, or had their time to."""
 
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(BLOCKING_CALLS, thread_name_prefix="kafka")
@@ -141,15 +143,24 @@ class KafkaBus(ABC):
         return await self._blocking(lambda: self._copies_missing(topic))
 
     async def _ensure(self, topic: str) -> None:
-        """Creates the topic when it is missing. Raises BusUnavailable."""
-        if await self._exists(topic):
+        """Creates the topic when it is missing, and asks its leaders once. Raises BusUnavailable.
+
+        A new topic has leaders on paper before they know it. One that refuses a producer's first record and takes its
+        second one, a moment later, calls the first a repetition when it comes again: it would be lost, and said to be
+        there.
+        """
+        if topic in self._led:
             return
-        if not self._settings.create_topics:
-            raise BusUnavailable(f"Kafka has no topic {topic}. Mend: create it, or set kafka.create_topics")
-        layout = self._layout(topic)
-        await self._blocking(lambda: self._create(topic, layout), limit_s=2 * CREATE_S)
         if not await self._exists(topic):
-            raise BusUnavailable(f"Kafka does not show its new topic {topic} yet. Mend: try again")
+            if not self._settings.create_topics:
+                raise BusUnavailable(f"Kafka has no topic {topic}. Mend: create it, or set kafka.create_topics")
+            layout = self._layout(topic)
+            await self._blocking(lambda: self._create(topic, layout), limit_s=2 * CREATE_S)
+            if not await self._exists(topic):
+                raise BusUnavailable(f"Kafka does not show its new topic {topic} yet. Mend: try again")
+        with suppress(BusUnavailable):  # of an old topic some leaders may be away; whoever needs them will hear of it
+            await self._blocking(lambda: self._ask_leaders(topic))
+        self._led.add(topic)
 
     async def _exists(self, topic: str) -> bool:
         if topic not in self._partitions:
@@ -222,6 +233,10 @@ class KafkaBus(ABC):
     @abstractmethod
     def _copies_missing(self, topic: str) -> int:
         """See the port."""
+
+    @abstractmethod
+    def _ask_leaders(self, topic: str) -> None:
+        """Returns when the leaders of all partitions have answered."""
 
     @abstractmethod
     def _count(self, topic: str) -> int:

@@ -173,6 +173,10 @@ class KafkaPythonBus(KafkaBus):
         (described,) = self._admin.describe_topics([topic])
         return sum(len(each["isr_nodes"]) < len(each["replica_nodes"]) for each in described["partitions"])
 
+    def _ask_leaders(self, topic: str) -> None:
+        latest = dict.fromkeys(self._places((topic,)), OffsetSpec.LATEST)
+        self._admin.list_partition_offsets(latest, timeout_ms=self._timeout_ms)
+
     def _count(self, topic: str) -> int:
         described = self._admin.describe_topics([topic])
         return len(described[0]["partitions"]) if described else 0
