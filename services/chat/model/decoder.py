@@ -13,7 +13,8 @@ from services.chat.model import config
 Floats = NDArray[np.float32]
 
 GRAPH = "decoder.onnx"
-THREADS = 2
+THREADS = 1
+"""A token is a millisecond's work: sharing it out takes as long as it saves, and the voice needs the other core."""
 
 
 class Decoder:
