@@ -42,7 +42,7 @@ ANSWER_TIMEOUT_S = 10.0
 CUT_AT_ONCE = 5
 MANY_ROOMS = {"LYDIA_STAGE__MAX_ROOMS": "2000"}
 """Every interruption has a room of its own: nobody there has asked or been cut off before."""
-OWN_NETWORKS = {"LYDIA_CHAT__NETWORK": "true", "LYDIA_SPEECH__OWN_NETWORK": "true"}
+OWN_NETWORKS = {f"LYDIA_{name}": "true" for name in ("CHAT__NETWORK", "SPEECH__OWN_NETWORK", "MOTION__NETWORK")}
 TYPED = (
     "第一次来，你这里是做什么的呀",
     "你平时下了播都干啥",
@@ -373,7 +373,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--voice", default="lydia", help="which of her own voices speaks: lydia, lydia-soft or fast")
-    parser.add_argument("--own-networks", action="store_true", help="words and voice by networks of her own alone")
+    parser.add_argument(
+        "--own-networks", action="store_true", help="words, voice and motion by networks of her own alone"
+    )
     parser.add_argument("--quiet-rooms", type=int, default=10, help="beside the crowded one, for `answers`")
     parser.add_argument("--speaking-rooms", type=int, default=8, help="that speak at once, for `rooms`")
     parser.add_argument("--seconds", type=float, default=120, help="that `answers` and `rooms` take each")

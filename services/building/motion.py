@@ -19,11 +19,11 @@ RULES_HERE = "motion.rules-here"
 def asked(settings: Settings) -> tuple[str, ...]:
     """The models that motion asks a model server for, where there is one, best first."""
     # Her own voices all tell their phonemes: only a foreign one needs an ear, and the time to load it.
-    return (NETWORK, RULES) if settings.speech.base_url else (RULES,)
+    return (NETWORK, RULES) if settings.motion.network or settings.speech.base_url else (RULES,)
 
 
 def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
-    """Moves her by rules, and by ear where nobody knows the phonemes."""
+    """Moves her by rules, and by ear where nobody knows the phonemes or the settings want it."""
     inference: Inference
     if ports.models is None:
         here: dict[str, Model] = {RULES: Rules()}
@@ -35,8 +35,10 @@ def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
         there = asked(settings)
         rungs = (*there, RULES_HERE)
         inference = Placed(InProcess({RULES_HERE: Rules()}), ports.models, there)
-    motion = Motion(ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, by_ear=(NETWORK,))
-    return Part({"motion": motion}, listening=motion.listening, rung=RULES, drain=motion.drain)
+    by_ear = () if settings.motion.network else (NETWORK,)
+    motion = Motion(ports.bus, ports.state, inference, ports.clock, ports.telemetry, rungs=rungs, by_ear=by_ear)
+    first = next(rung for rung in rungs if rung not in by_ear)
+    return Part({"motion": motion}, listening=motion.listening, rung=first, drain=motion.drain)
 
 
 def _network() -> Model | None:

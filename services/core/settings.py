@@ -191,6 +191,14 @@ class Speech(OpenAI):
     )
 
 
+class Motion(Section):
+    """Her face and body."""
+
+    network: bool = Field(
+        False, description="move her by her own network, from the sound alone, also where phonemes are known"
+    )
+
+
 class Stage(Section):
     """How the room is performed."""
 
@@ -345,6 +353,7 @@ class Settings(Section):
     audience: Audience = Audience()
     chat: Chat = Chat()
     speech: Speech = Speech()
+    motion: Motion = Motion()
     stage: Stage = Stage()
     triton: Triton = Triton()
     redis: Redis = Redis()

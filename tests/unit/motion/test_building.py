@@ -15,6 +15,7 @@ from services.core.clock import LoopClock
 from services.core.envelope import seal, unseal
 from services.core.events import MotionChunk
 from services.core.ids import RandomIds
+from services.core.settings import Motion as MotionSettings
 from services.core.settings import Settings
 from services.core.settings import Speech as SpeechSettings
 from services.core.state import MemoryState
@@ -25,20 +26,21 @@ from tests.unit.motion.voices import voice
 
 
 @pytest.mark.parametrize(
-    ("server", "known", "rung"),
+    ("server", "wanted", "known", "rung"),
     [
-        ("http://127.0.0.1:9", False, "network"),
-        ("http://127.0.0.1:9", True, "rules"),
-        ("", False, "rules"),
+        ("http://127.0.0.1:9", False, False, "network"),
+        ("http://127.0.0.1:9", False, True, "rules"),
+        ("", False, False, "rules"),
+        ("", True, True, "network"),
     ],
 )
 @virtual_time
-async def test_a_foreign_voice_is_moved_by_the_network_and_her_own_by_rules(
-    server: str, known: bool, rung: str
+async def test_a_foreign_voice_is_moved_by_the_network_and_her_own_by_rules_unless_the_settings_want_it_too(
+    server: str, wanted: bool, known: bool, rung: str
 ) -> None:
     clock, bus = LoopClock(), MemoryBus()
     ports = Ports(bus, MemoryState(clock), clock, RandomIds(), Telemetry("test"))
-    settings = Settings(speech=SpeechSettings(base_url=server))
+    settings = Settings(speech=SpeechSettings(base_url=server), motion=MotionSettings(network=wanted))
     chunks = voice([sentence()], known=known)
     async with AsyncExitStack() as stack:
         part = build(settings, ports, Shared(settings, stack))
