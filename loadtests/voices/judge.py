@@ -84,9 +84,12 @@ def at_ear_rate(sound: Samples) -> Samples:
 
 
 def syllables(text: str, *, tones: bool) -> list[str]:
-    """What is said of a text as units that can be compared: pinyin of Hanzi (homophones are equal), English words."""
+    """What is said of a text as units that can be compared: pinyin of Hanzi (homophones are equal), English words.
+
+    A recogniser may write × for 乘以, which is read as 乘: both count as the same.
+    """
     units: list[str] = []
-    for phrase in phrases(text):
+    for phrase in phrases(text.replace("乘以", "乘")):
         for run in phrase.runs:
             if run.language == "zh":
                 style = Style.TONE3 if tones else Style.NORMAL
