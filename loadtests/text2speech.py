@@ -156,9 +156,7 @@ For Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 DATA = """
 {count} utterances, {minutes:.0f} minutes: what the open encoder says of sentences of the persona and of random words in
 Mandarin and English, one in seven with words of both, half of them single phrases; 60 % in Lydia's own voices, the rest
-single voices and mixes of two; at 0.85 to 1.2 of the usual pace. No recording of a person is among it. These steps went
-on from the weights of an earlier run: 2,400 steps of 16 on 4,000 other utterances, 55 minutes on two processor threads,
-code at 24e6faf.
+single voices and mixes of two; at 0.85 to 1.2 of the usual pace. No recording of a person is among it. {remarks}
 """
 FIGURES = """
 {count} sentences of each language that training never saw, voice {voice}, all by her own vocoder. Errors are those of
@@ -176,7 +174,7 @@ python -m loadtests.text2speech    # this page, and build/speech/listen/index.ht
 """
 
 
-def written(folder: Path, count: int, voice: str, found: str) -> None:
+def written(folder: Path, count: int, voice: str, found: str, remarks: str) -> None:
     """Writes the card. The extra `train` is needed only here."""
     from services.training.card import card
 
@@ -186,7 +184,7 @@ def written(folder: Path, count: int, voice: str, found: str) -> None:
         folder / "run",
         title="Her own text2speech",
         about=ABOUT.format(size=sum(path.stat().st_size for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS)) / 1e6),
-        data=DATA.format(count=made, minutes=minutes),
+        data=DATA.format(count=made, minutes=minutes, remarks=remarks),
         figures=FIGURES.format(count=count, voice=voice, table=found),
         again=AGAIN,
     )
@@ -198,6 +196,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/speech"), help="of the run; keeps what is heard")
     parser.add_argument("--sentences", type=int, default=100, help="of each language (default %(default)s)")
     parser.add_argument("--voice", default="lydia", help="which of her voices (default %(default)s)")
+    parser.add_argument("--remarks", default="", help="what else is to be said of the data, in the card")
     parser.add_argument("--no-card", action="store_true", help="only print the table")
     given = parser.parse_args()
     measured = asyncio.run(measure(given.folder, given.sentences, given.voice))
@@ -205,7 +204,7 @@ def main() -> None:
     print(found)
     print(f"To listen: {measured.page.write()}")
     if not given.no_card:
-        written(given.folder, given.sentences, given.voice, found)
+        written(given.folder, given.sentences, given.voice, found, given.remarks)
 
 
 if __name__ == "__main__":

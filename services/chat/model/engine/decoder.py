@@ -26,7 +26,7 @@ class Decoder:
     """Weights, and keys and values of `rows` rooms of up to `length` tokens each."""
 
     def __init__(self, weights: Weights, rows: int, length: int, *, compiled: bool | None = None) -> None:
-        """compiled: whether steps are, which takes a minute before the first; by default on CUDA only."""
+        """compiled: whether steps are, which takes half a minute before the first; by default on CUDA only."""
         shape, like = weights.shape, weights.embedding
         compiled = like.device.type == "cuda" if compiled is None else compiled
         self._layer_step: Callable[..., Tensor] = fused()[0] if compiled else layer_step
