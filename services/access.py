@@ -33,7 +33,7 @@ ACCESS: Mapping[Name, Access] = {
     "speech": Access(follows=(topics.CONTROL,), writes=(topics.VOICE,)),
     "motion": Access(follows=(topics.CONTROL,), writes=(topics.FRAMES,)),
     "stage": Access(
-        follows=(topics.CONTROL, topics.DECISIONS, topics.TURNS, topics.TEXT),
+        follows=(topics.CONTROL, topics.DECISIONS, topics.TURNS),
         writes=(topics.PERFORMED, topics.CONTROL),
     ),
 }

@@ -112,5 +112,6 @@ class SegmentCutter:
             last_of_segment=closes,
             last=closes and self._segment.last,
             rung=self._rung,
+            words_rung=self._segment.rung,
             segment_start_sample=self._start.sample,
         )

@@ -137,6 +137,7 @@ class Room:
     def voice(self, chunk: VoiceChunk) -> bool:
         """Takes a chunk; False when it will not be performed."""
         taken = self.timeline.voice(chunk, self.now())
+        self.rung("chat", chunk.words_rung)
         self.rung("speech", chunk.rung)
         self.wake()
         return taken

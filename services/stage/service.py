@@ -26,7 +26,6 @@ from services.core.events import (
     Performed,
     Presence,
     RoomStatus,
-    TextSegment,
     Turn,
     VoiceChunk,
 )
@@ -116,7 +115,6 @@ class Stage:
                     topics.CONTROL,
                     topics.DECISIONS,
                     topics.TURNS,
-                    topics.TEXT,
                     handle=self._watch,
                     urgent=frozenset((topics.CONTROL, topics.TURNS)),
                     group=None,
@@ -240,7 +238,7 @@ class Stage:
         turn = opened.turns.get(epoch)
         return turn is None or self._clock.now_ms() - turn.opened_at_ms > LATE_MS
 
-    async def _watch(self, event: Control | Decision | Turn | TextSegment, delivery: Delivery) -> Verdict:
+    async def _watch(self, event: Control | Decision | Turn, delivery: Delivery) -> Verdict:
         opened = self._rooms.get(event.room_id)
         if opened is None:
             return Verdict.DONE
@@ -250,8 +248,6 @@ class Stage:
             case Turn():
                 opened.turns[event.epoch] = event
                 opened.room.turn(event)
-            case TextSegment():
-                opened.room.rung("chat", event.rung)
             case Decision():
                 _keep_decision(opened, event, delivery.record.value)
                 opened.room.decision(event)

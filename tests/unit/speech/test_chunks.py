@@ -169,10 +169,11 @@ def test_a_chunk_says_what_it_belongs_to_and_how_it_is_meant() -> None:
         emotion=EMOTION_JOY,
         intensity=0.5,
         gesture=GESTURE_WAVE,
+        rung="persona",
     )
     cutter = SegmentCutter(segment, Position())
     cutter.push(piece(100))
     (chunk,) = cutter.finish()
     assert (chunk.room_id, chunk.turn_id, chunk.epoch, chunk.segment) == ("r", "t", 7, 1)
     assert (chunk.text, chunk.emotion, chunk.intensity, chunk.gesture) == ("你好", EMOTION_JOY, 0.5, GESTURE_WAVE)
-    assert (chunk.sample_rate, chunk.rung) == (24_000, "test")
+    assert (chunk.sample_rate, chunk.rung, chunk.words_rung) == (24_000, "test", "persona")

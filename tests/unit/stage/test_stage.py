@@ -58,6 +58,7 @@ def performance(
     jaw: float = 0.5,
     last: bool = True,
     rung: str = "",
+    words_rung: str = "",
 ) -> Iterator[tuple[VoiceChunk, MotionChunk]]:
     length = round(seconds * RATE / chunks / 400) * 400
     for k in range(chunks):
@@ -80,6 +81,7 @@ def performance(
             last_of_segment=True,
             last=final,
             rung=rung,
+            words_rung=words_rung,
         )
         count = length // 400
         face = np.zeros((count, SIZE), "<f4")
@@ -224,18 +226,19 @@ async def test_whom_she_answers_is_shown_too_when_her_voice_comes_before_the_tur
 
 
 @virtual_time
-async def test_who_watches_is_told_at_once_when_another_rung_speaks() -> None:
+async def test_who_watches_is_told_at_once_when_another_rung_speaks_or_writes() -> None:
     theatre = Theatre()
     async with theatre.playing() as stage:
         with stage.joined(await stage.open("a"), console=True) as console:
             told = []
-            for epoch, rung in enumerate(("natural", "natural", "espeak", ""), 1):
+            turns = (("natural", ""), ("natural", "persona"), ("natural", "persona"), ("espeak", "persona"), ("", ""))
+            for epoch, (rung, words_rung) in enumerate(turns, 1):
                 received(console)
-                await theatre.say("a", epoch, 1, rung=rung)
+                await theatre.say("a", epoch, 1, rung=rung, words_rung=words_rung)
                 await asyncio.sleep(0.001)
-                told.append([status.speech_rung for status in of("status", received(console))])
+                told.append([(s.speech_rung, s.chat_rung) for s in of("status", received(console))])
                 await asyncio.sleep(2)
-    assert told == [["natural"], [], ["espeak"], []]
+    assert told == [[("natural", "")], [("natural", "persona")], [], [("espeak", "persona")], []]
 
 
 @virtual_time

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lydia/v1/voice.proto.
  */
 export const file_lydia_v1_voice: GenFile = /*@__PURE__*/
-  fileDesc("ChRseWRpYS92MS92b2ljZS5wcm90bxIIbHlkaWEudjEi/wIKClZvaWNlQ2h1bmsSDwoHcm9vbV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgNEg8KB3NlZ21lbnQYBSABKA0SEwoLc2FtcGxlX3JhdGUYBiABKA0SFAoMc3RhcnRfc2FtcGxlGAcgASgDEhEKCXBjbV9zMTZsZRgIIAEoDBIjCghwaG9uZW1lcxgJIAMoCzIRLmx5ZGlhLnYxLlBob25lbWUSDAoEdGV4dBgKIAEoCRIiCgdlbW90aW9uGAsgASgOMhEubHlkaWEudjEuRW1vdGlvbhIRCglpbnRlbnNpdHkYDCABKAISIgoHZ2VzdHVyZRgNIAEoDjIRLmx5ZGlhLnYxLkdlc3R1cmUSFwoPbGFzdF9vZl9zZWdtZW50GA4gASgIEgwKBGxhc3QYDyABKAgSDAoEcnVuZxgQIAEoCRIcChRzZWdtZW50X3N0YXJ0X3NhbXBsZRgRIAEoAyJQCgdQaG9uZW1lEgsKA2lwYRgBIAEoCRIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxIOCgZzdHJlc3MYBCABKA1iBnByb3RvMw", [file_lydia_v1_text]);
+  fileDesc("ChRseWRpYS92MS92b2ljZS5wcm90bxIIbHlkaWEudjEikwMKClZvaWNlQ2h1bmsSDwoHcm9vbV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgNEg8KB3NlZ21lbnQYBSABKA0SEwoLc2FtcGxlX3JhdGUYBiABKA0SFAoMc3RhcnRfc2FtcGxlGAcgASgDEhEKCXBjbV9zMTZsZRgIIAEoDBIjCghwaG9uZW1lcxgJIAMoCzIRLmx5ZGlhLnYxLlBob25lbWUSDAoEdGV4dBgKIAEoCRIiCgdlbW90aW9uGAsgASgOMhEubHlkaWEudjEuRW1vdGlvbhIRCglpbnRlbnNpdHkYDCABKAISIgoHZ2VzdHVyZRgNIAEoDjIRLmx5ZGlhLnYxLkdlc3R1cmUSFwoPbGFzdF9vZl9zZWdtZW50GA4gASgIEgwKBGxhc3QYDyABKAgSDAoEcnVuZxgQIAEoCRIcChRzZWdtZW50X3N0YXJ0X3NhbXBsZRgRIAEoAxISCgp3b3Jkc19ydW5nGBIgASgJIlAKB1Bob25lbWUSCwoDaXBhGAEgASgJEhQKDHN0YXJ0X3NhbXBsZRgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEg4KBnN0cmVzcxgEIAEoDWIGcHJvdG8z", [file_lydia_v1_text]);
 
 /**
  * A piece of audio of a segment. The first chunk of a turn is about 100 ms, later ones grow to about 1 s.
@@ -131,6 +131,13 @@ export type VoiceChunk = Message<"lydia.v1.VoiceChunk"> & {
    * @generated from field: int64 segment_start_sample = 17;
    */
   segmentStartSample: bigint;
+
+  /**
+   * TextSegment.rung: the rung that wrote its words.
+   *
+   * @generated from field: string words_rung = 18;
+   */
+  wordsRung: string;
 };
 
 /**
