@@ -66,7 +66,9 @@ imagePullSecrets:
 {{- if ne (dig "speech" "own_voice" "lydia" .Values.settings) "fast" }}{{ $asked = append $asked "speech.natural" }}{{ end -}}
 {{- if dig "chat" "network" false .Values.settings }}{{ $asked = append $asked "chat.network" }}{{ end -}}
 {{- /* A foreign voice tells no phonemes: her lips go by ear. */ -}}
-{{- if dig "speech" "base_url" "" .Values.settings }}{{ $asked = append $asked "motion.network" }}{{ end -}}
+{{- if or (dig "motion" "network" false .Values.settings) (dig "speech" "base_url" "" .Values.settings) -}}
+{{- $asked = append $asked "motion.network" -}}
+{{- end -}}
 {{- toJson $asked -}}
 {{- end }}
 

@@ -53,6 +53,7 @@ WRONG = {
         f"settings.speech.base_url=http://voice:80/v1,{MODELS}",
         "triton.models lacks motion.network",
     ),
+    "an ear that is wanted": (f"settings.motion.network=true,{MODELS}", "triton.models lacks motion.network"),
     "a file above its claim": ("files.avatar.path=../avatar.vrm", "files/avatar/path"),
     "an app without its secret": ("settings.douyin.app_id=tt1", "secrets.douyinAppSecret.name"),
 }
