@@ -28,10 +28,22 @@ often, but stir them in silence.
 STEEPER = 1.5
 """Between shown and not shown it decides faster than it learned to."""
 CLIPS = 60
+HELD_BACK = 20
+"""One clip in so many is not learned from but calibrated on: the network is surer of what it has learned, and a wider
+one still surer.
+"""
+
+
+def held_back(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Clips to learn from, and clips to calibrate on; the same ones where there are too few."""
+    back = list(paths[HELD_BACK - 1 :: HELD_BACK])
+    return ([path for path in paths if path not in back], back) if back else (list(paths), list(paths))
 
 
 def calibrate(network: Network, paths: Sequence[Path]) -> dict[int, float]:
-    """Moves the logits of MUSTS in place. Returns from which logit on each was shown before. `paths`: of clips."""
+    """Moves the logits of MUSTS in place. Returns from which logit on each was shown before. `paths`: of clips that
+    it has not learned from.
+    """
     best: dict[int, list[float]] = {must: [] for must in MUSTS}
     for clip in map(clips.load, paths[:: max(len(paths) // CLIPS, 1)]):
         for heard in clip.heard[1:]:

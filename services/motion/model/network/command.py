@@ -45,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
 def train(given: argparse.Namespace) -> int:
     """On every rank: clips, training; on the first, the exported network. Returns the exit code."""
     # Heavy parts are loaded only now: every command reads this file's options.
-    from services.motion.model.network.calibrate import calibrate
+    from services.motion.model.network.calibrate import calibrate, held_back
     from services.motion.model.network.export import export
     from services.motion.model.network.hearing import Hearing
     from services.motion.model.network.network import Network
@@ -58,10 +58,10 @@ def train(given: argparse.Namespace) -> int:
     if parallel.first():
         _made(given)
     parallel.wait()
-    paths = _made(given)
-    task = Hearing(paths, batch=options.batch, seed=options.seed)
+    learned, back = held_back(_made(given))
+    task = Hearing(learned, batch=options.batch, seed=options.seed)
     if parallel.first():
-        making.keep_amount(given.folder / "run", len(paths), task.seconds)
+        making.keep_amount(given.folder / "run", len(learned), task.seconds)
 
     def begin(network: nn.Module) -> None:
         if given.go_on:
@@ -71,7 +71,7 @@ def train(given: argparse.Namespace) -> int:
     if not parallel.first():
         return 0
     assert isinstance(network, Network)
-    calibrate(network, paths)
+    calibrate(network, back)
     worst = export(network, WEIGHTS)
     size = WEIGHTS.stat().st_size / 1e6
     sys.stdout.write(

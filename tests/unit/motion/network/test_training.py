@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from services.motion import face, lips  # noqa: E402
 from services.motion.frames import CHANNELS  # noqa: E402
 from services.motion.model.network import controls, features  # noqa: E402
-from services.motion.model.network.calibrate import FULLY, MISSED, calibrate  # noqa: E402
+from services.motion.model.network.calibrate import FULLY, MISSED, calibrate, held_back  # noqa: E402
 from services.motion.model.network.clips import VARIANTS, Clip, path_of, save  # noqa: E402
 from services.motion.model.network.export import example, export  # noqa: E402
 from services.motion.model.network.hearing import FRAMES, Hearing  # noqa: E402
@@ -122,6 +122,14 @@ def test_what_must_be_seen_is_seen_after_calibration(tmp_path: Path) -> None:
     assert np.isfinite(threshold)
     fully = 1 / (1 + np.exp(-FULLY))
     assert np.mean(np.array(tops) < fully - 0.01) <= 1.5 * MISSED
+
+
+def test_clips_to_calibrate_on_are_not_learned_from_unless_there_are_too_few() -> None:
+    paths = [Path(f"{number}.npz") for number in range(100)]
+    learned, back = held_back(paths)
+    assert len(back) == 5 and not set(learned) & set(back)
+    assert sorted([*learned, *back]) == sorted(paths)
+    assert held_back(paths[:3]) == (paths[:3], paths[:3])
 
 
 def test_there_is_no_training_without_clips() -> None:
