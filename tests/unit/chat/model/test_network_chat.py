@@ -11,7 +11,7 @@ import pytest
 
 from services.chat.clauses import weight
 from services.chat.model.judge import well_formed
-from services.chat.model.network_chat import NetworkChat, remembered
+from services.chat.model.network_chat import AT_ONCE, NetworkChat, remembered
 from services.chat.model.persona import PersonaChat
 from services.chat.model.prompt import Facts, prompt
 from services.chat.model.tokenizer import Tokenizer
@@ -123,6 +123,24 @@ async def test_who_closes_the_answer_stops_the_writing(tokenizer: Tokenizer) -> 
     written = script.written
     await asyncio.sleep(0.05)
     assert script.written == written < 10
+
+
+async def test_the_first_words_go_out_as_soon_as_it_is_certain_that_they_end(tokenizer: Tokenizer) -> None:
+    rest = ["好"] * 60
+    script = Script("[joy]", "你", "好", "呀", "，", "坐", *rest, tokenizer=tokenizer)
+    answer = rung(script).stream(ChatRequest(turn=asked("你好")))
+    assert (await anext(answer)).text == "你好呀，"
+    assert script.written == 6, "an emotion, four for the words, and what came after them"
+    await answer.aclose()  # type: ignore[attr-defined]
+
+
+async def test_long_words_without_an_end_are_written_some_at_a_time(tokenizer: Tokenizer) -> None:
+    script = Script("[joy]", *["好"] * 90, tokenizer=tokenizer)
+    answer = rung(script).stream(ChatRequest(turn=asked("你好")))
+    first = await anext(answer)
+    assert first.text == "好" * len(first.text)
+    assert script.written <= len(first.text) + 1 + AT_ONCE
+    await answer.aclose()  # type: ignore[attr-defined]
 
 
 async def test_a_network_that_finds_no_words_fails_so_that_the_next_rung_answers(tokenizer: Tokenizer) -> None:
