@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -175,6 +176,27 @@ async def test_a_new_topics_leaders_are_asked_once_before_the_first_record_is_se
         for number in range(3):
             await bus.publish(Record(topic, "a", str(number).encode()))
         assert happened == ["leaders have answered", "sent", "sent", "sent"]
+        assert [record.value async for record in bus.read(topic)] == [b"0", b"1", b"2"]
+
+
+async def test_a_leader_that_does_not_answer_holds_up_the_others_records_only_once(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    asked: list[str] = []
+
+    def hangs(name: str) -> None:
+        asked.append(name)
+        over.wait(PATIENCE_S)
+
+    async with opened(driver, kafka_server, timeout_s=4.0) as bus:
+        monkeypatch.setattr(bus, "_ask_leaders", hangs)
+        try:
+            for number in range(3):
+                await bus.publish(Record(topic, "a", str(number).encode()))
+        finally:
+            over.set()
+        assert asked == [topic]
         assert [record.value async for record in bus.read(topic)] == [b"0", b"1", b"2"]
 
 

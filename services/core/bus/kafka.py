@@ -158,8 +158,9 @@ class KafkaBus(ABC):
             await self._blocking(lambda: self._create(topic, layout), limit_s=2 * CREATE_S)
             if not await self._exists(topic):
                 raise BusUnavailable(f"Kafka does not show its new topic {topic} yet. Mend: try again")
-        with suppress(BusUnavailable):  # of an old topic some leaders may be away; whoever needs them will hear of it
-            await self._blocking(lambda: self._ask_leaders(topic))
+        # Of an old topic some leaders may be away: who needs them hears of it, the others have time left to publish.
+        with suppress(BusUnavailable):
+            await self._blocking(lambda: self._ask_leaders(topic), limit_s=self._timeout_s / 2)
         self._led.add(topic)
 
     async def _exists(self, topic: str) -> bool:
