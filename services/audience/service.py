@@ -58,7 +58,7 @@ from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
 from services.core.state.port import Drop, Lease, LeaseLost, Put, State
 from services.core.telemetry import Telemetry, link_to
-from services.core.turns import epoch_key, heard_key
+from services.core.turns import heard_key, next_epoch
 from services.core.worker import TOGETHER, TRANSIENT, Rejected, Verdict, Worker, back_off_s
 
 log = logging.getLogger(__name__)
@@ -321,8 +321,10 @@ class Audience:
     async def _settle(self, room: Room) -> None:
         """Carries out what was decided. Safe to repeat from any point at which it failed."""
         while room.wants_epoch:
-            at_least = room.director.epoch
-            epoch = await self._state.increment(epoch_key(room.room_id), at_least=at_least, held=room.lease)
+            now_ms = self._clock.now_ms()
+            epoch = await next_epoch(
+                self._state, room.room_id, at_least=room.director.epoch, now_ms=now_ms, held=room.lease
+            )
             room.step(EpochTaken(epoch=epoch), self._clock.now_ms())
         unsettled = room.unsettled
         changes = [change for outputs in unsettled.outputs for change in outputs.changes]

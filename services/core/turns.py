@@ -13,7 +13,7 @@ from services.core import topics
 from services.core.bus.port import Bus, Delivery, Record
 from services.core.envelope import Malformed, unseal
 from services.core.events import Control
-from services.core.state.port import State
+from services.core.state.port import Lease, State
 from services.core.telemetry import Telemetry
 from services.core.worker import Verdict, Worker
 
@@ -31,6 +31,15 @@ class OfTurn(Protocol):
 def epoch_key(room_id: str) -> str:
     """The state's counter of a room's epochs; the newest epoch ever given out."""
     return f"room:{room_id}:epoch"
+
+
+async def next_epoch(state: State, room_id: str, *, at_least: int, now_ms: int, held: Lease | None = None) -> int:
+    """Counts a room's epoch up, past `at_least`. Raises what `State.increment` raises.
+
+    An epoch is never below the Unix time in seconds: the counter may end while the room rests, or be lost with the
+    state, and whoever remembers the room would take every turn for dead if it began again from one.
+    """
+    return await state.increment(epoch_key(room_id), at_least=max(at_least, now_ms // 1000), held=held)
 
 
 def heard_key(room_id: str) -> str:
