@@ -41,15 +41,16 @@ class Pace:
 
     def opened(self, choice: Choice, now_ms: int) -> None:
         """A turn follows upon the one before."""
-        if not choice.thanked:
+        if choice.between_thanks:
             self.rested()
+        if not choice.thanked:
             return
         if self.thanking_since_ms is None:
             self.thanking_since_ms = now_ms
         self.large_first = not self.large_first
 
     def rested(self) -> None:
-        """No thanks were due, or something else was said."""
+        """No thanks were due, or something else was heard to its end: what thanks cut off is no answer."""
         self.thanking_since_ms, self.large_first = None, True
 
     def owes_an_answer(self, now_ms: int) -> bool:

@@ -301,6 +301,8 @@ class Director:
                     floor.since_ms = now_ms
             case Performed.STATE_FINISHED:
                 floor.heard = len(floor.thanked)
+                if not floor.thanked:
+                    self._pace.rested()
                 self._leave_floor(now_ms)
             case Performed.STATE_STOPPED:
                 self._leave_floor(now_ms)

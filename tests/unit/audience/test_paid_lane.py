@@ -7,6 +7,7 @@ from itertools import pairwise
 from services.audience import keys
 from services.audience.paid import COMBO_MS, PaidLane
 from services.core.events import (
+    LANE_CHAT,
     LANE_PAID,
     AudienceEvent,
     Control,
@@ -434,6 +435,37 @@ def test_an_answer_between_thanks_is_not_cut_off_by_the_next_ones() -> None:
     assert room.outcome(gift) == ("WAITING", "PAID")
     room.finish()
     assert room.causes() == [gift.event_id]
+
+
+def test_though_a_large_gift_comes_every_few_seconds_answers_are_heard_to_their_end() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    ends: dict[str, int] = {}
+    heard = {LANE_PAID: 0, LANE_CHAT: 0}
+    for second in range(300):
+        room.chat(f"第{second}问{second * 7}是怎么回事呢", f"viewer{second}")
+        if second % 6 == 0:
+            room.gift(1000, f"giver{second}")
+        turn = room.turn
+        if turn.turn_id not in ends:
+            room.start()
+            ends[turn.turn_id] = second + (4 if turn.lane == LANE_PAID else 8)
+        elif ends[turn.turn_id] == second:
+            room.perform(Performed.STATE_FINISHED, heard=1)
+            heard[turn.lane] += 1
+        room.wait(1)
+    assert heard[LANE_CHAT] >= 10
+    assert heard[LANE_PAID] >= 25
+
+
+def test_thanks_do_not_wait_for_an_answer_that_never_comes() -> None:
+    room = RoomInHand(Policy(thanks_at_once=1, interrupt_fen=1000))
+    for second in range(60):
+        room.chat(f"第{second}问{second * 7}是怎么回事呢", f"viewer{second}")
+        room.gift(1000, f"giver{second}")
+        if room.turn.lane == LANE_PAID:
+            room.finish()
+        room.wait(1)
+    assert len(room.thanks) > 30
 
 
 def test_a_single_gift_long_after_another_comes_before_questions() -> None:
