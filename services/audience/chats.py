@@ -144,6 +144,23 @@ class ChatLane:
         if len(self._answered) > ANSWERED:
             self._similar_answered.remove(self._answered.popitem(last=False)[0])
 
+    def put_back(self, question: Question) -> None:
+        """Takes in again, as it was, what was to be answered and then nobody answered."""
+        known = self._similar_answered.find(question.form)
+        if known is not None:
+            del self._answered[known]
+            self._similar_answered.remove(known)
+        again = self._similar.find(question.form)
+        if again is not None:
+            self.remove(again)
+            question.asked += again.asked
+            question.count_viewers()
+        for pending in question.asked:
+            self._questions[pending.event.event_id] = question
+            self._by_viewer[pending.event.viewer.id] += 1
+        self._order = OrderedDict.fromkeys(sorted([*self._order, question], key=lambda waiting: waiting.arrived_ms))
+        self._similar.add(question, question.form)
+
     def score(self, question: Question, now_ms: int) -> float:
         age = (now_ms - question.arrived_ms) / self._lifetime_ms
         freshness, waiting, fairness = moving(question.viewer, age, now_ms)

@@ -146,8 +146,9 @@ def _next(show: ShowState, queues: Queues, idle: IdleTalk, pace: Pace, now_ms: i
         return Choice(LANE_MODERATION, say=show.says[0])
     if show.mode == MODE_TAKEOVER:
         return None
-    if queues.approved:
-        return _approved(queues, next(iter(queues.approved)))
+    for event_id, from_ms in queues.approved.items():
+        if from_ms <= now_ms:
+            return _approved(queues, event_id)
     if show.mode != MODE_AUTO:
         return None
     if pace.owes_an_answer(now_ms) and (chat := _best_chat(queues, now_ms)):

@@ -93,7 +93,7 @@ class Director:
             if self._floor is None or not self._floor.thanks(event_id):
                 self._intake.queue(found, now_ms)
                 if found.approved:
-                    self._queues.approved[event_id] = None
+                    self._queues.approved[event_id] = found.not_before_ms
         self._registered = self.busy
 
     @property
@@ -277,7 +277,6 @@ class Director:
         if choice.question is not None:
             self._queues.chats.answer(choice.question, now_ms)
             for pending in choice.question.asked:
-                self._viewers.answered(pending.event.viewer.id, now_ms)
                 self._queues.approved.pop(pending.event.event_id, None)
                 self._ledger.forget(pending)
         for pending in choice.gathered:
@@ -294,6 +293,13 @@ class Director:
             return
         floor.heard = max(floor.heard, report.heard_segments)
         self._show_changed = True
+        begins = floor.phase == FloorState.PHASE_OPEN and report.state not in (
+            Performed.STATE_STOPPED,
+            Performed.STATE_FAILED,
+        )
+        if begins and floor.turn.lane == LANE_CHAT:
+            for event in floor.turn.audience.events:
+                self._viewers.answered(event.viewer.id, now_ms)
         match report.state:
             case Performed.STATE_STARTED | Performed.STATE_HEARD:
                 if floor.alive():
@@ -363,6 +369,8 @@ class Director:
                     self._fates.dropped(pending, Decision.REASON_SKIPPED, now_ms)
                 else:
                     pending.not_before_ms = retry_at(pending.attempt, now_ms)
+                    pending.attempt += 1
+                    self._queues.paid.arrive(pending, now_ms)
                     self._again(pending, now_ms)
         if floor.heard < len(floor.thanked) and not floor.skipped:
             self._given_up = floor
@@ -370,14 +378,18 @@ class Director:
     def _leave_superseded(self, floor: Floor, now_ms: int) -> None:
         """A more urgent turn takes the floor. A question of whose answer nothing was heard waits again."""
         if floor.question is not None and floor.phase == FloorState.PHASE_OPEN:
-            for pending in floor.question.asked:
+            asked = list(floor.question.asked)
+            self._queues.chats.put_back(floor.question)
+            for pending in asked:
+                pending.attempt += 1
                 self._again(pending, now_ms)
 
     def _again(self, pending: PendingEvent, now_ms: int) -> None:
-        pending.attempt += 1
-        if self._intake.queue(pending, now_ms):
-            self._ledger.keep(pending)
-            self._fates.waits(pending, now_ms, detail="was not heard")
+        """It is in its queue once more. What an operator wants answered still is to be."""
+        if pending.approved:
+            self._queues.approved[pending.event.event_id] = pending.not_before_ms
+        self._ledger.keep(pending)
+        self._fates.waits(pending, now_ms, detail="was not heard")
 
     # --- between steps ------------------------------------------------------------------------------------------------
 
@@ -430,6 +442,8 @@ class Director:
             times.append(queues.paid.next_ready_ms(now_ms, urgent_only=only_urgent))
             if floor is None:
                 times.append(self._idle.next_ms(now_ms))
+        if floor is None:
+            times.extend(queues.approved.values())
         return min((time for time in times if time is not None and time > now_ms), default=None)
 
 

@@ -16,8 +16,8 @@ class Queues:
         self.paid = PaidLane(interrupt_fen=policy.interrupt_fen, thanks_at_once=policy.thanks_at_once)
         self.chats = ChatLane(lifetime_s=policy.chat_lifetime_s, size=policy.queue_size)
         self.ambient = AmbientLane()
-        self.approved: dict[str, None] = {}
-        """Ids of events that an operator wants answered, in that order."""
+        self.approved: dict[str, int] = {}
+        """Ids of events that an operator wants answered, in that order, and from when on each may be. Unix time."""
 
     def __contains__(self, event_id: str) -> bool:
         return event_id in self.chats or event_id in self.paid or event_id in self.ambient
@@ -48,7 +48,7 @@ class Queues:
         else:
             pending = self.get(event_id)
             pending.approved = True
-        self.approved[event_id] = None
+        self.approved[event_id] = 0
         return pending
 
     def remove(self, event_id: str) -> PendingEvent:

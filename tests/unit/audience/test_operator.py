@@ -172,6 +172,35 @@ def test_an_approval_outlives_a_restart() -> None:
     assert room.causes() == [event.event_id]
 
 
+def test_what_was_approved_and_not_heard_is_still_to_be_answered() -> None:
+    room = RoomInHand()
+    room.control(Control(set_mode=SetMode(mode=MODE_APPROVE)))
+    question = room.chat("你最喜欢什么季节？", "ben")
+    room.control(Control(approve=Approve(event_id=question.event_id)))
+    room.control(Control(say=Say(text="稍等一下")))
+    room.finish()
+    assert room.causes() == [question.event_id]
+    assert room.outcome(question) == ("CHOSEN", "APPROVED")
+
+
+def test_thanks_that_were_approved_and_not_heard_are_tried_again_after_a_pause() -> None:
+    room = RoomInHand()
+    room.control(Control(set_mode=SetMode(mode=MODE_APPROVE)))
+    gift = room.gift(5000)
+    room.control(Control(approve=Approve(event_id=gift.event_id)))
+    for pause in (1, 2, 5):
+        tried = len(room.turns)
+        room.perform(Performed.STATE_FAILED)
+        room.wait(pause - 0.1)
+        assert len(room.turns) == tried
+        room.wait(0.2)
+        assert room.causes() == [gift.event_id]
+        assert len(room.turns) == tried + 1
+    room.perform(Performed.STATE_FAILED)
+    room.control(Control(approve=Approve(event_id=gift.event_id)))
+    assert len(room.turns) == tried + 2, "the operator does not want to wait"
+
+
 def test_in_takeover_she_says_only_what_the_operator_says() -> None:
     room = RoomInHand()
     room.watched()

@@ -80,6 +80,42 @@ def test_a_question_cut_off_before_a_word_was_heard_waits_again() -> None:
     assert room.turn.turn_id != first.turn_id
 
 
+def test_a_question_cut_off_before_a_word_was_heard_is_worth_what_it_was() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    question = room.chat("你今天过得怎么样呢", "ann")
+    chosen = room.fate(question).score
+    room.gift(1000)
+    assert room.fate(question).score == chosen
+    room.start()
+    room.chat("我刚刚吃完了晚饭", "cat")
+    room.finish()
+    assert room.causes() == [question.event_id]
+
+
+def test_who_asks_the_same_while_the_answer_is_cut_off_is_answered_with_it() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000))
+    question = room.chat("你今天过得怎么样呢", "ann")
+    same = room.chat("你今天过得怎么样呢", "ben")
+    room.gift(1000)
+    room.finish()
+    assert room.causes() == [question.event_id, same.event_id]
+    room.finish()
+    assert len(room.turns) == 3
+
+
+def test_a_question_put_back_expires_in_its_time() -> None:
+    room = RoomInHand(Policy(interrupt_fen=1000, chat_lifetime_s=30))
+    question = room.chat("你今天过得怎么样呢", "ann")
+    room.wait(5)
+    other = room.chat("你最喜欢什么季节？", "cat")
+    room.gift(1000)
+    for _ in range(3):
+        room.wait(9)
+        room.perform(Performed.STATE_HEARD)
+    assert room.outcome(question) == ("DROPPED", "EXPIRED")
+    assert room.outcome(other)[0] == "WAITING"
+
+
 def test_a_large_gift_does_not_cut_off_another_thanks() -> None:
     room = RoomInHand(Policy(interrupt_fen=1000))
     room.gift(10, "ann")
