@@ -147,3 +147,9 @@ def en_fraction(numerator: str, denominator: str) -> str:
     """2/3 → two thirds."""
     singular, plural = EN_FRACTIONS.get(denominator, (en_ordinal(denominator), f"{en_ordinal(denominator)}s"))
     return f"{en_cardinal(numerator)} {singular if int(numerator) == 1 else plural}"
+
+
+def roman(numeral: str) -> str:
+    """Digits of a Roman numeral below 40: XIV → 14."""
+    values = [{"I": 1, "V": 5, "X": 10}[sign] for sign in numeral]
+    return str(sum(-one if one < after else one for one, after in zip(values, [*values[1:], 0], strict=True)))

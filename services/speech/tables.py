@@ -37,8 +37,7 @@ SLANG_EN = {
 
 ABBREVIATIONS_EN = {
     "mr.": "mister", "mrs.": "missus", "ms.": "miz", "dr.": "doctor", "prof.": "professor", "st.": "saint",
-    "vs.": "versus", "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "no.": "number",
-    "approx.": "approximately",
+    "vs.": "versus", "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "approx.": "approximately",
 }
 
 FACES = (

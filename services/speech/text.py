@@ -10,6 +10,7 @@ from functools import partial
 from typing import Literal
 
 from services.speech.expand import HANZI, expand
+from services.speech.numbers import roman
 from services.speech.tables import (
     ABBREVIATIONS_EN,
     EMAIL,
@@ -53,9 +54,14 @@ _URL = re.compile(
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _FACE = re.compile(rf"(?<![A-Za-z0-9])(?:{_any(FACES)})(?![A-Za-z0-9])", re.IGNORECASE)
-_ABBREVIATION = re.compile(rf"(?<![A-Za-z])(?:{_any(ABBREVIATIONS_EN)})(?=\s|$)", re.IGNORECASE)
+_ABBREVIATION = re.compile(rf"(?<![A-Za-z0-9])(?:{_any(ABBREVIATIONS_EN)})(?![A-Za-z0-9])", re.IGNORECASE)
+_ROMAN = re.compile(
+    r"(第\s?|\b[A-Z][A-Za-z]*\s(?=II(?![A-Za-z])|[XVI]{3}))(?=[XVI]{2})(X{0,2}(?:IX|IV|VI{0,3}|I{1,3}))(?![A-Za-z0-9])"
+)
+"""World War III, 第IV季. A shorter one after a name is as often no number: an IV drip, VI设计."""
 _TOKEN = re.compile(r"[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*")
-_WORD = re.compile(r"[A-Za-z]+")
+_WORD = re.compile(r"(?P<contracted>(?<=[A-Za-z]'))?[A-Za-z]+")
+"""Of I'll, ll is contracted."""
 _WHOLE = re.compile(
     rf"[A-Za-z0-9'’]*[A-Za-z][A-Za-z0-9'’]*|[^\w\s{STAND_OUT}{ENOUGH}]?\d(?:[\d.,:/-]*\d)?%?(?:\s*[{HANZI}])?"
 )
@@ -94,6 +100,7 @@ def phrases(text: str, emphasis: Sequence[tuple[int, int]] = ()) -> list[Phrase]
     text = _clean(_marked(text, emphasis))
     chinese = _is_chinese(text)
     text = _ABBREVIATION.sub(lambda match: ABBREVIATIONS_EN[match[0].lower()], text)
+    text = _ROMAN.sub(lambda match: match[1] + roman(match[2]), text)
     text = _TOKEN.sub(partial(_slang, chinese=chinese), _repeats(text))
     text = re.sub(r"&", "和" if chinese else " and ", expand(text, chinese=chinese))
     shouted = not chinese and not re.search("[a-z]", text) and len(_WORD.findall(text)) > 2
@@ -180,6 +187,8 @@ def _word(match: re.Match[str], *, chinese: bool, shouted: bool) -> str:
     """A word of letters: spelled when it is an abbreviation, with its parts apart, and of a length that can be said."""
     word: str = match[0][:MAX_WORD]
     low = word.lower()
+    if match["contracted"] is not None:
+        return low
     if low in SAID_AS_WORDS or len(word) == 1:
         return low if shouted and low != "i" else word
     capitals = word.isupper() and not shouted
