@@ -12,8 +12,10 @@ from services.core.inference import ModelFailed
 
 INTENSITY = 0.6
 """Models say what she feels, not how much of it."""
-_MARKDOWN = re.compile(r"[*_`#>]+")
-_EMPHASIS = re.compile(r"(\*{1,3})(?=\S)([^*]+?)(?<=\S)\1")
+_OPENING = re.compile(r"^(?:\s|\*\s|[>#]+(?!\d))+")
+_MARKDOWN = re.compile(r"`+|(?<!\d)(?<!\d )\*+|\*+(?! ?\d)|(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])")
+"""Not what people write with the same signs: 2*3, user_name; and nothing else of C#, #1 and 3>2."""
+_EMPHASIS = re.compile(r"(?<!\d)(\*{1,3})(?=\S)([^*]+?)(?<=\S)\1(?!\d)")
 """As in Markdown; underscores are more often a name's."""
 
 
@@ -57,7 +59,7 @@ def _segment(request: ChatRequest, sequence: int, text: str, tags: Tags, rung: s
 
 def _plain(text: str) -> tuple[str, list[Emphasis]]:
     """The text without Markdown, and where in it the words are that stand out."""
-    plain = ""
+    text, plain = _OPENING.sub("", text), ""
     found = []
     at = 0
     for marked in _EMPHASIS.finditer(text):

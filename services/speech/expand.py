@@ -313,7 +313,11 @@ RULES = (
     _rule(r"(?<!\d)(\d0)(?=后)", lambda m: zh_digits(m[1]), lambda _: None),
     # ordinals
     _rule(r"第\s?(\d+)", lambda m: f"第{zh_cardinal(m[1]).replace('两', '二')}", lambda _: None),
-    _rule(r"\bno\.?\s?(\d+)", lambda m: f"第{zh_cardinal(m[1])}", lambda m: f"number {en_cardinal(m[1])}"),
+    _rule(
+        r"(?:\bno\.?\s?|(?<!\w)#(?=\d\d?(?!\d)))(\d+)",
+        lambda m: f"第{zh_cardinal(m[1])}",
+        lambda m: f"number {en_cardinal(m[1])}",
+    ),
     _rule(r"(?<!\d)(\d+)(?:st|nd|rd|th)\b", lambda m: f"第{zh_cardinal(m[1])}", lambda m: en_ordinal(m[1])),
     # arithmetic, and counts of gifts
     _rule(

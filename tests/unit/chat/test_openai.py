@@ -58,8 +58,31 @@ def writes(*pieces: str) -> Answer:
 async def test_words_that_it_marks_stand_out_and_their_marks_are_gone() -> None:
     found = await answers(model(writes("I **rea", "lly** like it. 我*很*开心，`code`和2*3。")))
     words = [(segment.text, [segment.text[one.begin : one.end] for one in segment.emphasis]) for segment in found]
-    assert [text for text, _ in words] == ["I really like it.", "我很开心，code和23。"]
+    assert [text for text, _ in words] == ["I really like it.", "我很开心，code和2*3。"]
     assert [stand_out for _, stand_out in words] == [["really"], ["很"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2*3=6呀。",
+        "2 * 3 * 4 = 24.",
+        "C#调，F#调。",
+        "3>2，你赢了。",
+        "#1 tonight!",
+        "You're #1 tonight!",
+        "user_name.",
+    ],
+)
+async def test_signs_that_mark_nothing_stay(text: str) -> None:
+    found = await answers(model(writes(text)))
+    assert "".join(segment.text for segment in found) == text
+    assert not any(segment.emphasis for segment in found)
+
+
+@pytest.mark.parametrize("text", ["# 标题", "> 标题", "* 标题", "__标题__", "***标题***", "`标题`", "> ## **标题**"])
+async def test_signs_of_markdown_go(text: str) -> None:
+    assert [segment.text for segment in await answers(model(writes(text)))] == ["标题"]
 
 
 def model(answer: Answer, **settings: Any) -> OpenAIChat:
