@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pypinyin import Style, lazy_pinyin
 from pypinyin.seg.mmseg import seg
 
+from services.speech.polyphones import CONTEXTS, PHRASES
+
 NEUTRAL_WORDS = frozenset(
     """
     爸爸 妈妈 哥哥 姐姐 弟弟 妹妹 爷爷 奶奶 叔叔 舅舅 姑姑 宝宝 娃娃 星星 太太 先生 朋友 东西 漂亮 喜欢 知道 明白
@@ -24,6 +26,7 @@ NEUTRAL_WORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 """Words whose last syllable loses its tone."""
+OWN_WORDS = NEUTRAL_WORDS | PHRASES.keys()
 
 PARTICLES = frozenset("的地得了着过吗呢吧啊呀哦哟嘛啦喽们")
 """They lean on the word before them."""
@@ -35,6 +38,11 @@ READINGS = {
 }
 # fmt: on
 NUMERALS = frozenset("零〇一二三四五六七八九十两幺第初百")
+_FIRST = re.compile(
+    "(?<=周)一(?![百次个回遍集期更场节])|(?<=星期|礼拜)一|(?<=[唯之统专逐])一(?!百)"
+    "|一(?=点(?!一[点滴])[零一二三四五六七八九])|(?<=点)一(?=[万亿])"
+)
+"""一 as a figure, or a day of the week: 一点五万, 周一, 唯一, but 每周一次."""
 EMPHATIC = frozenset("最太真超绝")
 _SYLLABLE = re.compile(r"([a-zü]+)([1-5])")
 
@@ -76,7 +84,7 @@ def _known(hanzi: str) -> Iterator[str]:
     """Cuts out our own words, longest first, and leaves the rest to the dictionary of readings."""
     start = at = 0
     while at < len(hanzi):
-        size = next((size for size in (3, 2) if hanzi[at : at + size] in NEUTRAL_WORDS), 0)
+        size = next((size for size in (3, 2) if hanzi[at : at + size] in OWN_WORDS), 0)
         if size:
             yield from seg.cut(hanzi[start:at])
             yield hanzi[at : at + size]
@@ -101,20 +109,32 @@ def _doubled(parts: Iterator[str]) -> Iterator[str]:
 
 def _readings(hanzi: str, found: list[str]) -> list[tuple[str, int]]:
     """Base and tone of each Hanzi, as words change them; ("", 0) where there is no reading."""
-    pinyin: list[str] = []
-    for word in found:
-        read = lazy_pinyin([word], style=Style.TONE3, neutral_tone_with_five=True, v_to_u=False)
-        pinyin += read if len(read) == len(word) else [""] * len(word)
+    pinyin = [reading for word in found for reading in _pinyin(word)]
     plain = []
     for one, reading in zip(hanzi, pinyin, strict=True):
         match = _SYLLABLE.fullmatch(READINGS.get(one, reading))
         plain.append((match[1].replace("ü", "v"), int(match[2])) if match else ("", 0))
     at = 0
+    alone = set()
     for word in found:
         at += len(word)
+        if len(word) == 1:
+            alone.add(at - 1)
         if word in NEUTRAL_WORDS or (word == "得" and at > 1):
             plain[at - 1] = ("de" if word == "得" else plain[at - 1][0], 5)
+    for context, meant in CONTEXTS:
+        for match in context.finditer(hanzi):
+            if match.end() - 1 in alone:
+                plain[match.end() - 1] = meant
     return [(base, _changed(hanzi, index, tone, plain)) for index, (base, tone) in enumerate(plain)]
+
+
+def _pinyin(word: str) -> list[str]:
+    """Each Hanzi's syllable, with its tone as a figure; empty where there is none."""
+    if word in PHRASES:
+        return PHRASES[word].split()
+    read = lazy_pinyin([word], style=Style.TONE3, neutral_tone_with_five=True, v_to_u=False)
+    return read if len(read) == len(word) else [""] * len(word)
 
 
 def _changed(hanzi: str, index: int, tone: int, plain: list[tuple[str, int]]) -> int:
@@ -124,12 +144,18 @@ def _changed(hanzi: str, index: int, tone: int, plain: list[tuple[str, int]]) ->
         return tone
     before = hanzi[index - 1] if index else ""
     after = hanzi[index + 1] if index + 1 < len(hanzi) else ""
-    if before and before == after:  # 看一看, 好不好
+    if before and before == after and before not in NUMERALS:  # 看一看, 好不好
         return 5
     following = plain[index + 1][1] if after else 0
     if one == "不":
         return 2 if following == 4 else 4
-    if not after or before in NUMERALS or (after in NUMERALS and after not in "百两") or after in "月号":
+    if (
+        not after
+        or _FIRST.match(hanzi, index)
+        or before in NUMERALS
+        or (after in NUMERALS and after not in "百两")
+        or after in "月号"
+    ):
         return 1
     return 2 if following in (4, 5) else 4
 
