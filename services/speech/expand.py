@@ -23,7 +23,7 @@ from services.speech.numbers import (
     zh_digits,
     zh_number,
 )
-from services.speech.tables import CURRENCIES, MEASURES, SLANG_DIGITS, UNITS
+from services.speech.tables import COUNTED, CURRENCIES, MEASURES, SLANG_DIGITS, UNITS
 
 HANZI = r"〇\u3400-\u4dbf\u4e00-\u9fff"
 _LETTER = re.compile(f"[A-Za-z{HANZI}]")
@@ -38,6 +38,7 @@ _UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True
 _MONEY = "|".join(re.escape(sign) for sign in sorted(CURRENCIES, key=len, reverse=True))
 _LABELS = (
     "号码|编号|房号|房间号?|群号?|电话|手机号?|尾号|密码|验证码|邮编|代码|QQ|ID|UID|uid|id|code|number|phone|call|room"
+    "|dial|(?:help|hot)line(?: is)?"
 )
 
 
@@ -107,7 +108,7 @@ def _zh_time(match: re.Match[str]) -> str:
 
 def _en_time(match: re.Match[str]) -> str:
     hour, minute, half = int(match["hour"]), match["minute"], (match["half"] or "").lower()
-    half = half[:1] or ("p" if hour > 12 else "a" if hour == 0 else "")
+    half = half[:1] or ("a" if hour in (0, 24) else "p" if hour > 12 else "")
     said = en_cardinal(str((hour - 1) % 12 + 1))
     if int(minute):
         said += (" oh " if minute[0] == "0" else " ") + en_cardinal(minute)
@@ -119,18 +120,21 @@ def _en_time(match: re.Match[str]) -> str:
 def _zh_money(match: re.Match[str]) -> str:
     number = _plain(match["number"])
     number = number.rstrip("0").rstrip(".") if "." in number else number
-    scale = {"k": "千", "w": "万", "m": "百万"}.get((match["scale"] or "").lower(), match["scale"] or "")
+    scale = match["scale"] or ""
+    scale = {"k": "千", "w": "万", "m": "百万", "b": "十亿"}.get(scale[:1].lower(), scale)
     unit = CURRENCIES[match["sign"].lower()][0]
-    return _zh_amount(number, scale or unit) + scale + unit
+    start = f"{zh_number(_plain(match['from']))}到" if match["from"] else ""
+    return start + _zh_amount(number, scale or unit) + scale + unit
 
 
 def _en_money(match: re.Match[str]) -> str:
     _, unit, cents = CURRENCIES[match["sign"].lower()]
     whole, _, fraction = _plain(match["number"]).partition(".")
-    scale = {"k": "thousand", "m": "million", "b": "billion"}.get((match["scale"] or "").lower(), "")
-    if scale or not cents or len(fraction) != 2:
-        number = _plain(match["number"])
-        return " ".join(filter(None, (en_number(number), scale, unit if scale else _en_counted(number, unit))))
+    scale = {"k": "thousand", "m": "million", "b": "billion"}.get((match["scale"] or "")[:1].lower(), "")
+    if scale or not cents or len(fraction) != 2 or match["from"]:
+        numbers = _both(match)
+        counted = unit if scale or len(numbers) > 1 else _en_counted(numbers[0], unit)
+        return " ".join(filter(None, (" to ".join(map(en_number, numbers)), scale, counted)))
     parts = [f"{en_cardinal(whole)} {_en_counted(whole, unit)}"] if int(whole) or not int(fraction) else []
     parts += [f"{en_cardinal(fraction)} {_en_counted(fraction, cents)}"] if int(fraction) else []
     return " and ".join(parts)
@@ -247,7 +251,7 @@ RULES = (
     _rule(r"(?<!\d)(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)", _zh_date, _en_date),
     _rule(r"(?<=\d:\d\d)\s?[-~–]\s?(?=\d{1,2}:\d\d)", lambda _: "到", lambda _: "to"),
     _rule(
-        r"(?<!\d)(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?!\d)"
+        r"(?<!\d)(?P<hour>[01]?\d|2[0-3]|24(?=:00)):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?!\d)"
         r"(?:\s?(?P<half>[ap]\.?m\b\.?))?",
         _zh_time,
         _en_time,
@@ -258,6 +262,13 @@ RULES = (
         lambda m: f"{en_cardinal(m['hour'])} {m['half']} m",
     ),
     _rule(r"(?<=\d):(?=\d)", lambda _: "比", lambda _: "to"),
+    _rule(
+        rf"(?<=\d)\s?-\s?(?={NUMBER}(?:\s?[-+×*÷]\s?{NUMBER})*\s?(?:=|等于|equals))", lambda _: "减", lambda _: "minus"
+    ),
+    _rule(rf"(?<=\d[日号月{MEASURES}])\s?[-~–]\s?(?=\d)", lambda _: "到", lambda _: None),
+    _rule(
+        r"(?<![\d.])([12])米(\d\d)(?![\d.])", lambda m: f"{_zh_amount(m[1], '米')}米{zh_digits(m[2])}", lambda _: None
+    ),
     # telephone numbers, account numbers, codes
     _rule(
         r"(?<![\d.])(?:\+\d{1,3}[- ])?"
@@ -266,14 +277,17 @@ RULES = (
         lambda m: None if m[0].endswith("0000") else en_digits(re.sub(r"\D", "", m[0])),
     ),
     _rule(
-        rf"(?P<label>{_LABELS})(?P<gap>[\s:是为#]*)(?P<digits>\d{{3,}})(?![\d.]\d)",
+        rf"(?<![a-z])(?P<label>{_LABELS})(?P<gap>[\s:是为#]*)(?P<digits>\d{{3,}})(?![\d.]\d)",
         lambda m: f"{m['label']}{m['gap']}{zh_digits(m['digits'], one='幺')}",
         lambda m: f"{m['label']}{m['gap']} {en_digits(m['digits'])}",
     ),
     _rule(rf"(?<![\w.,:/%¥$€£+-])\d+{_ALONE}", _slang_number, lambda _: None),
     _rule(r"(?<![\d.,])0\d+(?![\d.])", lambda m: zh_digits(m[0]), lambda m: en_digits(m[0])),
     _rule(
-        rf"(?P<sign>{_MONEY})\s?(?P<number>{GROUPED})(?:\s?(?P<scale>[万亿]|[kwmb](?![a-z])))?", _zh_money, _en_money
+        rf"(?P<sign>{_MONEY})\s?(?:(?P<from>{GROUPED}){DASH}(?:{_MONEY})?)?(?P<number>{GROUPED})"
+        r"(?:\s?(?P<scale>[万亿]|(?:[kwmb]|million|billion)(?![a-z])))?",
+        _zh_money,
+        _en_money,
     ),
     _rule(
         rf"(?<![\d.])(?P<minus>-(?=\d))?(?:(?P<from>{NUMBER})%?{DASH})?(?P<number>{NUMBER})\s?(?P<sign>[%‰])",
@@ -308,7 +322,7 @@ RULES = (
         _zh_range,
         lambda m: f"{en_number(m['from'])} to {en_number(m['number'])}",
     ),
-    _rule(r"(?<!\d)(\d{4})(?=年)", _zh_year, lambda _: None),
+    _rule(r"(?<!\d)(\d{4})(?=\s?年)", _zh_year, lambda _: None),
     _rule(r"(?<!\d)([5-9]\d)(?=年(?![代前后来间内多里以了]))", lambda m: zh_digits(m[1]), lambda _: None),
     _rule(r"(?<!\d)(\d0)(?=后)", lambda m: zh_digits(m[1]), lambda _: None),
     # ordinals
@@ -339,6 +353,7 @@ RULES = (
     _rule(r"(?<![\w.])\+(?=\d)", lambda _: "加", lambda _: "plus"),
     _rule(r"(?<![\w.])[-−](?=\d)", lambda _: "负", lambda _: "minus"),
     _rule(r"(?<=[a-z_])\d{3,}(?!\d)", lambda m: zh_digits(m[0]), lambda m: en_digits(m[0])),
+    _rule(rf"(?<!\bin )(?<![\w.,])(\d+)(?= (?:{'|'.join(COUNTED)})\b)", lambda _: None, lambda m: en_cardinal(m[1])),
     _rule(GROUPED, lambda m: _zh_amount(m[0], m.string[m.end() :].lstrip()), _en_plain),
 )
 """In the order in which they are tried."""

@@ -20,7 +20,10 @@ SLANG_DIGITS = {
     "88": "拜拜", "886": "拜拜喽", "520": "五二零", "521": "五二一", "1314": "一三一四", "5201314": "五二零一三一四",
     "996": "九九六", "007": "零零七", "985": "九八五", "211": "二一一", "9494": "就是就是", "404": "四零四",
     "110": "幺幺零", "120": "幺二零", "119": "幺幺九", "12306": "幺二三零六", "12345": "一二三四五",
-    "4399": "四三九九",
+    "4399": "四三九九", "2112": "二一一二",
+    # lines for people in need: the heart, the law, buyers, the young, women, health
+    "12356": "幺二三五六", "12348": "幺二三四八", "12315": "幺二三幺五", "12355": "幺二三五五", "12338": "幺二三三八",
+    "12320": "幺二三二零",
 }
 """Numbers that stand alone in Chinese, counting nothing."""
 
@@ -88,6 +91,13 @@ MEASURES = (
     "粒滴口头匹家间层栋座所遍回场场趟下句段篇页行集季轮局把束群种类样款代届级度寸尺吨克升毫厘角毛美欧英韩港帧票票条"
 )
 """Hanzi that count: before them 2 is 两, and a number is a quantity rather than a code."""
+
+COUNTED = (
+    "likes", "viewers", "people", "fans", "followers", "friends", "of you", "gifts", "roses", "hearts", "stars",
+    "coins", "messages", "comments", "shares", "views", "songs", "words", "pages", "times", "steps", "days", "nights",
+    "hours", "minutes", "seconds", "years", "points",
+)
+"""What is counted in a room: before them an English number is no year, but for "in 2112 people …"."""
 
 EMOJI = {
     "😂": ("哈哈", "haha"), "🤣": ("哈哈哈", "hahaha"), "😄": ("嘻嘻", "hehe"), "😁": ("嘻嘻", "hehe"),
