@@ -110,7 +110,7 @@ def write_turn(choice: Choice, room_id: str, epoch: int, show: ShowState, idle: 
     turn = Turn(room_id=room_id, epoch=epoch, lane=choice.lane, opened_at_ms=now_ms)
     events = choice.events()
     if choice.say is not None:
-        turn.operator.text = choice.say.say.text
+        turn.operator.text, turn.operator.attempt = choice.say.say.text, choice.say.say.attempt
         turn.turn_id = derived("turn", room_id, "say", choice.say.control_id)
     elif events:
         turn.audience.events.extend(pending.event for pending in events)

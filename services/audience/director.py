@@ -32,6 +32,7 @@ from services.core.events import (
     PendingEvent,
     Performed,
     RoomSnapshot,
+    Say,
     Stop,
     Supersede,
     Tick,
@@ -39,10 +40,12 @@ from services.core.events import (
 from services.core.lanes import given_fen, lane_of
 from services.core.settings import Audience as Policy
 
-SAYS = 10
-"""Operator texts waiting at most; the oldest leaves."""
+SAYS = 20
+"""Operator texts waiting at most. The stage takes fewer; should more come all the same, the oldest leaves."""
 OBEYED = 100
 """Controls remembered, to know a second delivery."""
+TOLD_AGAIN = 500
+"""Waiting events told again at most when a stage opens the room."""
 WITHDRAWN = 500
 """Withdrawn platform messages remembered, for those that come after their withdrawal."""
 
@@ -197,6 +200,8 @@ class Director:
         floor = self._floor
         if floor is not None and floor.alive() and control.epoch > floor.turn.epoch:
             floor.skipped = control.HasField("skip") and not control.skip.event_id
+            if control.HasField("set_mode"):  # who takes over wants to speak
+                self._say_again(floor)
             self._end_floor(floor, now_ms)
         match control.WhichOneof("action"):
             case "say":
@@ -218,10 +223,18 @@ class Director:
                 self._withdraw(frozenset(control.withdraw.message_ids), now_ms)
             case "presence":
                 self._idle.presence(control.presence.renderers, now_ms)
+                if control.presence.opened:
+                    self._tell_all(now_ms)
         floor = self._floor
         if floor is not None and floor.alive() and not allowed(self._show, floor.turn.lane):
             # It was opened while the order was on its way.
             self._due = _StopFloor()
+
+    def _tell_all(self, now_ms: int) -> None:
+        """Says again who waits, to a stage that knows nothing of it: the most urgent ones, as many as it keeps."""
+        waiting = [pending for pending in self._queues.events() if lane_of(pending.event) != LANE_AMBIENT]
+        for pending in waiting[:TOLD_AGAIN]:
+            self._fates.waits(pending, now_ms)
 
     def _refuse(self, event_id: str, reason: Decision.Reason, now_ms: int) -> None:
         """A person does not want a waiting event answered, not even a paid one."""
@@ -252,6 +265,7 @@ class Director:
             self._open(due, epoch, now_ms)
         elif due is not None and floor is not None:
             self._ledger.control(Control(epoch=epoch, stop=Stop()), now_ms, "stop", floor.turn.turn_id, epoch)
+            self._say_again(floor)
             self._end_floor(floor, now_ms)
 
     def _open(self, choice: Choice, epoch: int, now_ms: int) -> None:
@@ -313,6 +327,7 @@ class Director:
             case Performed.STATE_STOPPED:
                 self._leave_floor(now_ms)
             case Performed.STATE_FAILED:
+                self._say_again(floor)
                 self._fail_floor(floor, now_ms)
 
     def _report_late(self, report: Performed, now_ms: int) -> None:
@@ -345,6 +360,16 @@ class Director:
             self._leave_floor(now_ms)
         else:
             self._fail_floor(floor, now_ms)
+
+    def _say_again(self, floor: Floor) -> None:
+        """An operator's words of which nothing was heard, and which nobody stopped, are tried once more."""
+        turn, show = floor.turn, self._show
+        begun = floor.phase != FloorState.PHASE_OPEN or turn.operator.attempt > 0
+        if turn.WhichOneof("cause") != "operator" or begun or floor.skipped or show.panic:
+            return
+        words = Say(text=turn.operator.text, attempt=turn.operator.attempt + 1)
+        show.says.insert(0, Control(control_id=turn.turn_id, room_id=self._room_id, say=words))
+        self._show_changed = True
 
     def _fail_floor(self, floor: Floor, now_ms: int) -> None:
         """Nothing was heard of the running turn."""

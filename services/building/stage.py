@@ -12,7 +12,7 @@ from services.stage.vrm_file import BadVrm
 from services.stage.vrm_file import read as read_vrm
 
 
-def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
+def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Performs rooms, and answers for their pages, their stream and the console. Raises CannotStart."""
     if settings.stage.avatar is not None:
         try:
@@ -20,7 +20,7 @@ def build(settings: Settings, ports: Ports, _shared: Shared) -> Part:
         except BadVrm as error:
             found = f"stage.avatar (LYDIA_STAGE__AVATAR) = {str(settings.stage.avatar)!r}"
             raise CannotStart(f"{found}: {error}, or unset it to let her wear her own body.") from None
-    stage = Stage(ports.bus, ports.state, ports.clock, ports.ids, ports.telemetry, settings.stage)
+    stage = Stage(ports.bus, ports.state, ports.clock, ports.ids, ports.telemetry, shared.moderator, settings.stage)
     routes = http.router(
         stage,
         operator_token=operator_token(settings),

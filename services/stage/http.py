@@ -32,7 +32,7 @@ from services.core.events import (
 )
 from services.core.state.port import StateUnavailable
 from services.stage.room import Room, numbered
-from services.stage.service import Stage, StageFull
+from services.stage.service import NotNow, Stage, StageFull, Unsayable
 
 ROOM_ID = r"^[A-Za-z0-9_-]{1,64}$"
 RoomId = Annotated[str, PathParameter(pattern=ROOM_ID)]
@@ -77,7 +77,9 @@ class ControlBody(BaseModel):
     operator: str = Field("operator", max_length=64, pattern=r"^[\w .-]{1,64}$")
 
     def control(self) -> Control:
-        """The event. Raises HTTPException for an action that lacks its part."""
+        """The event. Raises HTTPException for an action that lacks its part, and for another service's name."""
+        if self.operator in ("audience", "stage"):  # whose own orders are not obeyed again
+            raise HTTPException(422, f"{self.operator!r} is a service; name who gives the order")
         modes: dict[str, Mode] = {"auto": MODE_AUTO, "approve": MODE_APPROVE, "takeover": MODE_TAKEOVER}
         match self.action:
             case "stop":
@@ -164,14 +166,19 @@ def router(
 
     @routes.post("/rooms/{room_id}/control", status_code=202, dependencies=operator)
     async def control(room_id: RoomId, body: ControlBody) -> dict[str, Any]:
+        asked = body.control()
         try:
-            done = await stage.control(room_id, body.control(), issued_by=body.operator)
+            told = await stage.control(room_id, asked, issued_by=body.operator)
+        except NotNow as held:
+            raise HTTPException(409, str(held)) from None
+        except Unsayable as found:
+            raise HTTPException(422, f"She must not say this ({found}). Word it otherwise.") from None
         except StageFull as full:
             raise HTTPException(503, str(full)) from None
         except (BusUnavailable, StateUnavailable, TimeoutError):
-            detail = "The stage obeyed, but the other services could not be told. Press again in a moment."
+            detail = "Nothing was done: the other services cannot be told. Press again in a moment."
             raise HTTPException(503, detail) from None
-        return {"control_id": done.control_id, "epoch": done.epoch}
+        return {"control_id": asked.control_id, "epoch": asked.epoch, "told": told}
 
     return routes
 

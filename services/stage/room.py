@@ -72,15 +72,20 @@ class Renderer:
     lost: bool = False
 
     def put(self, content: bytes) -> None:
-        """Queues a message. When the queue is full the renderer is lost: None tells its sender to hang up."""
+        """Queues a message. When the queue is full the renderer is lost."""
+        if self.messages.full():
+            self.lose()
+        elif not self.lost:
+            self.messages.put_nowait(content)
+
+    def lose(self) -> None:
+        """Takes no further message; None tells its sender to hang up."""
         if self.lost:
             return
+        self.lost = True
         if self.messages.full():
-            self.lost = True
             self.messages.get_nowait()
-            self.messages.put_nowait(None)
-            return
-        self.messages.put_nowait(content)
+        self.messages.put_nowait(None)
 
 
 class Room:
@@ -128,6 +133,11 @@ class Room:
         return int((self._clock.monotonic() - self._opened) * RATE * self._speed)
 
     @property
+    def silenced(self) -> bool:
+        """Whether an operator wants her silent: no voice is taken, whatever the other services know of it."""
+        return self.status.panic or self.status.muted
+
+    @property
     def busy(self) -> bool:
         """Whether somebody watches or something is performed."""
         return (
@@ -163,6 +173,17 @@ class Room:
         self._apply(self.timeline.interrupt(epoch, self.now(), reason=reason, keep=keep))
         self.status.epoch = max(self.status.epoch, epoch)
         self.wake()
+
+    def said(self, text: str) -> None:
+        """An operator's text has its turn, and waits no more."""
+        if text in self.status.says:
+            self.status.says.remove(text)
+            self.send_status()
+
+    def dismiss(self) -> None:
+        """Everybody who is connected has to come again."""
+        for renderer in self.renderers | self.consoles:
+            renderer.lose()
 
     def turn(self, turn: Turn) -> None:
         """The turn that will be performed next, for renderers to show whom it answers. She turns to it meanwhile."""

@@ -30,11 +30,13 @@ from services.core.events import (
     VoiceChunk,
 )
 from services.core.ids import Ids, derived
+from services.core.moderation import Moderator
 from services.core.settings import Stage as Settings
 from services.core.state.port import Put, State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.turns import epoch_key, heard_key
-from services.core.worker import BACK_OFF_S, Verdict, Worker
+from services.core.worker import BACK_OFF_S, Rejected, Verdict, Worker
+from services.motion.frames import of_chunk
 from services.stage.room import Renderer, Room
 from services.stage.timeline import RATE, Began, Report
 
@@ -52,8 +54,22 @@ ATTENDED_S = 30.0
 """A console asks every ten seconds. Whose has not asked for so long has nobody on duty."""
 
 
+SAYS = 10
+"""So many of an operator's texts wait at most."""
+OWN_CONTROLS = 100
+"""The stage's own latest controls, whose echo from the bus tells it nothing."""
+
+
 class StageFull(Exception):
     """No further room or renderer can be taken."""
+
+
+class NotNow(Exception):
+    """What an operator asks for cannot be done as things stand."""
+
+
+class Unsayable(Exception):
+    """An operator's words that she must not say. Holds the kind of rule against them, and none of the words."""
 
 
 @dataclass
@@ -72,22 +88,33 @@ class _Open:
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=RECENT))
     attended_at: float | None = None
     """When an operator's console asked for it last. Seconds of the monotonic clock."""
+    untold: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """Action → the task that goes on telling the other services of it."""
 
 
 class Stage:
     """Owns the rooms that are performed by this process."""
 
     def __init__(
-        self, bus: Bus, state: State, clock: Clock, ids: Ids, telemetry: Telemetry, settings: Settings | None = None
+        self,
+        bus: Bus,
+        state: State,
+        clock: Clock,
+        ids: Ids,
+        telemetry: Telemetry,
+        moderator: Moderator,
+        settings: Settings | None = None,
     ) -> None:
         self._bus = bus
         self._state = state
         self._clock = clock
         self._ids = ids
         self._telemetry = telemetry
+        self._moderator = moderator
         self._settings = settings or Settings()
         self._rooms: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._own_controls: deque[str] = deque(maxlen=OWN_CONTROLS)
         self._worker = Worker(bus, telemetry, service="stage")
         self._tasks: asyncio.TaskGroup | None = None
         self._draining = False
@@ -128,8 +155,12 @@ class Stage:
 
     @contextmanager
     def joined(self, room: Room, *, console: bool = False) -> Iterator[Renderer]:
-        """A renderer of an open room, or a console, for as long as the context lasts. Raises StageFull."""
-        if len(room.renderers) + len(room.consoles) >= self._settings.max_renderers:
+        """A renderer of an open room, or a console, for as long as the context lasts. Raises StageFull.
+
+        They are counted apart: a full room does not lock its operators out.
+        """
+        company = room.consoles if console else room.renderers
+        if len(company) >= self._settings.max_renderers:
             raise StageFull(f"the room has its {self._settings.max_renderers} renderers")
         with room.joined(console=console) as renderer:
             yield renderer
@@ -140,9 +171,13 @@ class Stage:
 
     async def announce(self, room: Room) -> None:
         """Tells the other services how many renderers the room has. Best effort."""
-        control = Control(presence=Presence(renderers=len(room.renderers)))
+        await self._tell_presence(room, opened=False)
+
+    async def _tell_presence(self, room: Room, *, opened: bool) -> None:
+        control = Control(epoch=room.timeline.epoch, presence=Presence(renderers=len(room.renderers), opened=opened))
+        self._prepare(room.room_id, control, "stage")
         try:
-            await self._publish_control(room.room_id, control, "stage", room.timeline.epoch)
+            await self._publish_control(control)
         except BusUnavailable:
             log.warning("presence could not be told: the bus does not answer")
 
@@ -156,37 +191,84 @@ class Stage:
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
-    async def control(self, room_id: str, control: Control, *, issued_by: str) -> Control:
-        """Carries out what an operator says; returns the control as published.
+    async def control(self, room_id: str, control: Control, *, issued_by: str) -> bool:
+        """Carries out what an operator says. Returns whether the other services have been told.
 
-        What must be silent is silent before anything else is tried. Raises BusUnavailable or StateUnavailable when
-        other services could not be told.
+        What must be silent is silent before anything else is tried, stays so, and the others are told of it as soon as
+        they can be. Everything else is done only when they have been told. Raises NotNow or Unsayable for words that
+        cannot be said; BusUnavailable, StateUnavailable or TimeoutError when nothing was done.
         """
         asked = self._clock.monotonic()
-        opened = await self._open(room_id)
+        opened = await self._open(room_id, must=True)
         opened.attended_at = self._clock.monotonic()
-        room, action = opened.room, control.WhichOneof("action")
+        room, action = opened.room, str(control.WhichOneof("action"))
+        if action == "say":
+            self._check_words(room, control.say.text)
+        takes_over = action == "set_mode" and control.set_mode.mode == MODE_TAKEOVER
         cuts = (
             action == "stop"
             or (action == "skip" and not control.skip.event_id)
             or (action == "mute" and control.mute.muted)
             or (action == "panic" and not control.panic.released)
-            or (action == "set_mode" and control.set_mode.mode == MODE_TAKEOVER)
+            or (takes_over and not _operators_turn(opened))
         )
-        self._note(room, control)
-        if cuts:
-            room.interrupt(room.timeline.epoch + 1, reason=str(action))
-            self._telemetry.metrics.stopped_epochs.labels(str(action)).inc()
-            self._telemetry.metrics.stop_seconds.observe(self._clock.monotonic() - asked)
-            async with asyncio.timeout(OPERATOR_TIMEOUT_S):
-                epoch = await self._state.increment(epoch_key(room_id), at_least=room.timeline.epoch - 1)
-            room.interrupt(epoch, reason=str(action))
+        if action in opened.untold:
+            opened.untold.pop(action).cancel()
+        self._prepare(room_id, control, issued_by)
+        told = True
+        if not cuts:
+            await self._tell(room, control)
+            self._note(room, control)
         else:
-            epoch = room.timeline.epoch
-        await self._keep_status(room)
-        await self._publish_control(room_id, control, issued_by, epoch)
-        self._telemetry.metrics.operator_actions.labels(str(action)).inc()
-        return control
+            self._note(room, control)
+            room.interrupt(room.timeline.epoch + 1, reason=action)
+            self._telemetry.metrics.stopped_epochs.labels(action).inc()
+            self._telemetry.metrics.stop_seconds.observe(self._clock.monotonic() - asked)
+            try:
+                await self._tell(room, control, counts_up=True)
+            except (BusUnavailable, StateUnavailable, TimeoutError):
+                log.warning("%s holds, but the other services could not be told yet", action)
+                told = False
+                assert self._tasks is not None
+                telling = self._tell_later(opened, control)
+                opened.untold[action] = self._tasks.create_task(telling, name=f"tell {action}")
+        self._telemetry.metrics.operator_actions.labels(action).inc()
+        return told
+
+    def _check_words(self, room: Room, text: str) -> None:
+        """Raises NotNow, Unsayable."""
+        if room.status.panic:
+            raise NotNow("She is stopped. Release her first; nothing waits to be said meanwhile.")
+        if len(room.status.says) >= SAYS:
+            raise NotNow(f"{SAYS} of your texts wait already. Let her say them first.")
+        # Chat checks it too, clause by clause, and would say something harmless instead without the operator's knowing.
+        if (finding := self._moderator.check(text, where="output")) is not None:
+            raise Unsayable(finding.category)
+
+    async def _tell(self, room: Room, control: Control, *, counts_up: bool = False) -> None:
+        """`counts_up`: the running turn is dead for the other services too. Raises what state and bus raise."""
+        async with asyncio.timeout(OPERATOR_TIMEOUT_S):
+            if counts_up:
+                epoch = await self._state.increment(epoch_key(room.room_id), at_least=room.timeline.epoch - 1)
+                room.interrupt(epoch, reason=str(control.WhichOneof("action")))
+            control.epoch = room.timeline.epoch
+            status = RoomStatus()
+            status.CopyFrom(room.status)
+            _change(status, control)
+            await self._keep_status(room.room_id, status)
+            await self._publish_control(control)
+
+    async def _tell_later(self, opened: _Open, control: Control) -> None:
+        action = str(control.WhichOneof("action"))
+        for wait in (*BACK_OFF_S, *[BACK_OFF_S[-1]] * 1000):
+            await asyncio.sleep(wait)
+            try:
+                await self._tell(opened.room, control, counts_up=True)
+            except (BusUnavailable, StateUnavailable, TimeoutError):
+                continue
+            break
+        if opened.untold.get(action) is asyncio.current_task():
+            del opened.untold[action]
 
     def attend(self, room_id: str) -> None:
         """An operator's console has asked for the room: somebody is on duty."""
@@ -209,13 +291,16 @@ class Stage:
     # --- records -----------------------------------------------------------------------------------------------------
 
     async def _perform(self, chunk: VoiceChunk | MotionChunk, delivery: Delivery) -> Verdict:
+        _check_chunk(chunk)
         try:
-            opened = await self._open(chunk.room_id)
+            opened = await self._open(chunk.room_id, must=True)
         except StageFull:
-            await self._report(
-                chunk.room_id, Report(chunk.turn_id, chunk.epoch, Performed.STATE_FAILED, 0, 0, "", "full")
-            )
+            if isinstance(chunk, VoiceChunk):
+                failed = Report(chunk.turn_id, chunk.epoch, Performed.STATE_FAILED, 0, 0, "", "full")
+                await self._report(chunk.room_id, failed)
             return Verdict.DONE
+        if opened.room.silenced:
+            return Verdict.DONE  # whoever opened the turn has not heard of it yet, and will
         if self._draining and not opened.room.timeline.performs(chunk.epoch):
             return Verdict.HELD  # and never finished here, so the next stage gets it
         if chunk.epoch > opened.room.timeline.epoch and self._late(opened, chunk.epoch):
@@ -248,6 +333,8 @@ class Stage:
             case Turn():
                 opened.turns[event.epoch] = event
                 opened.room.turn(event)
+                if event.WhichOneof("cause") == "operator":
+                    opened.room.said(event.operator.text)
             case Decision():
                 _keep_decision(opened, event, delivery.record.value)
                 opened.room.decision(event)
@@ -255,7 +342,8 @@ class Stage:
 
     def _obey(self, opened: _Open, control: Control) -> None:
         action = control.WhichOneof("action")
-        self._note(opened.room, control)
+        if control.control_id not in self._own_controls:
+            self._note(opened.room, control)
         if control.epoch > opened.room.timeline.epoch:
             opened.room.interrupt(control.epoch, reason=str(action), keep=action == "supersede")
             self._telemetry.metrics.stopped_epochs.labels(str(action)).inc()
@@ -265,16 +353,8 @@ class Stage:
         self._release(opened)
 
     def _note(self, room: Room, control: Control) -> None:
-        match control.WhichOneof("action"):
-            case "mute":
-                room.status.muted = control.mute.muted
-            case "panic":
-                room.status.panic = not control.panic.released
-            case "set_mode":
-                room.status.mode = control.set_mode.mode
-            case _:
-                return
-        room.send_status()
+        if _change(room.status, control):
+            room.send_status()
 
     def _release(self, opened: _Open) -> None:
         """Finishes the records of turns that died before they were performed."""
@@ -375,18 +455,20 @@ class Stage:
             )
         )
 
-    async def _publish_control(self, room_id: str, control: Control, issued_by: str, epoch: int) -> None:
+    def _prepare(self, room_id: str, control: Control, issued_by: str) -> None:
         control.control_id = self._ids.new()
         control.room_id = room_id
         control.issued_by = issued_by
-        control.epoch = epoch
         control.at_ms = self._clock.now_ms()
+        self._own_controls.append(control.control_id)
+
+    async def _publish_control(self, control: Control) -> None:
         await self._bus.publish(
             seal(
                 topics.CONTROL,
                 control,
                 event_id=control.control_id,
-                room_id=room_id,
+                room_id=control.room_id,
                 source="stage",
                 now_ms=control.at_ms,
             )
@@ -394,58 +476,118 @@ class Stage:
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
-    async def _open(self, room_id: str) -> _Open:
+    async def _open(self, room_id: str, *, must: bool = False) -> _Open:
+        """The room, opened if need be. `must`: an operator or a turn needs it, so that a room in which nothing happens
+        may have to leave. Raises StageFull, StateUnavailable.
+        """
         if room_id in self._rooms:
             return self._rooms[room_id]
-        async with self._opening.setdefault(room_id, asyncio.Lock()):
-            if room_id in self._rooms:
-                return self._rooms[room_id]
-            if len(self._rooms) >= self._settings.max_rooms:
-                raise StageFull(f"the stage has its {self._settings.max_rooms} rooms")
-            if self._tasks is None:
-                raise StageFull("the stage is not running")
-            stored = await self._state.get(status_key(room_id))
-            status = RoomStatus.FromString(stored) if stored else RoomStatus(mode=MODE_AUTO)
-            newest = int(await self._state.get(epoch_key(room_id)) or 0)
-            heard = await self._state.get(heard_key(room_id))
-            last = Performed.FromString(heard) if heard else None
-            if last is not None:
-                # Told again because the crash may have come between the state and the bus; its id is the same.
-                await self._publish_performed(last)
-            over = (Performed.STATE_FINISHED, Performed.STATE_STOPPED, Performed.STATE_FAILED)
-            resume = (last.turn_id, last.heard_segments) if last is not None and last.state not in over else None
-            room = Room(
-                room_id,
-                clock=self._clock,
-                settings=self._settings,
-                status=status,
-                resume=resume,
-                report=lambda report: self._report(room_id, report),
-                began=lambda began: self._began(room_id, began),
-            )
-            done = last.epoch + 1 if last is not None and last.state in over else 0
-            room.interrupt(max(newest, done), reason="opened")
-            self._rooms[room_id] = _Open(room, self._tasks.create_task(room.run(), name=f"room {room_id}"))
-        self._opening.pop(room_id, None)
+        try:
+            async with self._opening.setdefault(room_id, asyncio.Lock()):
+                if room_id not in self._rooms:
+                    await self._open_new(room_id, must=must)
+        finally:
+            self._opening.pop(room_id, None)
         return self._rooms[room_id]
 
-    async def _keep_status(self, room: Room) -> None:
-        await self._state.apply(Put(status_key(room.room_id), room.status.SerializeToString(), 7 * 86_400))
+    async def _open_new(self, room_id: str, *, must: bool) -> None:
+        if self._tasks is None:
+            raise StageFull("the stage is not running")
+        self._check_space(must=must)
+        stored = await self._state.get(status_key(room_id))
+        status = RoomStatus.FromString(stored) if stored else RoomStatus(mode=MODE_AUTO)
+        newest = int(await self._state.get(epoch_key(room_id)) or 0)
+        heard = await self._state.get(heard_key(room_id))
+        last = Performed.FromString(heard) if heard else None
+        if last is not None:
+            # Told again because the crash may have come between the state and the bus; its id is the same.
+            await self._publish_performed(last)
+        over = (Performed.STATE_FINISHED, Performed.STATE_STOPPED, Performed.STATE_FAILED)
+        resume = (last.turn_id, last.heard_segments) if last is not None and last.state not in over else None
+        room = Room(
+            room_id,
+            clock=self._clock,
+            settings=self._settings,
+            status=status,
+            resume=resume,
+            report=lambda report: self._report(room_id, report),
+            began=lambda began: self._began(room_id, began),
+        )
+        done = last.epoch + 1 if last is not None and last.state in over else 0
+        room.interrupt(max(newest, done), reason="opened")
+        self._check_space(must=must)
+        self._rooms[room_id] = _Open(room, self._tasks.create_task(room.run(), name=f"room {room_id}"))
+        self._tasks.create_task(self._tell_presence(room, opened=True), name=f"opened {room_id}")
+
+    def _check_space(self, *, must: bool) -> None:
+        """Sees to it that there is space for one more room. Raises StageFull."""
+        if len(self._rooms) < self._settings.max_rooms:
+            return
+        still = [opened for opened in self._rooms.values() if must and not (opened.held or self._attended(opened))]
+        if not still:
+            raise StageFull(f"the stage has its {self._settings.max_rooms} rooms")
+        # Anybody can open a room by looking at it; whoever looks at this one comes back when there is space.
+        self._close(min(still, key=lambda opened: (bool(opened.room.renderers), opened.room.last_used)))
+
+    def _close(self, opened: _Open) -> None:
+        del self._rooms[opened.room.room_id]
+        opened.task.cancel()
+        for task in opened.untold.values():
+            task.cancel()
+        opened.room.dismiss()
+
+    async def _keep_status(self, room_id: str, status: RoomStatus) -> None:
+        del status.says[:]
+        await self._state.apply(Put(status_key(room_id), status.SerializeToString(), 7 * 86_400))
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            for room_id, opened in list(self._rooms.items()):
+            for opened in list(self._rooms.values()):
                 if opened.room.renderers:
                     await self.announce(opened.room)
                 elif not opened.room.busy and self._clock.monotonic() - opened.room.last_used > IDLE_S:
-                    del self._rooms[room_id]
-                    opened.task.cancel()
+                    self._close(opened)
 
 
 def status_key(room_id: str) -> str:
     """The state's copy of the room's RoomStatus: mode, muted, panic."""
     return f"room:{room_id}:status"
+
+
+def _change(status: RoomStatus, control: Control) -> bool:
+    """How things stand once a control is carried out. Returns whether that is news."""
+    match control.WhichOneof("action"):
+        case "mute":
+            status.muted = control.mute.muted
+        case "panic":
+            status.panic = not control.panic.released
+            if status.panic:
+                del status.says[:]
+        case "set_mode":
+            status.mode = control.set_mode.mode
+        case "say":
+            status.says.append(control.say.text)
+        case _:
+            return False
+    return True
+
+
+def _operators_turn(opened: _Open) -> bool:
+    """Whether the newest turn says an operator's own words."""
+    newest = max(opened.turns, default=None)
+    return newest is not None and opened.turns[newest].WhichOneof("cause") == "operator"
+
+
+def _check_chunk(chunk: VoiceChunk | MotionChunk) -> None:
+    """Raises Rejected for what no room could perform: another version's frames, half a sample."""
+    if isinstance(chunk, MotionChunk):
+        try:
+            of_chunk(chunk)
+        except ValueError as error:
+            raise Rejected(str(error)) from None
+    elif len(chunk.pcm_s16le) % 2:
+        raise Rejected(f"{len(chunk.pcm_s16le)} bytes of voice are no whole number of samples")
 
 
 def _keep_decision(opened: _Open, decision: Decision, serialized: bytes) -> None:

@@ -134,7 +134,8 @@ def test_the_operator_speaks_mutes_and_changes_the_mode(browser: Browser, stage:
         until(lambda: len(stage.calls) == 3, "took over")
         stage.status.muted, stage.status.mode = True, MODE_TAKEOVER
         stage.send(StageFrame(status=stage.status))
-        until(lambda: page.locator("#mute").get_attribute("aria-pressed") == "true", "the state is shown")
+        until(lambda: page.locator("#mute").inner_text() == "取消静音", "the state is shown")
+        assert "已静音" in page.locator("#state").inner_text(), "and read out"
         assert page.locator("#mode-takeover").is_checked()
     assert controls(stage) == [
         {"action": "say", "text": "大家晚上好"},
@@ -143,19 +144,62 @@ def test_the_operator_speaks_mutes_and_changes_the_mode(browser: Browser, stage:
     ]
 
 
-def test_panic_is_one_tap_and_release_is_one_tap(browser: Browser, stage: FakeStage) -> None:
+def test_panic_is_one_tap_and_release_is_one_tap_but_not_the_same(browser: Browser, stage: FakeStage) -> None:
     with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
         until(lambda: len(queue(page)) == 3, "the queue")
         box = page.locator("#panic").bounding_box()
         assert box is not None and box["height"] >= 60 and box["y"] + box["height"] <= 844, "in reach of a thumb"
         page.locator("#panic").click()
         until(lambda: len(stage.calls) == 1, "panic")
+        page.evaluate(  # a second tap, as soon as the first is obeyed
+            """() => {
+                 const button = document.getElementById("panic");
+                 new MutationObserver(() => button.click()).observe(document.body, {attributeFilter: ["class"]});
+               }"""
+        )
         stage.status.panic = True
         stage.send(StageFrame(status=stage.status))
         until(lambda: "Release" in page.locator("#panic").inner_text(), "the way back")
+        assert "stopped" in page.locator("#state").inner_text(), "and read out"
+        time.sleep(1.1)
         page.locator("#panic").click()
         until(lambda: len(stage.calls) == 2, "released")
     assert controls(stage) == [{"action": "panic", "released": False}, {"action": "panic", "released": True}]
+
+
+def test_a_press_counts_whatever_is_told_while_it_lasts(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        page.locator("#panic b").hover(force=True)
+        page.mouse.down()
+        stage.status.renderers = 7
+        stage.send(StageFrame(status=stage.status))
+        until(lambda: "7" in page.locator("#facts").inner_text(), "a viewer comes")
+        page.mouse.up()
+        until(lambda: len(stage.calls) == 1, "panic")
+    assert controls(stage) == [{"action": "panic", "released": False}]
+
+
+def test_what_was_not_done_leaves_the_buttons_as_things_stand(browser: Browser, stage: FakeStage) -> None:
+    stage.control_status = 503
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        page.locator("label", has=page.locator("#mode-takeover")).click()
+        until(lambda: "Not done (503)" in page.locator("#notice").inner_text(), "told")
+        assert page.locator("#mode-auto").is_checked()
+
+
+def test_an_operators_words_are_in_sight_until_they_are_said(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        assert page.locator("#says-waiting").is_hidden()
+        stage.status.says.extend(["Good evening", NASTY])
+        stage.send(StageFrame(status=stage.status))
+        until(lambda: page.locator("#says li").all_inner_texts() == ["Good evening", NASTY], "what waits")
+        page.fill("#say-text", "half wri")
+        page.locator("#language").click()
+        until(lambda: "等着说" in page.locator("#says-waiting").inner_text(), "in the other language")
+        assert page.locator("#say-text").input_value() == "half wri", "half written words stay"
 
 
 def test_the_running_turn_is_shown_and_can_be_skipped(browser: Browser, stage: FakeStage) -> None:

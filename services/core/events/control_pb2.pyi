@@ -69,10 +69,12 @@ class Skip(_message.Message):
     def __init__(self, event_id: _Optional[str] = ...) -> None: ...
 
 class Say(_message.Message):
-    __slots__ = ("text",)
+    __slots__ = ("text", "attempt")
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     text: str
-    def __init__(self, text: _Optional[str] = ...) -> None: ...
+    attempt: int
+    def __init__(self, text: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class Mute(_message.Message):
     __slots__ = ("muted",)
@@ -105,7 +107,9 @@ class Withdraw(_message.Message):
     def __init__(self, message_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Presence(_message.Message):
-    __slots__ = ("renderers",)
+    __slots__ = ("renderers", "opened")
     RENDERERS_FIELD_NUMBER: _ClassVar[int]
+    OPENED_FIELD_NUMBER: _ClassVar[int]
     renderers: int
-    def __init__(self, renderers: _Optional[int] = ...) -> None: ...
+    opened: bool
+    def __init__(self, renderers: _Optional[int] = ..., opened: _Optional[bool] = ...) -> None: ...

@@ -127,7 +127,7 @@ class Performing(_message.Message):
     def __init__(self, turn: _Optional[_Union[_turn_pb2.Turn, _Mapping]] = ..., start_sample: _Optional[int] = ..., speaking: _Optional[bool] = ...) -> None: ...
 
 class RoomStatus(_message.Message):
-    __slots__ = ("mode", "muted", "panic", "epoch", "chat_rung", "speech_rung", "motion_rung", "renderers")
+    __slots__ = ("mode", "muted", "panic", "epoch", "chat_rung", "speech_rung", "motion_rung", "renderers", "says")
     MODE_FIELD_NUMBER: _ClassVar[int]
     MUTED_FIELD_NUMBER: _ClassVar[int]
     PANIC_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +136,7 @@ class RoomStatus(_message.Message):
     SPEECH_RUNG_FIELD_NUMBER: _ClassVar[int]
     MOTION_RUNG_FIELD_NUMBER: _ClassVar[int]
     RENDERERS_FIELD_NUMBER: _ClassVar[int]
+    SAYS_FIELD_NUMBER: _ClassVar[int]
     mode: _control_pb2.Mode
     muted: bool
     panic: bool
@@ -144,4 +145,5 @@ class RoomStatus(_message.Message):
     speech_rung: str
     motion_rung: str
     renderers: int
-    def __init__(self, mode: _Optional[_Union[_control_pb2.Mode, str]] = ..., muted: _Optional[bool] = ..., panic: _Optional[bool] = ..., epoch: _Optional[int] = ..., chat_rung: _Optional[str] = ..., speech_rung: _Optional[str] = ..., motion_rung: _Optional[str] = ..., renderers: _Optional[int] = ...) -> None: ...
+    says: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, mode: _Optional[_Union[_control_pb2.Mode, str]] = ..., muted: _Optional[bool] = ..., panic: _Optional[bool] = ..., epoch: _Optional[int] = ..., chat_rung: _Optional[str] = ..., speech_rung: _Optional[str] = ..., motion_rung: _Optional[str] = ..., renderers: _Optional[int] = ..., says: _Optional[_Iterable[str]] = ...) -> None: ...

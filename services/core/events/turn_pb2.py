@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from services.core.events import audience_pb2 as lydia_dot_v1_dot_audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lydia/v1/turn.proto\x12\x08lydia.v1\x1a\x17lydia/v1/audience.proto\"\xf9\x01\n\x04Turn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x1c\n\x04lane\x18\x04 \x01(\x0e\x32\x0e.lydia.v1.Lane\x12\x14\n\x0copened_at_ms\x18\x05 \x01(\x03\x12+\n\x08\x61udience\x18\x06 \x01(\x0b\x32\x17.lydia.v1.AudienceCauseH\x00\x12)\n\x07silence\x18\x07 \x01(\x0b\x32\x16.lydia.v1.SilenceCauseH\x00\x12+\n\x08operator\x18\x08 \x01(\x0b\x32\x17.lydia.v1.OperatorCauseH\x00\x42\x07\n\x05\x63\x61use\"8\n\rAudienceCause\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.lydia.v1.AudienceEvent\"7\n\x0cSilenceCause\x12\x15\n\rrundown_index\x18\x01 \x01(\r\x12\x10\n\x08quiet_ms\x18\x02 \x01(\x03\"\x1d\n\rOperatorCause\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xac\x06\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x15\n\rdecided_at_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12+\n\x07outcome\x18\x05 \x01(\x0e\x32\x1a.lydia.v1.Decision.Outcome\x12)\n\x06reason\x18\x06 \x01(\x0e\x32\x19.lydia.v1.Decision.Reason\x12\x1c\n\x04lane\x18\x07 \x01(\x0e\x32\x0e.lydia.v1.Lane\x12\r\n\x05score\x18\x08 \x01(\x01\x12\"\n\x05terms\x18\t \x03(\x0b\x32\x13.lydia.v1.ScoreTerm\x12\x0f\n\x07turn_id\x18\n \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x0b \x01(\t\x12&\n\x05\x65vent\x18\x0c \x01(\x0b\x32\x17.lydia.v1.AudienceEvent\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_WAITING\x10\x01\x12\x12\n\x0eOUTCOME_CHOSEN\x10\x02\x12\x12\n\x0eOUTCOME_MERGED\x10\x03\x12\x13\n\x0fOUTCOME_DROPPED\x10\x04\"\xe8\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11REASON_BEST_SCORE\x10\x01\x12\x0f\n\x0bREASON_PAID\x10\x02\x12\x14\n\x10REASON_DUPLICATE\x10\x03\x12\x19\n\x15REASON_NEAR_DUPLICATE\x10\x04\x12\x12\n\x0eREASON_EXPIRED\x10\x05\x12\x15\n\x11REASON_QUEUE_FULL\x10\x06\x12\x14\n\x10REASON_MODERATED\x10\x07\x12\x12\n\x0eREASON_SKIPPED\x10\x08\x12\x14\n\x10REASON_WITHDRAWN\x10\t\x12\x18\n\x14REASON_NOT_SPEAKABLE\x10\n\x12\x0f\n\x0bREASON_HELD\x10\x0b\x12\x13\n\x0fREASON_GATHERED\x10\x0c\x12\x13\n\x0fREASON_FLOODING\x10\r\x12\x13\n\x0fREASON_APPROVED\x10\x0e\x12\x18\n\x14REASON_NOT_PERFORMED\x10\x0f\"(\n\tScoreTerm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01*a\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\r\n\tLANE_PAID\x10\x01\x12\x13\n\x0fLANE_MODERATION\x10\x02\x12\r\n\tLANE_CHAT\x10\x03\x12\x10\n\x0cLANE_AMBIENT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lydia/v1/turn.proto\x12\x08lydia.v1\x1a\x17lydia/v1/audience.proto\"\xf9\x01\n\x04Turn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x1c\n\x04lane\x18\x04 \x01(\x0e\x32\x0e.lydia.v1.Lane\x12\x14\n\x0copened_at_ms\x18\x05 \x01(\x03\x12+\n\x08\x61udience\x18\x06 \x01(\x0b\x32\x17.lydia.v1.AudienceCauseH\x00\x12)\n\x07silence\x18\x07 \x01(\x0b\x32\x16.lydia.v1.SilenceCauseH\x00\x12+\n\x08operator\x18\x08 \x01(\x0b\x32\x17.lydia.v1.OperatorCauseH\x00\x42\x07\n\x05\x63\x61use\"8\n\rAudienceCause\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.lydia.v1.AudienceEvent\"7\n\x0cSilenceCause\x12\x15\n\rrundown_index\x18\x01 \x01(\r\x12\x10\n\x08quiet_ms\x18\x02 \x01(\x03\".\n\rOperatorCause\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xac\x06\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x15\n\rdecided_at_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12+\n\x07outcome\x18\x05 \x01(\x0e\x32\x1a.lydia.v1.Decision.Outcome\x12)\n\x06reason\x18\x06 \x01(\x0e\x32\x19.lydia.v1.Decision.Reason\x12\x1c\n\x04lane\x18\x07 \x01(\x0e\x32\x0e.lydia.v1.Lane\x12\r\n\x05score\x18\x08 \x01(\x01\x12\"\n\x05terms\x18\t \x03(\x0b\x32\x13.lydia.v1.ScoreTerm\x12\x0f\n\x07turn_id\x18\n \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x0b \x01(\t\x12&\n\x05\x65vent\x18\x0c \x01(\x0b\x32\x17.lydia.v1.AudienceEvent\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_WAITING\x10\x01\x12\x12\n\x0eOUTCOME_CHOSEN\x10\x02\x12\x12\n\x0eOUTCOME_MERGED\x10\x03\x12\x13\n\x0fOUTCOME_DROPPED\x10\x04\"\xe8\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11REASON_BEST_SCORE\x10\x01\x12\x0f\n\x0bREASON_PAID\x10\x02\x12\x14\n\x10REASON_DUPLICATE\x10\x03\x12\x19\n\x15REASON_NEAR_DUPLICATE\x10\x04\x12\x12\n\x0eREASON_EXPIRED\x10\x05\x12\x15\n\x11REASON_QUEUE_FULL\x10\x06\x12\x14\n\x10REASON_MODERATED\x10\x07\x12\x12\n\x0eREASON_SKIPPED\x10\x08\x12\x14\n\x10REASON_WITHDRAWN\x10\t\x12\x18\n\x14REASON_NOT_SPEAKABLE\x10\n\x12\x0f\n\x0bREASON_HELD\x10\x0b\x12\x13\n\x0fREASON_GATHERED\x10\x0c\x12\x13\n\x0fREASON_FLOODING\x10\r\x12\x13\n\x0fREASON_APPROVED\x10\x0e\x12\x18\n\x14REASON_NOT_PERFORMED\x10\x0f\"(\n\tScoreTerm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01*a\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\r\n\tLANE_PAID\x10\x01\x12\x13\n\x0fLANE_MODERATION\x10\x02\x12\r\n\tLANE_CHAT\x10\x03\x12\x10\n\x0cLANE_AMBIENT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lydia.v1.turn_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LANE']._serialized_start=1313
-  _globals['_LANE']._serialized_end=1410
+  _globals['_LANE']._serialized_start=1330
+  _globals['_LANE']._serialized_end=1427
   _globals['_TURN']._serialized_start=59
   _globals['_TURN']._serialized_end=308
   _globals['_AUDIENCECAUSE']._serialized_start=310
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SILENCECAUSE']._serialized_start=368
   _globals['_SILENCECAUSE']._serialized_end=423
   _globals['_OPERATORCAUSE']._serialized_start=425
-  _globals['_OPERATORCAUSE']._serialized_end=454
-  _globals['_DECISION']._serialized_start=457
-  _globals['_DECISION']._serialized_end=1269
-  _globals['_DECISION_OUTCOME']._serialized_start=790
-  _globals['_DECISION_OUTCOME']._serialized_end=906
-  _globals['_DECISION_REASON']._serialized_start=909
-  _globals['_DECISION_REASON']._serialized_end=1269
-  _globals['_SCORETERM']._serialized_start=1271
-  _globals['_SCORETERM']._serialized_end=1311
+  _globals['_OPERATORCAUSE']._serialized_end=471
+  _globals['_DECISION']._serialized_start=474
+  _globals['_DECISION']._serialized_end=1286
+  _globals['_DECISION_OUTCOME']._serialized_start=807
+  _globals['_DECISION_OUTCOME']._serialized_end=923
+  _globals['_DECISION_REASON']._serialized_start=926
+  _globals['_DECISION_REASON']._serialized_end=1286
+  _globals['_SCORETERM']._serialized_start=1288
+  _globals['_SCORETERM']._serialized_end=1328
 # @@protoc_insertion_point(module_scope)

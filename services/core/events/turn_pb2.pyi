@@ -56,10 +56,12 @@ class SilenceCause(_message.Message):
     def __init__(self, rundown_index: _Optional[int] = ..., quiet_ms: _Optional[int] = ...) -> None: ...
 
 class OperatorCause(_message.Message):
-    __slots__ = ("text",)
+    __slots__ = ("text", "attempt")
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     text: str
-    def __init__(self, text: _Optional[str] = ...) -> None: ...
+    attempt: int
+    def __init__(self, text: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("decision_id", "room_id", "decided_at_ms", "event_id", "outcome", "reason", "lane", "score", "terms", "turn_id", "detail", "event")

@@ -14,9 +14,11 @@ from services.core.events import (
     Approve,
     Chat,
     Control,
+    Decision,
     Mute,
     Panic,
     Performed,
+    Presence,
     Say,
     SetMode,
     Skip,
@@ -55,6 +57,52 @@ def test_what_was_said_once_is_not_said_again_after_a_second_delivery_or_a_resta
     room.restart()
     room.step(control)
     assert len(room.turns) == 1
+
+
+@pytest.mark.parametrize("fails", ["reported", "never heard of again", "taken over"])
+def test_an_operators_words_that_nobody_heard_are_tried_once_more(fails: str) -> None:
+    room = RoomInHand()
+    room.control(Control(say=Say(text="欢迎各位")))
+    first = room.turn
+    if fails == "reported":
+        room.perform(Performed.STATE_FAILED, reason="no voice")
+    elif fails == "taken over":
+        room.control(Control(set_mode=SetMode(mode=MODE_TAKEOVER)), cuts=True)
+    else:
+        room.wait(60)
+    assert [turn.operator.text for turn in room.turns[:2]] == ["欢迎各位", "欢迎各位"]
+    second = room.turns[1]
+    assert (second.operator.attempt, second.turn_id != first.turn_id) == (1, True)
+    room.restart()
+    room.perform(Performed.STATE_FAILED, reason="no voice", turn=second)
+    room.wait(60)
+    assert len(room.turns) == 2
+
+
+@pytest.mark.parametrize("end", [Control(stop=Stop()), Control(skip=Skip()), Control(panic=Panic())])
+def test_an_operators_words_that_were_stopped_do_not_come_again(end: Control) -> None:
+    room = RoomInHand()
+    room.control(Control(say=Say(text="欢迎各位")))
+    room.control(end, cuts=True)
+    room.control(Control(panic=Panic(released=True)))
+    room.wait(60)
+    assert len(room.turns) == 1
+
+
+def test_a_stage_that_opens_the_room_is_told_again_who_waits() -> None:
+    room = RoomInHand()
+    room.control(Control(set_mode=SetMode(mode=MODE_APPROVE)))
+    gift, question = room.gift(), room.chat("你最喜欢什么季节？", "ben")
+    room.like()
+    told = len(room.decisions)
+    room.control(Control(presence=Presence(renderers=1)))
+    assert len(room.decisions) == told
+    room.control(Control(presence=Presence(renderers=1, opened=True)))
+    again = room.decisions[told:]
+    assert [(d.event_id, d.outcome) for d in again] == [
+        (gift.event_id, Decision.OUTCOME_WAITING),
+        (question.event_id, Decision.OUTCOME_WAITING),
+    ]
 
 
 def test_stop_ends_the_running_turn_and_the_next_one_follows() -> None:

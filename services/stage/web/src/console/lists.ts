@@ -1,5 +1,5 @@
 import { type Decision, Lane } from "../events/turn_pb";
-import { deed, termName, tone, verdict, viewerName } from "../room/decisions";
+import { deed, detail, termName, tone, verdict, viewerName } from "../room/decisions";
 import { button, el } from "../room/dom";
 import { say } from "./words";
 
@@ -47,8 +47,8 @@ export function waitingItem(
     el(
       "div",
       "acts",
-      button("act go", say("answer"), () => approve(eventId)),
-      button("act", say("skip"), () => skip(eventId)),
+      button("act go", say("answer"), () => approve(eventId), viewerName(event)),
+      button("act", say("skip"), () => skip(eventId), viewerName(event)),
     ),
   );
   item.dataset["event"] = eventId;
@@ -70,7 +70,7 @@ export function decidedItem(decision: Decision): HTMLLIElement {
 }
 
 function reason(decision: Decision): HTMLElement {
-  return el("span", "reason", [verdict(decision), decision.detail].filter(Boolean).join(" — "));
+  return el("span", "reason", [verdict(decision), detail(decision)].filter(Boolean).join(" — "));
 }
 
 function terms(decision: Decision): HTMLElement[] {

@@ -2,7 +2,7 @@ import { Mode } from "../events/control_pb";
 import type { RoomStatus, StageFrame } from "../events/stage_pb";
 import type { Turn } from "../events/turn_pb";
 import { type Action, Api, Refused } from "../room/api";
-import { Connection } from "../room/connection";
+import { Connection, type ConnectionState } from "../room/connection";
 import { deed, viewerName } from "../room/decisions";
 import { byId, el } from "../room/dom";
 import { switchLanguage, translate } from "../room/language";
@@ -13,6 +13,11 @@ import { say } from "./words";
 
 /** The lists are drawn at most so often; a burst of decisions must not keep a phone busy. */
 const DRAW_EVERY_MS = 250;
+/** A second tap of a frightened hand must not release what the first one stopped. */
+const RELEASE_AFTER_MS = 1000;
+/** Until the console asks again whether it may begin. */
+const RETRY_MS = 5000;
+const DRAFT = "lydia.draft";
 /** Lists are fetched whole so often, in case a decision was missed. */
 const RESYNC_MS = 10_000;
 const NOTICE_MS = 2500;
@@ -45,6 +50,8 @@ const recent = new DecisionList(byId("recent", HTMLElement), decidedItem);
 let drawing = false;
 let watching = false;
 let status: RoomStatus | undefined;
+let connection: ConnectionState = "connecting";
+let stoppedAt = Number.NEGATIVE_INFINITY;
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
 function take({ content }: StageFrame): void {
@@ -89,14 +96,17 @@ function showSteps(before: RoomStatus, now: RoomStatus): void {
 
 function showStatus(fresh: RoomStatus): void {
   if (status) showSteps(status, fresh);
+  if (fresh.panic && !status?.panic) stoppedAt = performance.now();
   status = fresh;
   document.body.classList.toggle("panicking", fresh.panic);
-  panic.replaceChildren(
-    el("b", "", say(fresh.panic ? "release" : "panic")),
-    el("small", "", say(fresh.panic ? "releaseHint" : "panicHint")),
-  );
-  mute.textContent = say(fresh.muted ? "unmute" : "mute");
-  mute.setAttribute("aria-pressed", String(fresh.muted));
+  const [name, hint] = panic.children;
+  if (name) write(name, say(fresh.panic ? "release" : "panic"));
+  if (hint) write(hint, say(fresh.panic ? "releaseHint" : "panicHint"));
+  write(mute, say(fresh.muted ? "unmute" : "mute"));
+  mute.classList.toggle("on", fresh.muted);
+  showState();
+  byId("says", HTMLElement).replaceChildren(...fresh.says.map((text) => el("li", "", text)));
+  byId("says-waiting", HTMLElement).hidden = fresh.says.length === 0;
   for (const [mode, name] of MODES) {
     const choice = byId(`mode-${name}`, HTMLInputElement);
     choice.checked = mode === fresh.mode;
@@ -112,6 +122,18 @@ function showStatus(fresh: RoomStatus): void {
   byId("facts", HTMLElement).replaceChildren(
     ...facts.map(([name, value]) => el("div", "", el("dt", "", name), el("dd", "", value || say("none")))),
   );
+}
+
+/** Changes an element's words only where they are others: what is being pressed stays as it is. */
+function write(element: Element, words: string): void {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** Whether the server is there, and what keeps her silent: read out when it changes. */
+function showState(): void {
+  state.dataset["state"] = connection;
+  const held = status?.panic ? [say("stopped")] : status?.muted ? [say("muted")] : [];
+  write(state, [say(connection), ...held].join(" · "));
 }
 
 function showTurn(turn: Turn | undefined): void {
@@ -135,12 +157,14 @@ function audienceCause(names: readonly string[], what: string): string {
   return `${say("answers", whom)}: ${what}`;
 }
 
-/** Does what the operator asks for. Returns whether it was done. */
-function act(action: Action): Promise<boolean> {
-  return call(async () => {
-    await api.control(rooms.value, action);
-    tell(say("done"));
+/** Does what the operator asks for. Returns whether it was done; when not, the buttons show how things still stand. */
+async function act(action: Action): Promise<boolean> {
+  const done = await call(async () => {
+    const told = await api.control(rooms.value, action);
+    tell(say(told ? "done" : "untold"), !told);
   });
+  if (!done && status) showStatus(status);
+  return done;
 }
 
 /** Makes a call; what goes wrong is shown, a missing token asked for. Returns whether it worked. */
@@ -151,7 +175,10 @@ async function call(work: () => Promise<void>): Promise<boolean> {
   } catch (reason) {
     if (!(reason instanceof Refused)) throw reason;
     if (reason.status === 401) askForToken();
-    else tell(reason.status === 0 ? say("unreachable") : say("failed", String(reason.status)), true);
+    else if (reason.status === 0) tell(say("unreachable"), true);
+    else if (reason.status === 409) tell(say("notNow"), true);
+    else if (reason.status === 422) tell(say("unsayable"), true);
+    else tell(say("failed", String(reason.status)), true);
     return false;
   }
 }
@@ -166,7 +193,10 @@ async function resync(): Promise<void> {
 async function listRooms(): Promise<void> {
   const open = await api.rooms();
   const chosen = rooms.value || new URLSearchParams(location.search).get("room") || open[0] || FALLBACK_ROOM;
-  rooms.replaceChildren(...[...new Set([chosen, ...open])].sort().map((name) => new Option(name, name)));
+  const names = [...new Set([chosen, ...open])].sort();
+  if (names.join() !== [...rooms.options].map((option) => option.value).join()) {
+    rooms.replaceChildren(...names.map((name) => new Option(name, name)));
+  }
   rooms.value = chosen;
   byId("stage", HTMLAnchorElement).href = `/rooms/${encodeURIComponent(chosen)}`;
 }
@@ -189,14 +219,17 @@ function tell(words: string, wrong = false): void {
 
 /** Asks the server for the rooms, and with them whether the token is right; then watches the chosen room. */
 async function start(): Promise<void> {
-  if (!(await call(listRooms))) return;
+  if (!(await call(listRooms))) {
+    if (!login.open) setTimeout(() => void start(), RETRY_MS);
+    return;
+  }
   watching = true;
   new Connection(
     `/rooms/${encodeURIComponent(rooms.value)}/stream?content=words`,
     take,
-    (connection) => {
-      state.dataset["state"] = connection;
-      state.textContent = say(connection);
+    (now) => {
+      connection = now;
+      showState();
     },
     SILENCE_MS,
   );
@@ -212,21 +245,31 @@ byId("language", HTMLButtonElement).addEventListener("click", switchLanguage);
 rooms.addEventListener("change", () => {
   location.search = new URLSearchParams({ room: rooms.value }).toString();
 });
-panic.addEventListener("click", () => void act({ action: "panic", released: status?.panic ?? false }));
+panic.addEventListener("click", () => {
+  const released = status?.panic ?? false;
+  if (!released || performance.now() - stoppedAt > RELEASE_AFTER_MS) void act({ action: "panic", released });
+});
 mute.addEventListener("click", () => void act({ action: "mute", muted: !status?.muted }));
 byId("skip-now", HTMLButtonElement).addEventListener("click", () => void act({ action: "skip" }));
 for (const [, name] of MODES) {
   byId(`mode-${name}`, HTMLInputElement).addEventListener("change", () => void act({ action: "mode", mode: name }));
 }
+// What is half written outlives another language and another room.
+const box = byId("say-text", HTMLTextAreaElement);
+box.value = sessionStorage.getItem(DRAFT) ?? "";
+box.addEventListener("input", () => sessionStorage.setItem(DRAFT, box.value));
 byId("say", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
-  const box = byId("say-text", HTMLTextAreaElement);
   const text = box.value.trim();
   if (text === "") return;
   void act({ action: "say", text }).then((done) => {
-    if (done) box.value = "";
+    if (!done || box.value.trim() !== text) return;
+    box.value = "";
+    sessionStorage.removeItem(DRAFT);
   });
 });
+// Without a token nothing here works, so Esc leaves the question where it is.
+login.addEventListener("cancel", (event) => event.preventDefault());
 byId("login-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
   token.value = byId("login-token", HTMLInputElement).value.trim();

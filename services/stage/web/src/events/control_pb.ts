@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lydia/v1/control.proto.
  */
 export const file_lydia_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChZseWRpYS92MS9jb250cm9sLnByb3RvEghseWRpYS52MSLQAwoHQ29udHJvbBISCgpjb250cm9sX2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSDQoFZXBvY2gYAyABKAQSDQoFYXRfbXMYBCABKAMSEQoJaXNzdWVkX2J5GAUgASgJEh4KBHN0b3AYBiABKAsyDi5seWRpYS52MS5TdG9wSAASKAoJc3VwZXJzZWRlGAcgASgLMhMubHlkaWEudjEuU3VwZXJzZWRlSAASHgoEc2tpcBgIIAEoCzIOLmx5ZGlhLnYxLlNraXBIABIcCgNzYXkYCSABKAsyDS5seWRpYS52MS5TYXlIABIeCgRtdXRlGAogASgLMg4ubHlkaWEudjEuTXV0ZUgAEiAKBXBhbmljGAsgASgLMg8ubHlkaWEudjEuUGFuaWNIABIlCghzZXRfbW9kZRgMIAEoCzIRLmx5ZGlhLnYxLlNldE1vZGVIABIkCgdhcHByb3ZlGA0gASgLMhEubHlkaWEudjEuQXBwcm92ZUgAEiYKCHdpdGhkcmF3GA4gASgLMhIubHlkaWEudjEuV2l0aGRyYXdIABImCghwcmVzZW5jZRgPIAEoCzISLmx5ZGlhLnYxLlByZXNlbmNlSABCCAoGYWN0aW9uIgYKBFN0b3AiHAoJU3VwZXJzZWRlEg8KB3R1cm5faWQYASABKAkiGAoEU2tpcBIQCghldmVudF9pZBgBIAEoCSITCgNTYXkSDAoEdGV4dBgBIAEoCSIVCgRNdXRlEg0KBW11dGVkGAEgASgIIhkKBVBhbmljEhAKCHJlbGVhc2VkGAEgASgIIicKB1NldE1vZGUSHAoEbW9kZRgBIAEoDjIOLmx5ZGlhLnYxLk1vZGUiGwoHQXBwcm92ZRIQCghldmVudF9pZBgBIAEoCSIfCghXaXRoZHJhdxITCgttZXNzYWdlX2lkcxgBIAMoCSIdCghQcmVzZW5jZRIRCglyZW5kZXJlcnMYASABKA0qUAoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDQoJTU9ERV9BVVRPEAESEAoMTU9ERV9BUFBST1ZFEAISEQoNTU9ERV9UQUtFT1ZFUhADYgZwcm90bzM");
+  fileDesc("ChZseWRpYS92MS9jb250cm9sLnByb3RvEghseWRpYS52MSLQAwoHQ29udHJvbBISCgpjb250cm9sX2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSDQoFZXBvY2gYAyABKAQSDQoFYXRfbXMYBCABKAMSEQoJaXNzdWVkX2J5GAUgASgJEh4KBHN0b3AYBiABKAsyDi5seWRpYS52MS5TdG9wSAASKAoJc3VwZXJzZWRlGAcgASgLMhMubHlkaWEudjEuU3VwZXJzZWRlSAASHgoEc2tpcBgIIAEoCzIOLmx5ZGlhLnYxLlNraXBIABIcCgNzYXkYCSABKAsyDS5seWRpYS52MS5TYXlIABIeCgRtdXRlGAogASgLMg4ubHlkaWEudjEuTXV0ZUgAEiAKBXBhbmljGAsgASgLMg8ubHlkaWEudjEuUGFuaWNIABIlCghzZXRfbW9kZRgMIAEoCzIRLmx5ZGlhLnYxLlNldE1vZGVIABIkCgdhcHByb3ZlGA0gASgLMhEubHlkaWEudjEuQXBwcm92ZUgAEiYKCHdpdGhkcmF3GA4gASgLMhIubHlkaWEudjEuV2l0aGRyYXdIABImCghwcmVzZW5jZRgPIAEoCzISLmx5ZGlhLnYxLlByZXNlbmNlSABCCAoGYWN0aW9uIgYKBFN0b3AiHAoJU3VwZXJzZWRlEg8KB3R1cm5faWQYASABKAkiGAoEU2tpcBIQCghldmVudF9pZBgBIAEoCSIkCgNTYXkSDAoEdGV4dBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNIhUKBE11dGUSDQoFbXV0ZWQYASABKAgiGQoFUGFuaWMSEAoIcmVsZWFzZWQYASABKAgiJwoHU2V0TW9kZRIcCgRtb2RlGAEgASgOMg4ubHlkaWEudjEuTW9kZSIbCgdBcHByb3ZlEhAKCGV2ZW50X2lkGAEgASgJIh8KCFdpdGhkcmF3EhMKC21lc3NhZ2VfaWRzGAEgAygJIi0KCFByZXNlbmNlEhEKCXJlbmRlcmVycxgBIAEoDRIOCgZvcGVuZWQYAiABKAgqUAoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDQoJTU9ERV9BVVRPEAESEAoMTU9ERV9BUFBST1ZFEAISEQoNTU9ERV9UQUtFT1ZFUhADYgZwcm90bzM");
 
 /**
  * @generated from message lydia.v1.Control
@@ -188,6 +188,13 @@ export type Say = Message<"lydia.v1.Say"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * How often it was begun before and not heard.
+   *
+   * @generated from field: uint32 attempt = 2;
+   */
+  attempt: number;
 };
 
 /**
@@ -298,6 +305,13 @@ export type Presence = Message<"lydia.v1.Presence"> & {
    * @generated from field: uint32 renderers = 1;
    */
   renderers: number;
+
+  /**
+   * The stage has just opened the room and does not know who waits: audience tells it again.
+   *
+   * @generated from field: bool opened = 2;
+   */
+  opened: boolean;
 };
 
 /**

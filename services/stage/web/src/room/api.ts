@@ -64,8 +64,9 @@ export class Api {
     return this.#send(room, { viewer: { ...viewer }, gift: { ...gift } });
   }
 
-  async control(room: string, action: Action): Promise<void> {
-    await this.#call("POST", `${base(room)}/control`, { ...action });
+  /** Returns whether all services have been told; those that have not will be. */
+  async control(room: string, action: Action): Promise<boolean> {
+    return fields(await this.#call("POST", `${base(room)}/control`, { ...action }))["told"] !== false;
   }
 
   /** Names of the rooms that are open. */

@@ -56,6 +56,12 @@ const TERMS: Readonly<Record<string, string>> = {
   company: "多人问",
 };
 
+/** What audience adds to a reason, in Chinese. Names of moderation's rules stay as they are. */
+const DETAILS: Readonly<Record<string, string>> = {
+  "was not heard": "没有被听到",
+  "asked often enough": "已经问过很多次",
+};
+
 const say = speaker(WORDS);
 
 /** How a decision looks: its colour and its sign. */
@@ -87,6 +93,11 @@ export function presentable(decision: Decision): boolean {
 /** One part of a score. */
 export function termName(term: ScoreTerm): string {
   return language() === "zh" ? (TERMS[term.name] ?? term.name) : term.name;
+}
+
+/** What is to be known besides the reason. */
+export function detail(decision: Decision): string {
+  return language() === "zh" ? (DETAILS[decision.detail] ?? decision.detail) : decision.detail;
 }
 
 /** Whoever did it. */

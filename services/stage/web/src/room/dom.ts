@@ -17,10 +17,11 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A button with words that calls `pressed`. */
-export function button(className: string, words: string, pressed: () => void): HTMLButtonElement {
+/** A button with words that calls `pressed`; `about` tells those who hear it alone what it is about. */
+export function button(className: string, words: string, pressed: () => void, about = ""): HTMLButtonElement {
   const made = el("button", className, words);
   made.type = "button";
+  if (about) made.setAttribute("aria-label", `${words}: ${about}`);
   made.addEventListener("click", pressed);
   return made;
 }
