@@ -70,6 +70,7 @@ class ControlBody(BaseModel):
 
     action: Literal["stop", "skip", "say", "mute", "panic", "mode", "approve"]
     event_id: str = Field("", max_length=64)
+    turn_id: str = Field("", max_length=64)
     text: str = Field("", max_length=500)
     muted: bool = True
     released: bool = False
@@ -85,7 +86,7 @@ class ControlBody(BaseModel):
             case "stop":
                 return Control(stop=Stop())
             case "skip":
-                return Control(skip=Skip(event_id=self.event_id))
+                return Control(skip=Skip(event_id=self.event_id, turn_id=self.turn_id))
             case "say" if self.text.strip():
                 return Control(say=Say(text=self.text.strip()))
             case "mute":

@@ -138,6 +138,11 @@ class Room:
         return self.status.panic or self.status.muted
 
     @property
+    def turn_id(self) -> str:
+        """Of the turn that is performed; "" when none is."""
+        return self._begun.turn_id if self._begun is not None else ""
+
+    @property
     def busy(self) -> bool:
         """Whether somebody watches or something is performed."""
         return (
@@ -197,7 +202,7 @@ class Room:
         if decision.outcome != Decision.OUTCOME_CHOSEN and decision.reason not in UNSEEN:
             speaking = self.timeline.performing is not None
             self._show(self._body.notices(decision.event, self._soon(), speaking=speaking))
-        serialized = StageFrame(decision=decision).SerializeToString()
+        serialized = StageFrame(decision=_public(decision)).SerializeToString()
         self._decisions.append(serialized)
         for renderer in self.renderers | self.consoles:
             renderer.put(serialized)
@@ -367,6 +372,18 @@ class Room:
             epoch=self.timeline.epoch,
         )
         return StageFrame(motion=motion).SerializeToString()
+
+
+def _public(decision: Decision) -> Decision:
+    """The choice as anybody may read it: without words that were refused or taken back."""
+    if decision.reason not in (Decision.REASON_MODERATED, Decision.REASON_WITHDRAWN):
+        return decision
+    public = Decision()
+    public.CopyFrom(decision)
+    kind = public.event.WhichOneof("kind")
+    if kind in ("chat", "super_chat"):
+        getattr(public.event, kind).text = ""
+    return public
 
 
 def _caption(words: Words) -> Caption:

@@ -195,8 +195,8 @@ class Stage:
         """Carries out what an operator says. Returns whether the other services have been told.
 
         What must be silent is silent before anything else is tried, stays so, and the others are told of it as soon as
-        they can be. Everything else is done only when they have been told. Raises NotNow or Unsayable for words that
-        cannot be said; BusUnavailable, StateUnavailable or TimeoutError when nothing was done.
+        they can be. Everything else is done only when they have been told. Raises NotNow or Unsayable for what
+        cannot be done or said; BusUnavailable, StateUnavailable or TimeoutError when nothing was done.
         """
         asked = self._clock.monotonic()
         opened = await self._open(room_id, must=True)
@@ -204,6 +204,8 @@ class Stage:
         room, action = opened.room, str(control.WhichOneof("action"))
         if action == "say":
             self._check_words(room, control.say.text)
+        if control.skip.turn_id not in ("", room.turn_id):
+            raise NotNow("That turn is over already.")
         takes_over = action == "set_mode" and control.set_mode.mode == MODE_TAKEOVER
         cuts = (
             action == "stop"

@@ -122,6 +122,20 @@ def test_decisions_move_through_the_lists_as_they_come(browser: Browser, stage: 
         assert "waited too long" in page.locator("#recent li").first.inner_text()
 
 
+def test_refused_words_are_shown_once_the_operators_own_call_brings_them(browser: Browser, stage: FakeStage) -> None:
+    refused = waiting("low", "Echo", Chat(text="buy followers"), 0)
+    refused.decision_id, refused.outcome, refused.reason = "d", Decision.OUTCOME_DROPPED, Decision.REASON_MODERATED
+    bare = Decision.FromString(refused.SerializeToString())
+    bare.event.chat.text = ""
+    with opened(browser, f"{stage.url}/console#token={TOKEN}", locale="en-US") as page:
+        until(lambda: len(queue(page)) == 3, "the queue")
+        stage.send(StageFrame(decision=bare))
+        until(lambda: "not for this room" in page.locator("#recent li").first.inner_text(), "the decision")
+        stage.recent = [refused]
+        until(lambda: "buy followers" in page.locator("#recent li").first.inner_text(), "its words")
+        assert page.locator("#recent li").count() == 1
+
+
 def test_the_operator_speaks_mutes_and_changes_the_mode(browser: Browser, stage: FakeStage) -> None:
     with opened(browser, f"{stage.url}/console#token={TOKEN}") as page:
         until(lambda: len(queue(page)) == 3, "the queue")
@@ -214,7 +228,7 @@ def test_the_running_turn_is_shown_and_can_be_skipped(browser: Browser, stage: F
         assert "Echo" in page.locator("#cause").inner_text()
         page.locator("#skip-now").click()
         until(lambda: len(stage.calls) == 1, "skipped")
-    assert controls(stage) == [{"action": "skip"}]
+    assert controls(stage) == [{"action": "skip", "turn_id": "t"}]
 
 
 def test_a_step_down_the_ladder_is_told_as_it_happens(browser: Browser, stage: FakeStage) -> None:

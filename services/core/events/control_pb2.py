@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16lydia/v1/control.proto\x12\x08lydia.v1\"\xd0\x03\n\x07\x43ontrol\x12\x12\n\ncontrol_id\x18\x01 \x01(\t\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05\x61t_ms\x18\x04 \x01(\x03\x12\x11\n\tissued_by\x18\x05 \x01(\t\x12\x1e\n\x04stop\x18\x06 \x01(\x0b\x32\x0e.lydia.v1.StopH\x00\x12(\n\tsupersede\x18\x07 \x01(\x0b\x32\x13.lydia.v1.SupersedeH\x00\x12\x1e\n\x04skip\x18\x08 \x01(\x0b\x32\x0e.lydia.v1.SkipH\x00\x12\x1c\n\x03say\x18\t \x01(\x0b\x32\r.lydia.v1.SayH\x00\x12\x1e\n\x04mute\x18\n \x01(\x0b\x32\x0e.lydia.v1.MuteH\x00\x12 \n\x05panic\x18\x0b \x01(\x0b\x32\x0f.lydia.v1.PanicH\x00\x12%\n\x08set_mode\x18\x0c \x01(\x0b\x32\x11.lydia.v1.SetModeH\x00\x12$\n\x07\x61pprove\x18\r \x01(\x0b\x32\x11.lydia.v1.ApproveH\x00\x12&\n\x08withdraw\x18\x0e \x01(\x0b\x32\x12.lydia.v1.WithdrawH\x00\x12&\n\x08presence\x18\x0f \x01(\x0b\x32\x12.lydia.v1.PresenceH\x00\x42\x08\n\x06\x61\x63tion\"\x06\n\x04Stop\"\x1c\n\tSupersede\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\"\x18\n\x04Skip\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"$\n\x03Say\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\x15\n\x04Mute\x12\r\n\x05muted\x18\x01 \x01(\x08\"\x19\n\x05Panic\x12\x10\n\x08released\x18\x01 \x01(\x08\"\'\n\x07SetMode\x12\x1c\n\x04mode\x18\x01 \x01(\x0e\x32\x0e.lydia.v1.Mode\"\x1b\n\x07\x41pprove\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"\x1f\n\x08Withdraw\x12\x13\n\x0bmessage_ids\x18\x01 \x03(\t\"-\n\x08Presence\x12\x11\n\trenderers\x18\x01 \x01(\r\x12\x0e\n\x06opened\x18\x02 \x01(\x08*P\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\x10\n\x0cMODE_APPROVE\x10\x02\x12\x11\n\rMODE_TAKEOVER\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16lydia/v1/control.proto\x12\x08lydia.v1\"\xd0\x03\n\x07\x43ontrol\x12\x12\n\ncontrol_id\x18\x01 \x01(\t\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05\x61t_ms\x18\x04 \x01(\x03\x12\x11\n\tissued_by\x18\x05 \x01(\t\x12\x1e\n\x04stop\x18\x06 \x01(\x0b\x32\x0e.lydia.v1.StopH\x00\x12(\n\tsupersede\x18\x07 \x01(\x0b\x32\x13.lydia.v1.SupersedeH\x00\x12\x1e\n\x04skip\x18\x08 \x01(\x0b\x32\x0e.lydia.v1.SkipH\x00\x12\x1c\n\x03say\x18\t \x01(\x0b\x32\r.lydia.v1.SayH\x00\x12\x1e\n\x04mute\x18\n \x01(\x0b\x32\x0e.lydia.v1.MuteH\x00\x12 \n\x05panic\x18\x0b \x01(\x0b\x32\x0f.lydia.v1.PanicH\x00\x12%\n\x08set_mode\x18\x0c \x01(\x0b\x32\x11.lydia.v1.SetModeH\x00\x12$\n\x07\x61pprove\x18\r \x01(\x0b\x32\x11.lydia.v1.ApproveH\x00\x12&\n\x08withdraw\x18\x0e \x01(\x0b\x32\x12.lydia.v1.WithdrawH\x00\x12&\n\x08presence\x18\x0f \x01(\x0b\x32\x12.lydia.v1.PresenceH\x00\x42\x08\n\x06\x61\x63tion\"\x06\n\x04Stop\"\x1c\n\tSupersede\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\")\n\x04Skip\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\"$\n\x03Say\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\x15\n\x04Mute\x12\r\n\x05muted\x18\x01 \x01(\x08\"\x19\n\x05Panic\x12\x10\n\x08released\x18\x01 \x01(\x08\"\'\n\x07SetMode\x12\x1c\n\x04mode\x18\x01 \x01(\x0e\x32\x0e.lydia.v1.Mode\"\x1b\n\x07\x41pprove\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"\x1f\n\x08Withdraw\x12\x13\n\x0bmessage_ids\x18\x01 \x03(\t\"-\n\x08Presence\x12\x11\n\trenderers\x18\x01 \x01(\r\x12\x0e\n\x06opened\x18\x02 \x01(\x08*P\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\x10\n\x0cMODE_APPROVE\x10\x02\x12\x11\n\rMODE_TAKEOVER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lydia.v1.control_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODE']._serialized_start=805
-  _globals['_MODE']._serialized_end=885
+  _globals['_MODE']._serialized_start=822
+  _globals['_MODE']._serialized_end=902
   _globals['_CONTROL']._serialized_start=37
   _globals['_CONTROL']._serialized_end=501
   _globals['_STOP']._serialized_start=503
@@ -40,19 +40,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPERSEDE']._serialized_start=511
   _globals['_SUPERSEDE']._serialized_end=539
   _globals['_SKIP']._serialized_start=541
-  _globals['_SKIP']._serialized_end=565
-  _globals['_SAY']._serialized_start=567
-  _globals['_SAY']._serialized_end=603
-  _globals['_MUTE']._serialized_start=605
-  _globals['_MUTE']._serialized_end=626
-  _globals['_PANIC']._serialized_start=628
-  _globals['_PANIC']._serialized_end=653
-  _globals['_SETMODE']._serialized_start=655
-  _globals['_SETMODE']._serialized_end=694
-  _globals['_APPROVE']._serialized_start=696
-  _globals['_APPROVE']._serialized_end=723
-  _globals['_WITHDRAW']._serialized_start=725
-  _globals['_WITHDRAW']._serialized_end=756
-  _globals['_PRESENCE']._serialized_start=758
-  _globals['_PRESENCE']._serialized_end=803
+  _globals['_SKIP']._serialized_end=582
+  _globals['_SAY']._serialized_start=584
+  _globals['_SAY']._serialized_end=620
+  _globals['_MUTE']._serialized_start=622
+  _globals['_MUTE']._serialized_end=643
+  _globals['_PANIC']._serialized_start=645
+  _globals['_PANIC']._serialized_end=670
+  _globals['_SETMODE']._serialized_start=672
+  _globals['_SETMODE']._serialized_end=711
+  _globals['_APPROVE']._serialized_start=713
+  _globals['_APPROVE']._serialized_end=740
+  _globals['_WITHDRAW']._serialized_start=742
+  _globals['_WITHDRAW']._serialized_end=773
+  _globals['_PRESENCE']._serialized_start=775
+  _globals['_PRESENCE']._serialized_end=820
 # @@protoc_insertion_point(module_scope)

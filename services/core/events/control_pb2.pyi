@@ -63,10 +63,12 @@ class Supersede(_message.Message):
     def __init__(self, turn_id: _Optional[str] = ...) -> None: ...
 
 class Skip(_message.Message):
-    __slots__ = ("event_id",)
+    __slots__ = ("event_id", "turn_id")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
     event_id: str
-    def __init__(self, event_id: _Optional[str] = ...) -> None: ...
+    turn_id: str
+    def __init__(self, event_id: _Optional[str] = ..., turn_id: _Optional[str] = ...) -> None: ...
 
 class Say(_message.Message):
     __slots__ = ("text", "attempt")

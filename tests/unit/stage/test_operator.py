@@ -11,8 +11,10 @@ from services.core.bus import BusUnavailable, Record
 from services.core.envelope import seal, unseal
 from services.core.events import (
     MODE_TAKEOVER,
+    AudienceEvent,
     Chat,
     Control,
+    Decision,
     MotionChunk,
     Mute,
     OperatorCause,
@@ -20,6 +22,7 @@ from services.core.events import (
     Performed,
     Say,
     SetMode,
+    Skip,
     Turn,
     VoiceChunk,
 )
@@ -216,6 +219,39 @@ async def test_who_takes_over_does_not_cut_off_their_own_words() -> None:
                 await asyncio.sleep(0.1)
                 assert bool(of("stop", received(renderer))) == cut
                 await asyncio.sleep(4)
+
+
+@virtual_time
+async def test_only_the_turn_that_the_operator_saw_is_skipped() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as renderer:
+            await theatre.say("a", 2, 3)
+            await asyncio.sleep(1)
+            received(renderer)
+            with pytest.raises(NotNow):
+                await stage.control("a", Control(skip=Skip(turn_id="a1")), issued_by="operator")
+            assert not of("stop", received(renderer))
+            await stage.control("a", Control(skip=Skip(turn_id="a2")), issued_by="operator")
+            assert of("stop", received(renderer))
+
+
+@virtual_time
+async def test_refused_words_and_those_taken_back_go_to_operators_alone() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as renderer:
+            refused, taken_back, late = Decision.REASON_MODERATED, Decision.REASON_WITHDRAWN, Decision.REASON_EXPIRED
+            for number, reason in enumerate((refused, taken_back, late)):
+                event = AudienceEvent(event_id=str(number), chat=Chat(text="words"))
+                decision = Decision(room_id="a", event_id=str(number), reason=reason, event=event)
+                decision.outcome = Decision.OUTCOME_DROPPED
+                await theatre.bus.publish(
+                    seal(topics.DECISIONS, decision, event_id=f"d{number}", room_id="a", source="test", now_ms=0)
+                )
+            await asyncio.sleep(0.1)
+            assert [d.event.chat.text for d in of("decision", received(renderer))] == ["", "", "words"]
+        assert {d.event.chat.text for d in stage.queue("a")[1]} == {"words"}
 
 
 @virtual_time

@@ -23,7 +23,13 @@ export class DecisionList {
     }
     let place = this.#list.firstElementChild;
     for (const decision of decisions) {
-      const known = this.#items.get(decision.decisionId);
+      let known = this.#items.get(decision.decisionId);
+      if (known && deed(known.decision.event) !== deed(decision.event)) {
+        // The stream is anybody's, so it lacks refused words; the operator's own call brings them.
+        if (known.item === place) place = known.item.nextElementSibling;
+        known.item.remove();
+        known = undefined;
+      }
       const item = known?.item ?? this.#render(decision);
       if (!known) this.#items.set(decision.decisionId, { decision, item });
       if (item === place) place = item.nextElementSibling;

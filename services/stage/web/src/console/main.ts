@@ -50,6 +50,8 @@ const recent = new DecisionList(byId("recent", HTMLElement), decidedItem);
 let drawing = false;
 let watching = false;
 let status: RoomStatus | undefined;
+/** The turn that is shown as running: what "skip this" means, even when the next one begins under the finger. */
+let running = "";
 let connection: ConnectionState = "connecting";
 let stoppedAt = Number.NEGATIVE_INFINITY;
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -137,6 +139,7 @@ function showState(): void {
 }
 
 function showTurn(turn: Turn | undefined): void {
+  running = turn?.turnId ?? "";
   byId("now", HTMLElement).classList.toggle("speaking", turn !== undefined);
   byId("skip-now", HTMLButtonElement).disabled = turn === undefined;
   byId("caption", HTMLElement).textContent = turn ? "" : say("silent");
@@ -250,7 +253,7 @@ panic.addEventListener("click", () => {
   if (!released || performance.now() - stoppedAt > RELEASE_AFTER_MS) void act({ action: "panic", released });
 });
 mute.addEventListener("click", () => void act({ action: "mute", muted: !status?.muted }));
-byId("skip-now", HTMLButtonElement).addEventListener("click", () => void act({ action: "skip" }));
+byId("skip-now", HTMLButtonElement).addEventListener("click", () => void act({ action: "skip", turn_id: running }));
 for (const [, name] of MODES) {
   byId(`mode-${name}`, HTMLInputElement).addEventListener("change", () => void act({ action: "mode", mode: name }));
 }

@@ -64,7 +64,7 @@ const WORDS = {
     "她已安静；其他服务暂时联系不上，一恢复就会通知",
     "She is silent; the other services will be told as soon as they answer",
   ],
-  notNow: ["没有执行：她已紧急停止，或已有十句在等", "Not done: she is stopped, or ten of your texts wait already"],
+  notNow: ["没有执行：此刻不行，看她的状态", "Not done: it cannot be done as things stand; see the status"],
   unsayable: ["没有执行：这段话不能说，请改一改", "Not done: this must not be said; please word it otherwise"],
   done: ["已执行", "Done"],
   failed: ["没有执行（{0}）", "Not done ({0})"],

@@ -31,7 +31,7 @@ export interface Author {
 /** What an operator can ask for, as the server reads it. */
 export type Action =
   | { action: "stop" }
-  | { action: "skip"; event_id?: string }
+  | { action: "skip"; event_id?: string; turn_id?: string }
   | { action: "say"; text: string }
   | { action: "mute"; muted: boolean }
   | { action: "panic"; released: boolean }
