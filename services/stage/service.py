@@ -34,7 +34,7 @@ from services.core.moderation import Moderator
 from services.core.settings import Stage as Settings
 from services.core.state.port import Put, State, StateUnavailable
 from services.core.telemetry import Telemetry
-from services.core.turns import epoch_key, heard_key
+from services.core.turns import epoch_key, heard_key, next_epoch
 from services.core.worker import BACK_OFF_S, Rejected, Verdict, Worker
 from services.motion.frames import of_chunk
 from services.stage.room import Renderer, Room
@@ -251,7 +251,8 @@ class Stage:
         """`counts_up`: the running turn is dead for the other services too. Raises what state and bus raise."""
         async with asyncio.timeout(OPERATOR_TIMEOUT_S):
             if counts_up:
-                epoch = await self._state.increment(epoch_key(room.room_id), at_least=room.timeline.epoch - 1)
+                at_least, now_ms = room.timeline.epoch - 1, self._clock.now_ms()
+                epoch = await next_epoch(self._state, room.room_id, at_least=at_least, now_ms=now_ms)
                 room.interrupt(epoch, reason=str(control.WhichOneof("action")))
             control.epoch = room.timeline.epoch
             status = RoomStatus()

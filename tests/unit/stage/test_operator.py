@@ -96,7 +96,7 @@ async def test_what_nobody_could_be_told_is_silent_all_the_same_and_told_as_soon
             await asyncio.sleep(1)
             away = Away(theatre)
             assert not await stage.control("a", Control(panic=Panic()), issued_by="operator")
-            await theatre.say("a", 9, 1)  # audience knows nothing of it
+            await theatre.say("a", 2_000_000_000, 1)  # audience knows nothing of it
             await asyncio.sleep(2)
             assert not of("voice", received(renderer))
             away.back()
@@ -140,14 +140,15 @@ async def test_while_she_is_muted_no_voice_is_taken_and_afterwards_it_is() -> No
     theatre = Theatre()
     async with theatre.playing() as stage:
         with stage.joined(await stage.open("a")) as renderer:
-            await stage.control("a", Control(mute=Mute(muted=True)), issued_by="operator")
-            await theatre.say("a", 5, 1)
+            mute = Control(mute=Mute(muted=True))
+            await stage.control("a", mute, issued_by="operator")
+            await theatre.say("a", mute.epoch + 1, 1)
             await asyncio.sleep(2)
             assert not of("voice", received(renderer))
             await stage.control("a", Control(mute=Mute(muted=False)), issued_by="operator")
-            await theatre.say("a", 6, 1)
+            await theatre.say("a", mute.epoch + 2, 1)
             await asyncio.sleep(2)
-            assert {voice.epoch for voice in of("voice", received(renderer))} == {6}
+            assert {voice.epoch for voice in of("voice", received(renderer))} == {mute.epoch + 2}
 
 
 @virtual_time
