@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 from services.core.bus.port import BusUnavailable
 from services.core.clock import Clock
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 1024 * 1024
 MAX_FORWARDERS = 4
 RETRY_S = 1.0
+_REQUEST = re.compile(rb" HTTP/\d+(\.\d+)?\s*$")
 
 
 class Pipe:
@@ -55,13 +57,25 @@ class Pipe:
             await server.serve_forever()
 
     async def read(self, lines: asyncio.StreamReader, room_id: str) -> None:
-        """Takes line after line until the end. While the bus is away the forwarder waits, so nothing is lost."""
+        """Takes line after line until the end. While the bus is away the forwarder waits, so nothing is lost.
+
+        Any page in a browser of this machine can make it send here, but only in requests, whose bodies would be lines
+        of the page's choice: what begins as a request is read no further.
+        """
+        first = True
         while True:
             try:
                 line = await lines.readline()
             except ValueError:
                 self._metrics.refused.labels(PLATFORM, "too_large").inc()
+                if first:  # it may have been a request
+                    return
                 continue
+            if first and _REQUEST.search(line):
+                self._metrics.refused.labels(PLATFORM, "http").inc()
+                log.warning("the port of the live companion's plugin was sent an HTTP request, which was not taken")
+                return
+            first = False
             if not line:
                 return
             if line.strip():

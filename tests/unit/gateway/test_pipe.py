@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from services.core.virtual_time import virtual_time
 from services.gateway.douyin_items import Items, PipeItems
 from services.gateway.douyin_pipe import MAX_LINE_BYTES, Pipe
@@ -43,8 +45,25 @@ async def test_every_line_is_taken_whatever_stands_between_them() -> None:
 @virtual_time
 async def test_a_line_without_end_costs_only_itself() -> None:
     world = World()
-    await read(world, stream(b"x" * (MAX_LINE_BYTES + 10) + b"\n", line(1)))
-    assert await taken(world) == ["c1"]
+    await read(world, stream(line(1), b"x" * (MAX_LINE_BYTES + 10) + b"\n", line(2)))
+    assert await taken(world) == ["c1", "c2"]
+
+
+@pytest.mark.parametrize("path", ["/", "/" + "x" * MAX_LINE_BYTES], ids=["short", "longer than a line may be"])
+def test_what_a_page_in_a_browser_sends_to_the_port_is_not_taken(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    @virtual_time
+    async def run() -> None:
+        world = World()
+        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:9000\r\ncontent-type: text/plain\r\n\r\n"
+        await read(world, stream(head.encode(), b"\n", line(1)))
+        assert await world.bus.audience() == []
+        assert await world.bus.dead() == []
+        reason = "http" if path == "/" else "too_large"
+        counted = {"platform": "douyin", "reason": reason}
+        assert world.telemetry.metrics.registry.get_sample_value("lydia_gateway_refused_total", counted) == 1
+
+    run()
+    assert "POST" not in caplog.text
 
 
 @virtual_time
