@@ -107,9 +107,12 @@ class Gateway:
             del self._in_hand[push]
 
     def waited_s(self) -> float:
-        """How long a platform has waited for the answer to its oldest push."""
-        now = self._clock.monotonic()
-        return now - next(iter(self._in_hand.values()), now)
+        """How long a platform has waited for the answer to its oldest push; of one that is alone here, 0.0: it has only
+        itself to wait for, and nothing of others waits behind it.
+        """
+        if len(self._in_hand) < 2:
+            return 0.0
+        return self._clock.monotonic() - next(iter(self._in_hand.values()))
 
     def leaves_out(self, lane: Lane, number: int) -> bool:
         """Whether nothing of so many events of a push is taken in now: what was neither paid for nor comes from the

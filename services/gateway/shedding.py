@@ -33,8 +33,8 @@ ASK_S = 0.2
 ALONE_S = 1.0
 """How long to do without the state after it did not answer."""
 LATE_S = 0.05
-"""While a push has been unanswered for so long, what would only be chosen from does not wait behind it: the platform
-must be answered in time for what was paid, and stops pushing to whom answers too late.
+"""While one of several pushes has been unanswered for so long, what would only be chosen from does not wait behind it:
+the platform must be answered in time for what was paid, and stops pushing to whom answers too late.
 """
 READER = "audience"
 """The group that decides on what is taken in."""

@@ -239,3 +239,17 @@ async def test_what_is_left_out_is_not_even_read_and_what_may_have_been_paid_for
         answer = (await world.push(paid, [{"no": "event"}, 7])).json()
         assert (answer["shed"], answer["rejected"]) == (0, 2), paid
     assert (await slow).json()["accepted"] == 1
+
+
+@virtual_time
+async def test_a_push_that_is_alone_is_not_late_however_long_the_state_takes() -> None:
+    class Slow(MemoryState):
+        async def first_time(self, key: str, *, ttl_s: int) -> bool:
+            await asyncio.sleep(2 * LATE_S)
+            return await super().first_time(key, ttl_s=ttl_s)
+
+    world = World(rates=Settings(), state=Slow(LoopClock()))
+    for number in range(3):
+        answer = (await world.push("live_comment", [comment(number)])).json()
+        assert (answer["accepted"], answer["shed"]) == (1, 0)
+        await asyncio.sleep(30)
