@@ -52,7 +52,7 @@ class _Allowance:
 
     def take(self, number: int, per_s: float, now: float) -> int:
         """How many of them may."""
-        self.left = min(self.left + (now - self.filled_at) * per_s, per_s * BURST_S)
+        self.left = min(self.left + (now - self.filled_at) * per_s, _burst(per_s))
         self.filled_at = now
         given = min(number, int(self.left))
         self.left -= given
@@ -75,7 +75,7 @@ class Shedding:
         self._clock = clock
         self._metrics = metrics
         now = clock.monotonic()
-        self._all = {lane: _Allowance(settings.all_per_s * BURST_S, now) for lane in LANES}
+        self._all = {lane: _Allowance(_burst(settings.all_per_s), now) for lane in LANES}
         self._rooms: OrderedDict[tuple[str, Lane], _Allowance] = OrderedDict()
         """What the rooms may without the state."""
         self._alone_until = now
@@ -131,15 +131,20 @@ class Shedding:
             key = f"room:{room_id}:gateway:{LANES[lane]}"
             try:
                 async with asyncio.timeout(ASK_S):
-                    return await self._state.take(key, number, per_s=per_s, most=per_s * BURST_S)
+                    return await self._state.take(key, number, per_s=per_s, most=_burst(per_s))
             except (StateUnavailable, TimeoutError):
                 now = self._clock.monotonic()
                 self._alone_until = now + ALONE_S
-        allowance = self._rooms.setdefault((room_id, lane), _Allowance(per_s * BURST_S, now))
+        allowance = self._rooms.setdefault((room_id, lane), _Allowance(_burst(per_s), now))
         self._rooms.move_to_end((room_id, lane))
         if len(self._rooms) > ROOMS:
             self._rooms.popitem(last=False)
         return allowance.take(number, per_s, now)
+
+
+def _burst(per_s: float) -> float:
+    """How many may come after a calm: one at least, or of a slow rate none ever could."""
+    return max(per_s * BURST_S, 1.0)
 
 
 def _worth(event: AudienceEvent) -> float:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+import pytest
 
 from services.core import topics
 from services.core.clock import LoopClock
@@ -253,3 +254,21 @@ async def test_a_push_that_is_alone_is_not_late_however_long_the_state_takes() -
         answer = (await world.push("live_comment", [comment(number)])).json()
         assert (answer["accepted"], answer["shed"]) == (1, 0)
         await asyncio.sleep(30)
+
+
+@pytest.mark.parametrize("counted", ["in the state", "alone"])
+@pytest.mark.parametrize("slow", ["room_per_s", "all_per_s"])
+@virtual_time
+async def test_of_a_rate_however_slow_one_passes_after_a_calm(slow: str, counted: str) -> None:
+    class Away(MemoryState):
+        async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+            raise StateUnavailable(f"{number} of {most} of {key}, {per_s}")
+
+    clock, bus, telemetry = LoopClock(), TroubledBus(), Telemetry("gateway")
+    state = Away(clock) if counted == "alone" else MemoryState(clock)
+    into = Gateway(
+        bus, clock, telemetry, Shedding(Settings.model_validate({slow: 0.1}), bus, state, clock, telemetry.metrics)
+    )
+    assert [(await into.accept(chats(2, first=n * 2))).accepted for n in range(2)] == [1, 0]
+    await asyncio.sleep(11)
+    assert (await into.accept(chats(2, first=4))).accepted == 1
