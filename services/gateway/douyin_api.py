@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from services.gateway.douyin_calls import INVALID_TOKEN, UNREACHABLE, Calls, DouyinError
+from services.gateway.douyin_calls import BAD_PAGE, INVALID_TOKEN, UNREACHABLE, Calls, DouyinError
 from services.gateway.douyin_token import Tokens
 
 PAGE_SIZE = 100
@@ -87,14 +87,20 @@ class DouyinApi:
     async def failed(self, room_id: str, message_type: str, page: int) -> tuple[str, ...]:
         """A page, from 1, of at most PAGE_SIZE failed pushes, oldest first: each the JSON array that was to be pushed.
 
-        Kept for gifts and fans club only, one day.
+        Kept for gifts and fans club only, one day. A page after the last is empty, also where the platform calls it an
+        error; a later page that failed looks like one, and whoever reads on from where it was looks again.
         """
-        answer = await self._call(
-            "failed data",
-            "GET",
-            "/api/live_data/task/fail_data/get",
-            params={**self._task(room_id, message_type), "page_num": page, "page_size": PAGE_SIZE},
-        )
+        try:
+            answer = await self._call(
+                "failed data",
+                "GET",
+                "/api/live_data/task/fail_data/get",
+                params={**self._task(room_id, message_type), "page_num": page, "page_size": PAGE_SIZE},
+            )
+        except DouyinError as error:
+            if page > 1 and error.code in BAD_PAGE:
+                return ()
+            raise
         entries = _object(answer, "data").get("data_list") or []
         if not isinstance(entries, list):
             raise DouyinError("failed data", UNREACHABLE, "the answer holds no list")

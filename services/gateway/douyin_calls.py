@@ -25,13 +25,15 @@ UNREACHABLE = -2
 INVALID_TOKEN = frozenset({40022, 40004})
 CONDITIONS_NOT_MET = 5003019
 BAD_PARAMETER = 40001
+BAD_PAGE = frozenset({10001, 10011})
+"""Of a page that there is not: the present documents and older ones. The first is that of internal errors, too."""
 PASSING = frozenset({UNREACHABLE, -1, 10001, 40000, 40004, 40007, 40022, 50001})
 """Failures that say nothing against the call itself: the same one may pass later."""
 MENDS = {
     UNREACHABLE: "the platform did not answer; check douyin.api_url, douyin.token_url and the network",
     -1: "the platform failed; it will be tried again",
     10001: "the platform failed; it will be tried again",
-    10011: "the page of failed data is wrong; it will be read from the beginning",
+    10011: "the platform finds not even the first page of failed data; it will be asked for again",
     40000: "the platform's network failed; it will be tried again",
     BAD_PARAMETER: "a parameter is wrong; check douyin.rooms and douyin.launch_token (valid for 30 minutes)",
     40002: "the app lacks this ability; apply for it in the developer console",

@@ -101,7 +101,8 @@ def build(platform: Platform, pusher: Pusher, ids: Ids) -> FastAPI:
 
     @app.get("/api/live_data/task/fail_data/get")
     async def failed(request: Request) -> dict[str, Any]:
-        return enveloped(lambda: platform.failed_data(_token(request), dict(request.query_params)))
+        past_end = None if pusher.faults.past_end == "empty" else int(pusher.faults.past_end)
+        return enveloped(lambda: platform.failed_data(_token(request), dict(request.query_params), past_end))
 
     @app.post("/api/live_data/ack")
     async def ack(request: Request) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class Faults(BaseModel):
     malformed: Share = Field(0, description="share of pushes with senseless items among the good ones")
     cut: Share = Field(0, description="share of pushes whose JSON ends in the middle")
     slow_s: Seconds = Field(0, description="the body of a push takes this long to arrive")
+    past_end: Literal["empty", "10001", "10011"] = Field(
+        "empty", description="how a page of failed data after the last is answered: empty, or with this error"
+    )
     system_errors: Share = Field(0, description="share of calls answered with the platform's internal error")
     route: Literal["webhook", "pipe", "both"] = Field("webhook", description="how events go: webhook, pipe or both")
 

@@ -141,8 +141,8 @@ class Platform:
             if len(self._failed[message_type]) < KEPT_ENTRIES:
                 self._failed[message_type].append((self._clock.monotonic(), payload))
 
-    def failed_data(self, access_token: str, query: dict[str, Any]) -> dict[str, Any]:
-        """A page of the pushes that failed."""
+    def failed_data(self, access_token: str, query: dict[str, Any], past_end: int | None = None) -> dict[str, Any]:
+        """A page of the pushes that failed. One after the last is empty, or fails with the code `past_end`."""
         message_type = self._task(access_token, query, "fail_data/get", over_limit=40007)
         try:
             page, size = int(query.get("page_num", "")), int(query.get("page_size", ""))
@@ -152,6 +152,8 @@ class Platform:
             raise CallFailed(10001, "bad paging")
         self._expire(message_type)
         entries = self._failed[message_type] if query["roomid"] == self.options.room_id else deque()
+        if past_end is not None and page > 1 and (page - 1) * size >= len(entries):
+            raise CallFailed(past_end, "bad paging")
         return {
             "page_num": page,
             "total_count": len(entries),

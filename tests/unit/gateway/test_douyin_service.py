@@ -18,7 +18,7 @@ from services.core.virtual_time import virtual_time
 from services.gateway.douyin_items import Items, WebhookItems
 from services.gateway.douyin_recovery import Recovery
 from services.gateway.service import Gateway
-from services.gateway.simulator.options import Options
+from services.gateway.simulator.options import Faults, Options
 from tests.unit.gateway.show import Show
 from tests.unit.gateway.test_douyin_calls import api_of
 from tests.unit.gateway.world import gift
@@ -116,28 +116,42 @@ async def test_failed_data_is_read_on_from_where_it_was_even_after_a_restart() -
     assert {event.transport for event in await show.bus.audience()} == {"fail_data"}
 
 
-@virtual_time
-async def test_failed_data_is_read_anew_when_its_oldest_entries_have_expired() -> None:
-    show = Show()
+def recovery_of(show: Show) -> Recovery:
     telemetry = Telemetry("test")
     gateway, items = Gateway(show.bus, show.clock, telemetry), WebhookItems(Items({}), transport="fail_data")
-    recovery = Recovery(api_of(show), gateway, items, show.state, show.clock, telemetry)
+    return Recovery(api_of(show), gateway, items, show.state, show.clock, telemetry)
+
+
+@pytest.mark.parametrize("past_end", ["empty", "10001", "10011"])
+@virtual_time
+async def test_failed_data_is_read_anew_when_its_oldest_entries_have_expired(past_end: str) -> None:
+    show = Show(Options(faults=Faults.model_validate({"past_end": past_end})))
+    recovery = recovery_of(show)
     room = show.options.room_id
-    for first, last, wait_s in ((0, 150, 40_000), (150, 170, 46_500), (170, 300, 0)):
+    for first, last, wait_s in ((0, 150, 40_000), (150, 170, 46_500), (170, 300, 86_500), (300, 310, 0)):
         for number in range(first, last):
             show.platform.keep_failed("live_gift", json.dumps([gift(number)]))
         assert await recovery.fetch(room, "live_gift") == last - first
         assert await recovery.fetch(room, "live_gift") == 0
         await asyncio.sleep(wait_s)
-    assert [event.message_id for event in await show.bus.audience()] == [f"g{number}" for number in range(300)]
+    assert [event.message_id for event in await show.bus.audience()] == [f"g{number}" for number in range(310)]
+
+
+@pytest.mark.parametrize("past_end", ["empty", "10001", "10011"])
+@virtual_time
+async def test_a_full_last_page_of_failed_data_is_no_trouble(past_end: str) -> None:
+    show = Show(Options(faults=Faults.model_validate({"past_end": past_end})))
+    for number in range(200):
+        show.platform.keep_failed("live_gift", json.dumps([gift(number)]))
+    recovery = recovery_of(show)
+    assert await recovery.fetch(show.options.room_id, "live_gift") == 200
+    assert await recovery.fetch(show.options.room_id, "live_gift") == 0
 
 
 @virtual_time
 async def test_entries_that_expire_while_the_pages_are_read_hide_none_of_the_new_ones() -> None:
     show = Show()
-    telemetry = Telemetry("test")
-    gateway, items = Gateway(show.bus, show.clock, telemetry), WebhookItems(Items({}), transport="fail_data")
-    recovery = Recovery(api_of(show), gateway, items, show.state, show.clock, telemetry)
+    recovery = recovery_of(show)
     for number in range(10):
         show.platform.keep_failed("live_gift", json.dumps([gift(number)]))
     await asyncio.sleep(86_399.95)

@@ -177,6 +177,30 @@ async def test_failed_data_keeps_only_gifts_and_fans_club_in_pages_for_a_day() -
     assert await api.failed(room, "live_gift", 1) == ()
 
 
+@virtual_time
+async def test_a_page_of_failed_data_after_the_last_is_an_error_where_that_fault_is_on() -> None:
+    show = Show()
+    ask = {"roomid": show.options.room_id, "appid": show.options.app_id, "msg_type": "live_gift", "page_size": "100"}
+    issued = show.platform.issue_token(show.options.app_id, show.options.app_secret, "client_credential")
+    headers = {"access-token": str(issued["access_token"])}
+
+    async def code(page: int) -> int:
+        answer = await show.http.get(
+            "http://platform/api/live_data/task/fail_data/get", params=ask | {"page_num": str(page)}, headers=headers
+        )
+        return int(answer.json()["err_no"])
+
+    await show.http.patch("http://platform/simulator/faults", json={"past_end": "10011"})
+    assert (await code(1), await code(2)) == (0, 10011), "nothing has failed: that is an empty first page"
+    for number in range(100):
+        show.platform.keep_failed("live_gift", json.dumps([gift(number)]))
+    assert (await code(1), await code(2)) == (0, 10011)
+    show.platform.keep_failed("live_gift", json.dumps([gift(100)]))
+    assert (await code(2), await code(3)) == (0, 10011)
+    await show.http.patch("http://platform/simulator/faults", json={"past_end": "empty"})
+    assert await code(3) == 0
+
+
 def comments(*texts: str) -> Iterator[tuple[float, AudienceEvent]]:
     for index, text in enumerate(texts):
         event = AudienceEvent(message_id=str(index), viewer=Viewer(id="u", name="n"), chat=Chat(text=text))
