@@ -53,16 +53,17 @@ class Recovery:
     async def run(self, room_id: str) -> None:
         """Watches a room until cancelled."""
         nudged = self._nudged[room_id] = asyncio.Event()
-        told = ""
+        told = dict.fromkeys(KEPT_TYPES, "")
         while True:
-            try:
-                for message_type in KEPT_TYPES:
+            for message_type in KEPT_TYPES:  # an app may have the right to one of them only
+                trouble = ""
+                try:
                     await self.fetch(room_id, message_type)
-                told = ""
-            except (DouyinError, BusUnavailable, StateUnavailable, RoomsFull) as error:
-                if str(error) != told:  # the same trouble is told once, not every minute
-                    told = str(error)
-                    log.warning("failed data of room %s cannot be fetched now. %s", room_id, error)
+                except (DouyinError, BusUnavailable, StateUnavailable, RoomsFull) as error:
+                    trouble = str(error)
+                if trouble not in ("", told[message_type]):  # the same is told once, not every minute
+                    log.warning("failed %s data of room %s cannot be fetched now. %s", message_type, room_id, trouble)
+                told[message_type] = trouble
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S):
                     await nudged.wait()

@@ -40,6 +40,8 @@ class Network(httpx.AsyncBaseTransport):
         """Ends of paths that cannot be reached."""
         self.silent: set[str] = set()
         """Ends of paths that never answer."""
+        self.refused: dict[str, int] = {}
+        """Message types whose failed data the app may not fetch, with the code that says so."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.calls.append((request.method, request.url.path))
@@ -47,6 +49,9 @@ class Network(httpx.AsyncBaseTransport):
             await asyncio.sleep(86_400)
         if request.url.host not in self.hosts or request.url.path.endswith(tuple(self.away)):
             raise httpx.ConnectError("unreachable", request=request)
+        refused = self.refused.get(request.url.params.get("msg_type", ""))
+        if refused and request.url.path.endswith("/fail_data/get"):
+            return httpx.Response(200, json={"err_no": refused, "err_msg": "refused", "data": {}})
         return await httpx.ASGITransport(self.hosts[request.url.host]).handle_async_request(request)
 
     def count(self, ending: str) -> int:

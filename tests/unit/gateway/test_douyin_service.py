@@ -162,6 +162,24 @@ async def test_entries_that_expire_while_the_pages_are_read_hide_none_of_the_new
     assert {event.message_id for event in await show.bus.audience()} == {f"g{number}" for number in range(300)}
 
 
+def test_where_failed_gifts_are_refused_fans_club_is_fetched_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    @virtual_time
+    async def run() -> None:
+        show = Show()
+        show.network.refused["live_gift"] = 40002
+        show.platform.keep_failed("live_fansclub", json.dumps([{"msg_id": "f1", "sec_openid": "u"}]))
+        async with show.lydia():
+            await asyncio.sleep(10)
+            assert [event.message_id for event in await show.bus.audience()] == ["f1"]
+            await asyncio.sleep(3600)
+
+    with caplog.at_level(logging.WARNING, logger="services.gateway"):
+        run()
+    (told,) = [record.getMessage() for record in caplog.records if "failed live" in record.getMessage()]
+    assert "live_gift" in told
+    assert "apply for it in the developer console" in told
+
+
 @virtual_time
 async def test_senseless_failed_data_is_kept_in_the_dead_letters_and_does_not_stop_the_rest() -> None:
     show = Show()
