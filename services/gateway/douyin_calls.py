@@ -29,6 +29,8 @@ BAD_PAGE = frozenset({10001, 10011})
 """Of a page that there is not: the present documents and older ones. The first is that of internal errors, too."""
 PASSING = frozenset({UNREACHABLE, -1, 10001, 40000, 40004, 40007, 40022, 50001})
 """Failures that say nothing against the call itself: the same one may pass later."""
+LASTING = frozenset({BAD_PARAMETER, 40002, 40005, 40011, 40012, 40015, 40017, 40020, 40023})
+"""Failures that somebody must mend first."""
 MENDS = {
     UNREACHABLE: "the platform did not answer; check douyin.api_url, douyin.token_url and the network",
     -1: "the platform failed; it will be tried again",

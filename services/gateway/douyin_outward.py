@@ -14,7 +14,7 @@ from services.core.state.port import State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.gateway.douyin_acks import Acks
 from services.gateway.douyin_api import DouyinApi
-from services.gateway.douyin_calls import BAD_PARAMETER, Calls, DouyinError
+from services.gateway.douyin_calls import BAD_PARAMETER, LASTING, Calls, DouyinError
 from services.gateway.douyin_items import Items, WebhookItems
 from services.gateway.douyin_recovery import Recovery
 from services.gateway.douyin_tasks import PushTasks
@@ -57,15 +57,18 @@ class Outward:
 
     async def launched(self, launch_token: str) -> str | None:
         """The launch token's room, asked for as long as the token can be valid; None when there is none to be had."""
-        for attempt in range(round(LAUNCH_TOKEN_LIFE_S / RETRY_S)):
+        trouble: Exception | None = None
+        for _ in range(round(LAUNCH_TOKEN_LIFE_S / RETRY_S)):
             try:
                 return await self.api.room_of(launch_token)
             except (DouyinError, StateUnavailable) as error:
-                if isinstance(error, DouyinError) and error.code == BAD_PARAMETER:
-                    log.error("the launch token is refused; start the game again in the live companion. %s", error)
+                if isinstance(error, DouyinError) and error.code in LASTING:
+                    again = "; start the game again in the live companion" if error.code == BAD_PARAMETER else ""
+                    log.error("the launch token's room cannot be had%s. %s", again, error)
                     return None
-                if attempt == 0:
+                if trouble is None:
                     log.warning("the launch token's room is unknown so far. %s", error)
+                trouble = error
                 await asyncio.sleep(RETRY_S)
-        log.error("the launch token has expired unused; start the game again in the live companion")
+        log.error("the launch token expired before its room was known; start the game again. Last: %s", trouble)
         return None

@@ -37,15 +37,18 @@ class Pipe:
         self._metrics = telemetry.metrics
         self._connected = 0
 
-    async def run(self, port: int, room_id: str) -> None:
-        """Listens until cancelled. Raises OSError when the port is taken."""
+    async def run(self, port: int, room_id: asyncio.Future[str]) -> None:
+        """Listens until cancelled. Until `room_id` is known nothing is read: forwarders connect and wait.
+
+        Raises OSError when the port is taken.
+        """
 
         async def forwarder(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 if self._connected < MAX_FORWARDERS:
                     self._connected += 1
                     try:
-                        await self.read(reader, room_id)
+                        await self.read(reader, await asyncio.shield(room_id))  # others wait for it, too
                     finally:
                         self._connected -= 1
             except ConnectionError:

@@ -74,11 +74,12 @@ class Douyin:
                     tasks.create_task(outward.keep(room_id), name=f"douyin room {room_id}")
                 if outward.acks is not None:
                     tasks.create_task(outward.acks.run(), name="douyin acks")
+            room: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            if settings.pipe_port is not None:  # at once: a forwarder may give up where nobody listens
+                tasks.create_task(self._pipe.run(settings.pipe_port, room), name="douyin pipe")
             launched = None
             if outward is not None and settings.launch_token is not None and not settings.rooms:
                 launched = await outward.launched(settings.launch_token.get_secret_value())
                 if launched is not None:
                     tasks.create_task(outward.keep(launched), name=f"douyin room {launched}")
-            if settings.pipe_port is not None:
-                room_id = next(iter(settings.rooms), launched) or self._fallback_room
-                tasks.create_task(self._pipe.run(settings.pipe_port, room_id), name="douyin pipe")
+            room.set_result(next(iter(settings.rooms), launched) or self._fallback_room)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -32,17 +33,19 @@ from services.gateway.service import Gateway
 from services.gateway.simulator.main import demo_settings, serve
 from services.gateway.simulator.options import Faults, Options
 
+LIKE = {"msg_id": "1", "msg_type": 1, "sec_open_id": "u", "like_num": 2}
+LINE = json.dumps({"type": "event", "eventName": "OPEN_LIVE_DATA", "params": {"payload": [LIKE]}}).encode() + b"\n"
+
 
 @asynccontextmanager
-async def lydia(options: Options, port: int) -> AsyncIterator[MemoryBus]:
-    """The gateway with everything of Douyin, as `lydia up` runs it."""
+async def lydia(options: Options, port: int, **changed: Any) -> AsyncIterator[MemoryBus]:
+    """The gateway with everything of Douyin, as `lydia up` runs it. `changed` are settings for Douyin."""
     clock, telemetry = SystemClock(), Telemetry("gateway")
     bus, state = MemoryBus(), MemoryState(clock)
     gateway = Gateway(bus, clock, telemetry)
-    settings = DouyinSettings.model_validate(demo_settings(options)["douyin"])
+    settings = DouyinSettings.model_validate({**demo_settings(options)["douyin"], **changed})
     async with httpx.AsyncClient(trust_env=False) as http, asyncio.TaskGroup() as tasks:
-        room = options.room_id
-        douyin = Douyin(settings, gateway, bus, state, clock, telemetry, lambda: http, room_id=room)
+        douyin = Douyin(settings, gateway, bus, state, clock, telemetry, lambda: http, room_id="another")
         app = FastAPI()
         app.include_router(router(gateway, Direct(RandomIds()), clock, telemetry, douyin=douyin.receiver))
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
@@ -79,6 +82,36 @@ async def test_a_simulated_room_reaches_the_bus_over_real_connections(route: str
     assert {event.room_id for event in seen.values()} == {options.room_id}
     # The plugin's events come at once, pushes in batches, so of both the pipe is first.
     assert {event.transport for event in seen.values()} == {"webhook" if route == "webhook" else "pipe"}
+
+
+async def test_a_forwarder_that_comes_before_the_room_is_known_waits_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.gateway.douyin_outward.RETRY_S", 0.1)
+    options = Options(port=free_port(), pipe_port=free_port())
+    launched = {"rooms": (), "launch_token": options.launch_token}
+    async with asyncio.timeout(30), lydia(options, free_port(), **launched) as bus:
+        await asyncio.sleep(0.3)
+        _, writer = await asyncio.open_connection("127.0.0.1", options.pipe_port)
+        writer.write(LINE)
+        simulator = asyncio.create_task(serve(options))
+        async with bus.consume(topics.AUDIENCE, group=None) as consumer:
+            async for delivery in consumer:
+                event = unseal(delivery.record, AudienceEvent)
+                break
+        assert (event.room_id, event.message_id) == (options.room_id, "1")
+        writer.close()
+        simulator.cancel()
+        await asyncio.gather(simulator, return_exceptions=True)
+
+
+async def test_a_page_in_a_browser_is_hung_up_on_by_the_plugins_port() -> None:
+    options = Options(port=free_port(), pipe_port=free_port())
+    async with asyncio.timeout(30), lydia(options, free_port()) as bus, httpx.AsyncClient() as browser:
+        await asyncio.sleep(0.3)
+        with pytest.raises(httpx.TransportError):
+            await browser.post(f"http://127.0.0.1:{options.pipe_port}/", content=b"\n" + LINE)
+        assert [record async for record in bus.read(topics.AUDIENCE)] == []
 
 
 async def test_bodies_over_the_bound_are_answered_and_endless_ones_cut_off() -> None:

@@ -15,6 +15,7 @@ from services.core.envelope import seal
 from services.core.events import AudienceCause, AudienceEvent, Chat, Gift, Performed, Turn, Viewer
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
+from services.gateway.douyin_calls import MENDS, UNREACHABLE
 from services.gateway.douyin_items import Items, WebhookItems
 from services.gateway.douyin_recovery import Recovery
 from services.gateway.service import Gateway
@@ -253,6 +254,46 @@ def test_a_launch_token_that_the_platform_refuses_is_told_at_once_and_not_tried_
     (told,) = [record.getMessage() for record in caplog.records]
     assert "40001" in told
     assert "start the game again in the live companion" in told
+
+
+@pytest.mark.parametrize("code", [40002, 40017])
+def test_a_launch_token_is_not_tried_again_where_the_app_is_refused_and_the_cause_is_told(
+    code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    @virtual_time
+    async def run() -> None:
+        show = Show(
+            rooms=(),
+            launch_token="simulated-launch-token",
+            app_secret="wrong" if code == 40017 else Options().app_secret,
+        )
+        show.platform.set_room(live=True, mounted=True, granted=code != 40002)
+        async with show.lydia():
+            await asyncio.sleep(3600)
+        assert show.network.count("/info") == (code == 40002)
+
+    with caplog.at_level(logging.WARNING, logger="services.gateway"):
+        run()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert str(MENDS[code]) in told
+    assert "start the game again" not in told
+
+
+def test_a_launch_token_that_expires_while_the_platform_is_away_is_told_with_the_cause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @virtual_time
+    async def run() -> None:
+        show = Show(rooms=(), launch_token="simulated-launch-token")
+        show.network.away.add("/info")
+        async with show.lydia():
+            await asyncio.sleep(3600)
+
+    with caplog.at_level(logging.WARNING, logger="services.gateway"):
+        run()
+    assert len(caplog.records) == 2
+    assert "expired" in caplog.messages[1]
+    assert MENDS[UNREACHABLE] in caplog.messages[1]
 
 
 @virtual_time
