@@ -14,7 +14,14 @@ from services.gateway.shedding import Shedding
 def build(settings: Settings, ports: Ports, shared: Shared) -> Part:
     """Takes pushes and messages over HTTP, and keeps Douyin's own data coming."""
     shedding = Shedding(settings.gateway, ports.bus, ports.state, ports.clock, ports.telemetry.metrics)
-    gateway = Gateway(ports.bus, ports.clock, ports.telemetry, shedding, max_rooms=settings.stage.max_rooms)
+    gateway = Gateway(
+        ports.bus,
+        ports.clock,
+        ports.telemetry,
+        shedding,
+        max_rooms=settings.stage.max_rooms,
+        named={settings.room, *settings.douyin.rooms},
+    )
     douyin = Douyin(
         settings.douyin,
         gateway,

@@ -181,7 +181,7 @@ class Receiver:
         if lane is not None and self._gateway.leaves_out(lane, len(items)):
             return Taken(shed=len(items))
         parsed = self._adapter.events(items, incoming)
-        receipt = await self._gateway.accept(parsed.events, waited_s=self._gateway.waited_s())
+        receipt = await self._gateway.accept(parsed.events, vouched=True, waited_s=self._gateway.waited_s())
         if parsed.bad:
             await self._gateway.bury(PLATFORM, push.room_id, parsed.bad)
         if parsed.unknown:

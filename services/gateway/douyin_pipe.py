@@ -95,7 +95,7 @@ class Pipe:
         while True:
             try:
                 if parsed is not None:
-                    await self._gateway.accept(parsed.events)
+                    await self._gateway.accept(parsed.events, vouched=True)
                 if bad:
                     await self._gateway.bury(PLATFORM, room_id, bad)
                 return

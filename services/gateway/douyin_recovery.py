@@ -111,7 +111,7 @@ class Recovery:
         except Unreadable as error:
             await self._gateway.bury(PLATFORM, room_id, [BadItem(body, f"{message_type}: {error}")])
             return 0
-        receipt = await self._gateway.accept(parsed.events)
+        receipt = await self._gateway.accept(parsed.events, vouched=True)
         if parsed.bad:
             await self._gateway.bury(PLATFORM, room_id, parsed.bad)
         self._metrics.recovered.labels(message_type).inc(receipt.accepted)

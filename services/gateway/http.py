@@ -108,7 +108,7 @@ def router(
             if parsed.bad:
                 raise Refused(400, "bad_message", parsed.bad[0].reason)
             try:
-                receipt = await gateway.accept(parsed.events)
+                receipt = await gateway.accept(parsed.events, vouched=message_token is not None)
             except (BusUnavailable, RoomsFull) as error:
                 raise not_now(error) from None
             if receipt.shed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -60,11 +60,19 @@ class Receipt:
     """Left out, because too many came."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    at: float
+    """Of its last event. Seconds of the clock."""
+    vouched: bool
+
+
 class Gateway:
     """Takes events from every adapter, each once, and starts the trace of each.
 
-    `max_rooms` rooms at once: one counts until it has had no event for half an hour. `shedding` says what of them is
-    left out; without it nothing is.
+    `max_rooms` rooms at once: one counts until it has had no event for half an hour. A room that somebody vouches for,
+    as the settings do for `named`, takes the place of one that anybody may have made up. `shedding` says what of them
+    is left out; without it nothing is.
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class Gateway:
         shedding: Shedding | None = None,
         *,
         max_rooms: int = 100,
+        named: Collection[str] = (),
         timeout_s: float = PUBLISH_TIMEOUT_S,
         remembered: int = REMEMBERED,
     ) -> None:
@@ -83,11 +92,13 @@ class Gateway:
         self._telemetry = telemetry
         self._shedding = shedding
         self._max_rooms = max_rooms
+        self._named = frozenset(named)
         self._timeout_s = timeout_s
         self._remembered = remembered
         self._known: OrderedDict[str, None] = OrderedDict()
         self._under_way: dict[str, asyncio.Future[bool]] = {}
-        self._rooms: OrderedDict[str, float] = OrderedDict()
+        self._rooms: OrderedDict[str, _Room] = OrderedDict()
+        """The longest silent first."""
         self._listeners: list[Listener] = []
         self._in_hand: dict[object, float] = {}
         """Pushes that are complete here and not answered yet, the oldest first, since when. Seconds of the clock."""
@@ -120,15 +131,16 @@ class Gateway:
         """
         return self._shedding is not None and self._shedding.leaves_out(lane, number, self.waited_s())
 
-    async def accept(self, events: Sequence[AudienceEvent], *, waited_s: float = 0.0) -> Receipt:
+    async def accept(self, events: Sequence[AudienceEvent], *, vouched: bool = False, waited_s: float = 0.0) -> Receipt:
         """Publishes the events that are new, in order, and returns when the bus has all of them that are not shed.
-        `waited_s` is how long a platform has waited for an answer, if one waits.
+        `vouched`: their rooms are not of anybody's invention. `waited_s` is how long a platform has waited for an
+        answer, if one waits.
 
         Raises RoomsFull before anything is published, and BusUnavailable when the bus did not take them in time;
         then some may have been taken, and handing in the same events again is safe.
         """
         for room_id in {event.room_id for event in events}:
-            self._admit(room_id)
+            self._admit(room_id, vouched=vouched)
         accepted = shed = 0
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -159,13 +171,18 @@ class Gateway:
             raise BusUnavailable(f"the bus did not take the dead letters within {self._timeout_s} s") from None
         self._telemetry.metrics.refused.labels(platform, "bad_item").inc(len(records))
 
-    def _admit(self, room_id: str) -> None:
+    def _admit(self, room_id: str, *, vouched: bool) -> None:
         now = self._clock.monotonic()
-        while self._rooms and next(iter(self._rooms.values())) <= now - ROOM_IDLE_S:
+        while self._rooms and next(iter(self._rooms.values())).at <= now - ROOM_IDLE_S:
             self._rooms.popitem(last=False)
-        if room_id not in self._rooms and len(self._rooms) >= self._max_rooms:
-            raise RoomsFull(f"all {self._max_rooms} rooms are taken")
-        self._rooms[room_id] = now
+        known = self._rooms.get(room_id)
+        vouched = vouched or room_id in self._named or (known is not None and known.vouched)
+        if known is None and len(self._rooms) >= self._max_rooms:
+            made_up = next((name for name, room in self._rooms.items() if not room.vouched), None)
+            if not vouched or made_up is None:
+                raise RoomsFull(f"all {self._max_rooms} rooms are taken")
+            del self._rooms[made_up]
+        self._rooms[room_id] = _Room(now, vouched)
         self._rooms.move_to_end(room_id)
         self._telemetry.metrics.rooms.set(len(self._rooms))
 

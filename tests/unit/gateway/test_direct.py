@@ -11,7 +11,7 @@ import pytest
 from services.core.events import AudienceEvent
 from services.core.virtual_time import virtual_time
 from services.gateway.platform import event_id
-from tests.unit.gateway.world import World
+from tests.unit.gateway.world import World, gift
 
 MEI = {"id": "u1", "name": "Mei"}
 
@@ -167,3 +167,35 @@ async def test_when_all_rooms_are_taken_a_new_one_is_refused() -> None:
     answer = await send(world, good, room="two")
     assert (answer.status_code, answer.json()["error"]) == (503, "rooms_full")
     assert (await send(world, good, room="one")).status_code == 202
+
+
+@virtual_time
+async def test_rooms_that_anybody_makes_up_give_way_to_pushed_and_named_ones_the_longest_silent_first() -> None:
+    world = World(max_rooms=3, named=["lydia"])
+    good = {"viewer": MEI, "text": "hi"}
+    for room in ("a", "b", "c"):
+        assert (await send(world, good, room=room)).status_code == 202
+    assert (await send(world, good, room="a")).status_code == 202
+    assert (await world.push("live_gift", [gift(1)], room="1")).json()["accepted"] == 1
+    assert (await send(world, good, room="lydia")).status_code == 202
+    assert [(await send(world, good, room=room)).status_code for room in ("a", "b", "c")] == [202, 503, 503]
+    assert (await world.push("live_gift", [gift(1)], room="2")).json()["accepted"] == 1
+    assert (await send(world, good, room="a")).status_code == 503
+    full = await world.push("live_gift", [gift(1)], room="3")
+    assert (full.status_code, full.json()["error"]) == (503, "rooms_full"), "of pushed rooms no more than the bound"
+
+
+@virtual_time
+async def test_a_message_to_a_pushed_room_does_not_make_it_one_that_gives_way() -> None:
+    world = World(max_rooms=1)
+    assert (await world.push("live_gift", [gift(1)], room="1")).status_code == 200
+    assert (await send(world, {"viewer": MEI, "text": "hi"}, room="1")).status_code == 202
+    assert (await world.push("live_gift", [gift(1)], room="2")).status_code == 503
+
+
+@virtual_time
+async def test_rooms_of_messages_with_the_token_do_not_give_way() -> None:
+    world = World(max_rooms=1, message_token="open sesame")
+    good = {"viewer": MEI, "text": "hi"}
+    assert (await send(world, good, room="one", authorization="Bearer open sesame")).status_code == 202
+    assert (await world.push("live_gift", [gift(1)], room="1")).status_code == 503

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import httpx
@@ -78,6 +78,7 @@ class World:
         self,
         *,
         max_rooms: int = 100,
+        named: Collection[str] = (),
         message_token: str | None = None,
         remembered: int = 100_000,
         secrets: Mapping[str, str] = SECRETS,
@@ -95,7 +96,13 @@ class World:
             Shedding(rates, self.bus, self.state, self.clock, self.telemetry.metrics) if rates is not None else None
         )
         self.gateway = Gateway(
-            self.bus, self.clock, self.telemetry, shedding, max_rooms=max_rooms, remembered=remembered
+            self.bus,
+            self.clock,
+            self.telemetry,
+            shedding,
+            max_rooms=max_rooms,
+            named=named,
+            remembered=remembered,
         )
         self.receiver = Receiver(
             self.gateway,
