@@ -109,6 +109,9 @@ def _port(settings: Settings) -> Finding:
             seen = f"{host}:{port}: {error.strerror}"
             return Finding("address", False, seen, "stop what listens there (Lydia herself?) or set LYDIA_HTTP__PORT")
     if not settings.http.private:
+        if settings.auth.message_token is None:
+            seen = f"{host}:{port}: reachable from other machines, and all who reach it may write in any room"
+            return Finding("address", False, seen, "set LYDIA_AUTH__MESSAGE_TOKEN, and put TLS and a proxy before it")
         return Finding(
             "address", True, f"{host}:{port}: reachable from other machines", "put TLS and a proxy before it"
         )

@@ -76,6 +76,19 @@ async def test_what_is_wrong_is_named_with_its_mend(
     assert not report(findings, Console(quiet=True))
 
 
+async def test_where_other_machines_reach_her_anybody_may_write_unless_there_is_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language_model: int
+) -> None:
+    del language_model
+    monkeypatch.setattr(doctor, "_PARTS", {})
+    public = settings(tmp_path, LYDIA_HTTP__HOST="0.0.0.0")  # noqa: S104
+    open_to_all = found(await examine(public), "address")
+    assert not open_to_all.well
+    assert "LYDIA_AUTH__MESSAGE_TOKEN" in open_to_all.mend
+    assert found(await examine(public | {"LYDIA_AUTH__MESSAGE_TOKEN": "sesame"}), "address").well
+    assert found(await examine(settings(tmp_path)), "address").well
+
+
 async def test_what_is_configured_is_looked_at_as_she_would_use_it(tmp_path: Path, language_model: int) -> None:
     url = f"http://127.0.0.1:{language_model}/with-key"
     files = {"LYDIA_AUDIENCE__WORDS": "/no/such.yaml", "LYDIA_RECORD_DIR": "/dev/null/records"}

@@ -52,6 +52,13 @@ def test_who_must_show_a_token_to_write_is_told_how() -> None:
     assert "get secret people -o jsonpath='{.data.message-token}'" in text.partition("Bearer")[2]
 
 
+def test_who_opens_a_way_in_without_that_token_is_told_that_anybody_may_write() -> None:
+    told = "secrets.messageToken.name"
+    assert told in notes("staging")
+    assert told not in notes("staging", "secrets.messageToken.name=people")
+    assert told not in notes("development"), "nobody comes in from outside"
+
+
 def test_the_room_is_the_one_that_the_settings_name() -> None:
     text = notes("development", "settings.room=mei")
     assert "/rooms/mei/messages" in text
