@@ -12,11 +12,13 @@ import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, PlatformCollector, ProcessCollector, generate_latest
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.building.part import CannotStart
 from services.core.settings import Settings
 from services.core.telemetry import Telemetry
+from services.gateway.http import PUSH_PATH
 from services.guard import MAX_CALL_BYTES, Guard
 
 STOP_S = 3
@@ -96,6 +98,18 @@ class Server(uvicorn.Server):
         yield
 
 
+class Hosts(TrustedHostMiddleware):
+    """Answers only requests for these hosts. A platform's pushes come by the name that the platform was told, through
+    whatever passes them on; they are signed, which no page can do.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PUSH_PATH:
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def application(settings: Settings, telemetry: Telemetry, not_ready: Callable[[], Awaitable[str]]) -> FastAPI:
     """An application with health and metrics, and no more yet.
 
@@ -106,7 +120,7 @@ def application(settings: Settings, telemetry: Telemetry, not_ready: Callable[[]
     if settings.http.private:
         # A page of another site must not reach her through a name that resolves to this machine.
         hosts = {"127.0.0.1", "localhost", "::1", "[::1]", settings.http.host}
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=sorted(hosts))
+        app.add_middleware(Hosts, allowed_hosts=sorted(hosts))
     app.add_middleware(Guard)
     registry = telemetry.metrics.registry
     ProcessCollector(registry=registry)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 
+import httpx
 import pytest
 import uvloop
 from fastapi import FastAPI, Request
 
 from services import guard, serving
+from services.core.settings import Settings
+from services.gateway.http import PUSH_PATH
 from services.guard import Guard
-from services.serving import ACCEPTED_AT_ONCE, Server
+from services.serving import ACCEPTED_AT_ONCE, Server, application
+from tests.unit.gateway.world import World, gift
 
 GET = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n"
 Caller = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -115,3 +120,25 @@ async def rounds_for(callers_at_once: int) -> int:
                 waiting -= set(select.select(list(waiting), [], [], 0)[0])
         first.close()
     return rounds
+
+
+async def test_a_push_may_come_by_any_name_through_a_proxy_and_nothing_else_may() -> None:
+    async def ready() -> str:
+        return ""
+
+    world = World()
+    app = application(Settings(), world.telemetry, ready)
+    app.include_router(world.app.router)
+    body = json.dumps([gift(1)]).encode()
+    message = {"viewer": {"id": "u"}, "text": "hi"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://live.example.com") as http:
+        assert (await http.head(PUSH_PATH)).status_code == 200
+        taken = await http.post(PUSH_PATH, content=body, headers=world.headers("live_gift", body))
+        assert taken.json()["accepted"] == 1
+        forged = world.headers("live_gift", body, secret="guessed")
+        assert (await http.post(PUSH_PATH, content=body, headers=forged)).status_code == 401
+        for path in ("/healthz", "/metrics", f"{PUSH_PATH}/"):
+            assert (await http.get(path)).status_code == 400, path
+        assert (await http.post("/rooms/lydia/messages", json=message)).status_code == 400
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080") as http:
+        assert (await http.post("/rooms/lydia/messages", json=message)).status_code == 202
