@@ -5,9 +5,11 @@ The results are for comparing only: they are not what a viewer wrote and are nev
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 
 from pypinyin import lazy_pinyin
 
@@ -18,7 +20,8 @@ _LOOK_ALIKES = {
     **dict(zip("абвгдезиклмнорстухьѕіјԁһөѡ", "abbgdezuklmhopctyxbsijdhow", strict=True)),
     **dict(zip("αβγδεηικλμνορτυχω", "abydeniklmvoptuxw", strict=True)),
     **dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢıøłđɑɡƒօսոհ", "abcdefghijklmnoprstuvwyzioldagfounh", strict=True)),
-    **{chr(first + i): chr(ord("a") + i) for first in (0x1F150, 0x1F170) for i in range(26)},
+    **{chr(first + i): chr(ord("a") + i) for first in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)},
+    **dict(zip("ᗩᑕᗴǥᑎᗝɋᔕᗯ᙭ƴ", "acegnoqswxy", strict=True)),
     # signs that are read as a word
     **dict.fromkeys("❤♥💗💓💕💖💘💙💚💛💜🖤🧡💞♡", "心"),
     **dict.fromkeys("➕✚✛", "+"),
@@ -29,18 +32,17 @@ _LOOK_ALIKES = {
     **dict.fromkeys("💰💵🧧", "钱"),
     "。": ".",
 }
-_SIMPLIFIED = dict(
-    zip(
-        "電話號碼機聯繫費賺錢證藥癌療臺獨門愛頭圖關註領獎買賣價國車開點單現裏裡還沒這個們來時說見會學對問與為從"
-        "殺賤幹媽罵豬腦殘廢滾乾聊約雞視頻頁鏈鵝飛戶銀習總書記產黨軍權運動選舉戰爭麼嗎謝歡讓給級萬億雙壞髮發臉"
-        "強際醫師術險減壓糖絕無網質貨優惠購請專業團隊賭槍彈體黃導藝線傷訴輕脈樓繩誰幫數據碩兩處嬌圍屍陰陽龍飄",
-        "电话号码机联系费赚钱证药癌疗台独门爱头图关注领奖买卖价国车开点单现里里还没这个们来时说见会学对问与为从"
-        "杀贱干妈骂猪脑残废滚干聊约鸡视频页链鹅飞户银习总书记产党军权运动选举战争么吗谢欢让给级万亿双坏发发脸"
-        "强际医师术险减压糖绝无网质货优惠购请专业团队赌枪弹体黄导艺线伤诉轻脉楼绳谁帮数据硕两处娇围尸阴阳龙飘",
-        strict=True,
-    )
-)
-_TABLE = str.maketrans(_LOOK_ALIKES | _SIMPLIFIED)
+_SAME_SIGNS = json.loads(Path(__file__).with_name("same_signs.json").read_bytes())
+"""Each sign with all those that stand for it: a simplified character with its traditional forms (Unicode CLDR 42,
+Hant-Hans), a Latin letter with other scripts' letters that look like it (Unicode confusables).
+"""
+_TABLE = str.maketrans({form: sign for sign, forms in _SAME_SIGNS.items() for form in forms} | _LOOK_ALIKES)
+_PHRASES = dict.fromkeys(map(ord, "ﷺﷻ㈝㈞㉼㌀㌂㌄㌇㌓㌕㌖㌗㌙㌚㌠㌡㌫㌭㌮㌲㌴㌶㌻㌽㍀㍇㍊㍌㍔㍖㎮㎯"), " ")
+"""Signs that NFKC writes out as more than four: a message of them would grow to many times its length."""
+_FILLERS = "\u115f\u1160"
+"""Letters of Hangul that nobody sees; NFKD makes them of the other two, U+3164 and U+FFA0."""
+_FLAG = re.compile("(?<![🇦-🇿])[🇦-🇿]{2}(?![🇦-🇿])")
+"""A country's, while three and more of its letters spell a word."""
 _SPACES = re.compile(r"\s+")
 
 _NUMERALS = ("零〇洞", "一壹幺弌", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒拐", "八捌", "九玖勾")
@@ -51,6 +53,9 @@ _GAP = r"[ .·_*~()/-]"
 _NUMERAL_RUN = re.compile(rf"[{_NUMERAL}](?:{_GAP}{{0,2}}[{_NUMERAL}ol]){{4,}}")
 _IN_NUMERALS = re.compile(_GAP)
 
+_BETWEEN_HAN = re.compile(
+    rf"(?<=[{HAN}])[\s.·•・、*_~|/\\+=^\-—\u200b-\u200f\u2060\ufeff\u115f\u1160\u3164\uffa0]+(?=[{HAN}])"
+)
 _PLUS = re.compile(rf"\+(?= ?[{HAN}vwq])")
 _WITHIN_WORD = re.compile(r"(?<=[a-z])[._*'~-]+(?=[a-z])")
 _NO_LETTER = re.compile(r"(?<![a-z])[@!|]|[@!|](?![a-z])|(?<![a-z$])\$(?![a-z])")
@@ -64,8 +69,9 @@ def plain(text: str) -> str:
     traditional characters replaced. Punctuation stays; white space becomes single spaces.
     """
     if not text.isascii():
-        parts = unicodedata.normalize("NFKD", text.casefold())
-        seen = "".join(c for c in parts if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+        parts = unicodedata.normalize("NFKD", text.casefold().translate(_PHRASES))
+        parts = _FLAG.sub(" ", parts)
+        seen = "".join(c for c in parts if unicodedata.category(c) not in ("Mn", "Me", "Cf") and c not in _FILLERS)
         text = unicodedata.normalize("NFKC", seen.translate(_TABLE))
     return _SPACES.sub(" ", text.lower()).strip()
 
@@ -91,6 +97,15 @@ def fold(text: str) -> str:
             folded += " "
         folded, last, gap = folded + run, run, False
     return _LEET_WORD.sub(_letters, folded)
+
+
+def joined(text: str) -> str:
+    """Folded, with nothing left of spaces and light signs between Chinese characters; empty when there were none.
+
+    For long words only: "我在家 微信聊" becomes "我在家微信聊".
+    """
+    without = _BETWEEN_HAN.sub("", text)
+    return fold(without) if without != text else ""
 
 
 def syllables(folded: str) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.core.folding import HAN, digits, fold, plain, syllables
+from services.core.folding import HAN, digits, fold, joined, plain, syllables
 from services.core.yaml_files import read_yaml
 
 BUILT_IN = Path(__file__).with_name("moderation.yaml")
@@ -24,6 +24,7 @@ Where = Literal["input", "output"]
 REMEMBERED, SHORT = 4096, 40
 """Of so many texts, no longer than that, the latest findings are remembered: a crowd repeats itself, and its names."""
 
+_LONG_WORD = re.compile(f"[{HAN}]{{4,}}")
 _DRAWN_OUT = re.compile(r"([a-z])\1+")
 _LONG_DRAWN_OUT = re.compile(r"([a-z])\1{2,}")
 
@@ -69,6 +70,7 @@ class _Views:
         self.plain = plain(text)
         self.digits = digits(self.plain)
         self.words = _Words(fold(text))
+        self.joined = joined(text)
 
 
 class _Words:
@@ -107,6 +109,7 @@ class _Rule:
         self._where = text.where
         self._words = tuple(map(_Word, text.words))
         self._folded = tuple(word.folded for word in self._words)
+        self._long = tuple(word for word in self._folded if _LONG_WORD.fullmatch(word))
         self._patterns = _any_of(text.patterns)
         self._syllables = _any_of([_syllable_run(word) for word in text.pinyin])
         self._plain = _any_of(text.plain)
@@ -119,12 +122,22 @@ class _Rule:
     def matches(self, views: _Views) -> bool:
         if _found(self._plain, views.plain) or _found(self._digits, views.digits):
             return True
-        if not self._in(views.words):
+        return self._said(views.words) or self._broken_up(views.joined)
+
+    def _said(self, words: _Words) -> bool:
+        if not self._in(words):
             return False
         if self._allowed is None:
             return True
-        rest = self._allowed.sub(" ", views.words.folded)
-        return rest == views.words.folded or self._in(_Words(rest))
+        rest = self._allowed.sub(" ", words.folded)
+        return rest == words.folded or self._in(_Words(rest))
+
+    def _broken_up(self, joined: str) -> bool:
+        """Whether a long word was written with gaps. Short ones stand across harmless gaps too often."""
+        if not any(map(joined.__contains__, self._long)):
+            return False
+        rest = joined if self._allowed is None else self._allowed.sub(" ", joined)
+        return any(map(rest.__contains__, self._long))
 
     def _in(self, words: _Words) -> bool:
         if _found(self._patterns, words.folded) or _found(self._syllables, words.syllables):

@@ -10,10 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.folding import digits, fold, plain, syllables
-from services.core.moderation import BadRules, Finding, Moderator
+from services.core.folding import digits, fold, joined, plain, syllables
+from services.core.moderation import BUILT_IN, BadRules, Finding, Moderator
 
 HARMLESS = Path(__file__).with_name("harmless_sentences.txt").read_text(encoding="utf-8").splitlines()
+TRADITIONAL = str.maketrans(
+    "湾独邓锦涛达赖领环泽连内亚胡马杀烧鸡奸轮阴茎种杂痴证办乐纳营复闻网赌药枪弹发约贱猪妈骂脑残废",
+    "灣獨鄧錦濤達賴領環澤連內亞鬍馬殺燒雞姦輪陰莖種雜癡證辦樂納營復聞網賭藥槍彈髮約賤豬媽罵腦殘廢",
+)
 
 MODERATOR = Moderator.built_in()
 CASES = yaml.safe_load(Path(__file__).with_name("moderation_cases.yaml").read_text(encoding="utf-8"))
@@ -50,6 +54,29 @@ def test_lydia_does_not_say_it(text: str, category: str) -> None:
 @pytest.mark.parametrize("text", CASES["may_say"])
 def test_lydia_may_say_it(text: str) -> None:
     assert MODERATOR.check(text, "output") is None
+
+
+def test_every_sign_of_a_rule_is_read_whichever_of_its_forms_is_written() -> None:
+    """Words are folded as texts are; what else a rule holds is not, and must be written as texts are read."""
+    rules = yaml.safe_load(BUILT_IN.read_text(encoding="utf-8"))["rules"]
+    written = "".join(text for rule in rules for name in ("patterns", "plain", "digits") for text in rule.get(name, ()))
+    assert plain("".join(filter(str.isalpha, written))) == "".join(filter(str.isalpha, written)).lower()
+    words = "".join(word for rule in rules for word in rule.get("words", ()))
+    assert plain(words) == plain(words.translate(TRADITIONAL))
+
+
+def test_a_flag_is_no_word_and_letters_of_flags_are() -> None:
+    assert fold("🇸🇧🙂") == ""
+    assert fold("🇫🇺🇨🇰") == "fuck"
+
+
+def test_letters_of_other_scripts_are_read_as_what_they_look_like() -> None:
+    assert fold("ꓝꓴꓚꓗ ᖴᑌᑕK ᏚᕼᎥᒡ") == "fuck fuck shiᒡ"
+
+
+def test_light_signs_between_chinese_characters_are_looked_through() -> None:
+    assert joined("六四 事·件、了吗") == "六四事件了吗"
+    assert joined("我在家，微信聊 a b") == ""
 
 
 def test_folding_undoes_separators_look_alikes_and_digits_for_letters() -> None:
@@ -111,7 +138,9 @@ def test_any_text_can_be_checked(text: str) -> None:
     MODERATOR.check(text, "output")
 
 
-@pytest.mark.parametrize("unit", ["加", "1", "a ", "傻 ", "1-", "a.", "0 ", "微信", "是", "路", "@a.", "一"])
+@pytest.mark.parametrize(
+    "unit", ["加", "1", "a ", "傻 ", "1-", "a.", "0 ", "微信", "是", "路", "@a.", "一", "ﷺ", "㍿", "路 ", "🇨"]
+)
 def test_the_longest_message_is_checked_in_bounded_time(unit: str) -> None:
     text = (unit * 2000)[:2000]
     begin = time.perf_counter()
