@@ -23,7 +23,7 @@ from services.gateway.service import Gateway, Refused, RoomsFull, not_now
 
 SIGNED = ("x-msg-type", "x-nonce-str", "x-roomid", "x-timestamp")
 FORGET_S = 0.2
-"""How long the answer waits for the nonce of a push that could not be taken to be forgotten."""
+"""How long the answer waits for a push that could not be taken to be forgotten."""
 _ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -139,7 +139,7 @@ class Receiver:
     async def receive(self, push: Push, body: bytes) -> Taken:
         """Returns when the bus has the push's events.
 
-        Raises Refused: 401 for a wrong signature or a repeated nonce, 400 for a body without items, 503 when bus or
+        Raises Refused: 401 for a wrong signature or a repetition, 400 for a body without items, 503 when bus or
         state cannot take the events now or all rooms are taken.
         """
         if push.secret is None:
@@ -149,16 +149,17 @@ class Receiver:
             raise Refused(
                 401, "signature", f"x-signature does not fit the raw body and the secret of {push.message_type}"
             )
-        nonce = f"room:{push.room_id}:douyin:nonce:{derived(push.headers['x-nonce-str'])}"
+        # Of the signature, which covers the nonce: nothing says how long nonces are, so two pushes may have the same.
+        seen = f"room:{push.room_id}:douyin:push:{derived(push.headers['x-signature'])}"
         try:
             # A stamp may be a window in the future, and stays fresh for a window after that.
-            if not await self._state.first_time(nonce, ttl_s=2 * self._window_s):
-                raise Refused(401, "replayed", "this x-nonce-str was used already")
+            if not await self._state.first_time(seen, ttl_s=2 * self._window_s):
+                raise Refused(401, "replayed", "this very push came before")
             return await self._take(push, body)
         except (BusUnavailable, StateUnavailable, RoomsFull, asyncio.CancelledError) as error:
             self._failed(push.room_id)
             # The platform may send the very same request again. A state that hangs must not hold up the answer.
-            forgetting = asyncio.create_task(self._forget(nonce))
+            forgetting = asyncio.create_task(self._forget(seen))
             self._forgetting.add(forgetting)
             forgetting.add_done_callback(self._forgetting.discard)
             if isinstance(error, asyncio.CancelledError):
@@ -166,9 +167,9 @@ class Receiver:
             await asyncio.wait({forgetting}, timeout=FORGET_S)
             raise not_now(error) from None
 
-    async def _forget(self, nonce: str) -> None:
+    async def _forget(self, seen: str) -> None:
         with suppress(StateUnavailable):
-            await self._state.apply(Drop(nonce))
+            await self._state.apply(Drop(seen))
 
     async def _take(self, push: Push, body: bytes) -> Taken:
         incoming = Incoming(push.room_id, body, self._clock.now_ms(), push.message_type)

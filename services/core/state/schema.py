@@ -16,7 +16,7 @@
 | `room:{room}:heard` | Performed: the newest one | stage |
 | `room:{room}:status` | RoomStatus: mode, muted, panic | stage |
 | `room:{room}:gateway:{lane}` | how many events of a lane may still come, and since when | gateway |
-| `room:{room}:douyin:nonce:{push}` | that a push was taken, against repetition | gateway |
+| `room:{room}:douyin:push:{signature}` | that a push was taken, against repetition | gateway |
 | `room:{room}:douyin:failed:{type}` | how far failed data was fetched | gateway |
 | `douyin:{app}:token` | the platform's access token | gateway |
 | `ready`, `ready:{service}` | nothing; written to see whether the server takes changes | health |
@@ -42,8 +42,8 @@ ENDS_WITHIN_S = {
     r"room:[^:]+:(chat-begun|history)": 3_600,
     r"room:[^:]+:heard": DAY_S,
     r"room:[^:]+:status": LONGEST_S,
-    r"room:[^:]+:gateway:(chat|ambient)": 10,
-    r"room:[^:]+:douyin:nonce:[^:]+": 7_200,
+    r"room:[^:]+:gateway:(chat|ambient)": 10,  # at a slower rate than one in five seconds: until one is free again
+    r"room:[^:]+:douyin:push:[^:]+": 7_200,
     r"room:[^:]+:douyin:failed:[^:]+": 2 * DAY_S,
     r"douyin:[^:]+:token": DAY_S,
     r"ready(:[a-z]+)?": 60,

@@ -80,7 +80,7 @@ async def test_a_time_stamp_outside_the_window_is_refused_on_both_sides() -> Non
 
 
 @virtual_time
-async def test_a_repeated_nonce_is_refused_as_long_as_its_time_stamp_could_be_fresh() -> None:
+async def test_a_repeated_push_is_refused_as_long_as_its_time_stamp_could_be_fresh() -> None:
     world = World()
     body = json.dumps([comment(1)]).encode()
     headers = world.headers("live_comment", body, timestamp=str(world.clock.now_ms() + 299_000))
@@ -93,13 +93,21 @@ async def test_a_repeated_nonce_is_refused_as_long_as_its_time_stamp_could_be_fr
 
 
 @virtual_time
-async def test_two_gateways_share_the_memory_of_nonces() -> None:
+async def test_two_gateways_share_the_memory_of_pushes() -> None:
     one = World()
     other = World(state=one.state)
     body = json.dumps([comment(1)]).encode()
     headers = one.headers("live_comment", body)
     assert (await one.post(body, headers)).status_code == 200
     assert refusal(await other.post(body, headers)) == (401, "replayed")
+
+
+@virtual_time
+async def test_two_pushes_may_have_the_same_nonce() -> None:
+    world = World()
+    assert (await world.push("live_comment", [comment(1)], nonce="123456")).status_code == 200
+    assert (await world.push("live_gift", [gift(1)], nonce="123456")).json()["accepted"] == 1
+    assert (await world.push("live_comment", [comment(1), comment(2)], nonce="123456")).json()["duplicates"] == 1
 
 
 @pytest.mark.parametrize("missing", [*NAMES, "x-signature"])
