@@ -72,6 +72,8 @@ SLICE_S = 0.002
 """So long rooms step without letting anything else of the process go on. A step takes a fifth of a millisecond."""
 REST_S = 180.0
 """A room where nothing waits and nobody watches is unloaded after so long; longer than a report of presence holds."""
+HOLD_S = 10.0
+"""How often a process says which rooms it has, and looks for those that nobody has any more."""
 
 
 class Full(Rejected):
@@ -116,11 +118,15 @@ class Audience:
         """
         self._slice_ends = 0.0
         self._tasks: asyncio.TaskGroup | None = None
+        self._holding: asyncio.Task[None] | None = None
         self._worker = Worker(bus, telemetry, service=SERVICE)
 
     async def drain(self) -> None:
         """Takes nothing more in; returns when what was decided is carried out. Then it has no room any more."""
         await self._worker.drain()
+        if self._holding is not None:
+            self._holding.cancel()
+            await asyncio.gather(self._holding, return_exceptions=True)
         for room in list(self._rooms.values()):
             async with room.lock:
                 self._close(room)
@@ -129,6 +135,8 @@ class Audience:
         """Reads its topics and decides, until cancelled."""
         async with self.at_work():
             await self._resume()
+            assert self._tasks is not None
+            self._holding = self._tasks.create_task(self._keep_held(), name=f"{SERVICE} rooms that are held")
             await self._worker.run(*READS, handle=self._handle, together=self._handle_together, urgent=URGENT)
 
     @contextlib.asynccontextmanager
@@ -442,6 +450,25 @@ class Audience:
                 log.warning("audience waits to take up its rooms: %s", error)
                 await asyncio.sleep(back_off_s(failures))
                 failures += 1
+
+    async def _keep_held(self) -> None:
+        """Takes up rooms whose process has left: no record may come in them that would bring them to another one."""
+        unheld: set[str] = set()
+        while True:
+            try:
+                mine = [room.room_id for room in self._rooms.values() if room.director.busy]
+                if mine:
+                    await self._state.apply(*[Put(keys.held_key(room_id), b"1", keys.HELD_S) for room_id in mine])
+                others = set(await self._state.fields(keys.ROOMS)) - set(self._rooms)
+                held = await self._state.known(*map(keys.held_key, others))
+                # Twice in a row: who has just taken one up says so within HOLD_S.
+                before, unheld = unheld, {room_id for room_id in others if keys.held_key(room_id) not in held}
+                for room_id in sorted(before & unheld):
+                    if len(self._rooms) < self._max_rooms:
+                        await self._take_up(room_id)
+            except TRANSIENT as error:
+                log.warning("audience cannot see whether other rooms wait for somebody: %s", error)
+            await asyncio.sleep(HOLD_S)
 
     async def _take_up(self, room_id: str) -> None:
         try:

@@ -6,6 +6,7 @@
 |---|---|---|
 | `audience:rooms` | hash: rooms with something unfinished | audience |
 | `room:{room}:lease` | counter: who holds the newest number decides for the room | audience |
+| `room:{room}:held` | that a process has the room, which another may take up otherwise | audience |
 | `room:{room}:show` | ShowState: what the director knows | audience, under the lease |
 | `room:{room}:pending` | hash: event id → PendingEvent | audience, under the lease |
 | `room:{room}:outbox` | Outbox: what was decided last and may not have been published | audience, under the lease |
@@ -21,7 +22,7 @@
 | `douyin:{app}:token` | the platform's access token | gateway |
 | `ready`, `ready:{service}` | nothing; written to see whether the server takes changes | health |
 
-Bounded by that: per room eleven keys, and one for each event of the last hour (paid ones: of two days). The bus on
+Bounded by that: per room twelve keys, and one for each event of the last hour (paid ones: of two days). The bus on
 Redis has keys of its own, `bus:…`; `services.core.bus.redis_scripts` lists them, and they are bounded by each topic's
 retention instead of by time.
 """
@@ -37,6 +38,7 @@ LONGEST_S = 7 * DAY_S
 ENDS_WITHIN_S = {
     r"audience:rooms": LONGEST_S,
     r"room:[^:]+:(lease|epoch)": LONGEST_S,
+    r"room:[^:]+:held": 30,
     r"room:[^:]+:(show|pending|outbox)": LONGEST_S,
     r"room:[^:]+:seen:[^:]+": 2 * DAY_S,
     r"room:[^:]+:(chat-begun|history)": 3_600,

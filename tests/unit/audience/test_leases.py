@@ -12,7 +12,7 @@ from services.audience.service import Audience
 from services.core import topics
 from services.core.bus.port import BusUnavailable, Record
 from services.core.envelope import seal
-from services.core.events import Control, Performed, Presence
+from services.core.events import MODE_APPROVE, Control, Performed, Presence, SetMode
 from services.core.settings import Audience as Policy
 from services.core.virtual_time import virtual_time
 from tests.unit.audience.house import House
@@ -83,6 +83,44 @@ async def test_records_that_change_hands_one_by_one_are_all_answered_once() -> N
     assert all(house.stage.heard[gift.event_id] == 1 for gift in gifts)
     turns = await house.turns()
     assert len({turn.turn_id for turn in turns}) == len(turns), "no turn is opened twice"
+
+
+@virtual_time
+async def test_a_gift_in_a_quiet_room_is_thanked_though_the_process_that_had_the_room_leaves() -> None:
+    house = House()
+    services = [house.audience(), house.audience()]
+    tasks = [asyncio.create_task(service.run()) for service in services]
+    stage = asyncio.create_task(house.stage.run())
+    await asyncio.sleep(1)
+    gifts = [await house.gift(room=f"room{i}", combo="c") for i in range(8)]
+    await asyncio.sleep(0.5)
+    leaving = next(i for i in (0, 1) if services[i]._rooms)
+    await services[leaving].drain()
+    tasks[leaving].cancel()
+    await asyncio.sleep(60)
+    for task in (*tasks, stage):
+        task.cancel()
+    await asyncio.gather(*tasks, stage, return_exceptions=True)
+    assert all(house.stage.heard[gift.event_id] == 1 for gift in gifts)
+
+
+@virtual_time
+async def test_processes_leave_each_other_the_rooms_that_they_have() -> None:
+    house = House()
+    services = [house.audience(), house.audience()]
+    tasks = [asyncio.create_task(service.run()) for service in services]
+    await asyncio.sleep(1)
+    for i in range(8):
+        await house.control(Control(set_mode=SetMode(mode=MODE_APPROVE)), room=f"room{i}")
+        await house.gift(room=f"room{i}")
+    await asyncio.sleep(1)
+    had = [set(service._rooms.values()) for service in services]
+    await asyncio.sleep(100)
+    assert [set(service._rooms.values()) for service in services] == had
+    assert sum(map(len, had)) == 8
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @virtual_time
