@@ -14,6 +14,7 @@ FIRST_WEIGHT, LATER_WEIGHT = 3, 12
 """A segment ends at a weak boundary only when it has at least so much to say."""
 MOST_WEIGHT = 40
 """Longer runs without any boundary are cut at a space, or anywhere at last."""
+_LETTER = re.compile(r"[^\W\d_]")
 _CLOSING = "”’」』）)】》\"'"
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|vs|No|etc|e\.g|i\.e|a\.m|p\.m)$")
 
@@ -56,6 +57,8 @@ class Splitter:
                 end += 1
             if end == len(text) and sign != "\n":
                 break  # what follows decides
+            if not _LETTER.search(text[:end]):
+                continue  # figures alone are in no language: 3… 2… 1… go!
             strong = sign in STRONG or (sign == "." and self._full_stop(place))
             weak = sign in WEAK and not _between_figures(text, place)
             if strong and weight(text[:end]):
