@@ -32,6 +32,7 @@ from services.chat.person import KINDS, person
 from services.chat.persona import Language, Persona
 from services.core import folding
 from services.core.folding import plain
+from services.speech.tables import SLANG_EN, SLANG_ZH
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.uint8]
@@ -53,14 +54,24 @@ _SAME_PERSON: Floats = np.array(
 _ADDRESS = re.compile(r"^(?:@\S+|主播|lydia|澜澜|星澜|小姐姐|姐姐|宝宝)[\s，,:：!！~]*(?=\S{2})", re.IGNORECASE)
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_NAMES = re.compile(r"@\S+|澜澜|星澜")
+_INITIALS = "|".join(sorted(SLANG_ZH.keys() - SLANG_EN.keys() - {"wow", "bb", "xs"}))
+_CHINESE_INITIALS = re.compile(rf"(?<![a-z])(?:h{{2,}}|e+m{{2,}}|{_INITIALS})+(?![a-z])", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*", re.IGNORECASE)
+_ASKS_IN_ENGLISH = re.compile(
+    r"\W*(?:who|what|where|when|why|how|do|does|did|are|is|can|could|will|tell|say|have|i|my|you)\b"
+    r"(?!.*[吗呢吧了是你我他她不在么谁哪怎有的])",
+    re.IGNORECASE,
+)
 
 
 def language(text: str) -> Language:
-    """The language to answer in: Chinese as soon as a fifth of the letters are Hanzi."""
-    han = len(_HAN.findall(text))
-    return (
-        "zh" if han * 4 >= len(re.findall(r"[a-zA-Z]", text)) and han else "en" if re.search("[a-zA-Z]", text) else "zh"
-    )
+    """The language to answer in: that of most words, where each Hanzi counts as one; English also where only what is
+    asked about is Chinese: who is 林教授.
+    """
+    text = _CHINESE_INITIALS.sub("", _NAMES.sub("", text))
+    words = len(_WORD.findall(text))
+    return "en" if words > len(_HAN.findall(text)) or (words and _ASKS_IN_ENGLISH.match(text)) else "zh"
 
 
 @dataclass(frozen=True, slots=True)

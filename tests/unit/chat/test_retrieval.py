@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.chat.meaning import SIZE, Floats, Meaning, unpacked
 from services.chat.person import person
 from services.chat.persona import Intent, Persona, load
-from services.chat.retrieval import UNANSWERABLE, Match, Retrieval, example_texts
+from services.chat.retrieval import UNANSWERABLE, Match, Retrieval, example_texts, language
 
 
 class Spelling(Meaning):
@@ -79,6 +79,19 @@ def test_what_is_said_of_her_and_of_oneself_are_told_apart() -> None:
 )
 def test_of_whom_a_sentence_speaks(text: str, of: int) -> None:
     assert person(text) == of
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ("yyds, xswl, hhhhhh, NSDD!, emmm, 666, ？, hello 你好, wow好看", "zh"),
+        ("听过Bohemian Rhapsody吗, 喜欢Taylor Swift和Justin Bieber吗, @superlongusername_2001 他说得对", "zh"),
+        ("who is 林教授, what is 汤圆, what does 你好 mean, can you say 谢谢, I love 火锅", "en"),
+        ("wow, hi, hmm, lol, goodnight 澜澜, @小明 how are you", "en"),
+    ],
+)
+def test_the_language_to_answer_in(texts: str, expected: str) -> None:
+    assert {text: language(text) for text in texts.split(", ")} == dict.fromkeys(texts.split(", "), expected)
 
 
 def test_what_was_fitted_is_kept_until_the_examples_change(tmp_path: Path) -> None:
