@@ -20,6 +20,11 @@ BLIND = "paraphrases_blind.yaml"
 """Written after the persona and never looked at while tuning."""
 
 
+def _kinds(name: str) -> list[dict[str, list[str]]]:
+    kinds: list[dict[str, list[str]]] = yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+    return kinds
+
+
 @pytest.fixture(scope="module")
 def retrieval() -> Retrieval:
     return Retrieval(load(), Meaning(), FITTED)
@@ -37,20 +42,29 @@ def test_most_reach_the_right_answer_and_hardly_any_a_wrong_one(
 
 
 def test_what_is_grave_is_never_answered_lightly(retrieval: Retrieval) -> None:
-    texts = [(text, kind["intent"]) for kind in _grave() for text in kind["text"]]
+    texts = [(text, kind["intent"]) for kind in _kinds("grave.yaml") for text in kind["text"]]
     light = [(text, match.intent) for text, allowed in texts if (match := retrieval.find(text)).intent not in allowed]
     assert not light
 
 
+@pytest.mark.parametrize("kind", _kinds("neighbours.yaml"), ids=lambda kind: kind["text"][0])
+def test_what_lies_beside_something_grave_is_told_apart_from_it(
+    retrieval: Retrieval, kind: dict[str, list[str]]
+) -> None:
+    found = {text: match.intent if (match := retrieval.find(text)).fits else "fallback" for text in kind["text"]}
+    wrong = {text: intent for text, intent in found.items() if not _allowed(intent, kind)}
+    assert not wrong
+
+
+def _allowed(intent: str, kind: dict[str, list[str]]) -> bool:
+    return intent in kind["intent"] if "intent" in kind else intent not in kind["not"]
+
+
 def test_what_is_asked_here_is_no_example() -> None:
     known = {normal(text) for text in example_texts(load())}
-    assert not [text for kind in _grave() for text in kind["text"] if normal(text) in known]
+    asked = [text for name in ("grave.yaml", "neighbours.yaml") for kind in _kinds(name) for text in kind["text"]]
+    assert not [text for text in asked if normal(text) in known]
 
 
 def test_what_the_examples_mean_is_kept_so_that_the_first_start_has_nothing_to_compute() -> None:
     assert Meaning().missing(example_texts(load())) == []
-
-
-def _grave() -> list[dict[str, list[str]]]:
-    kinds: list[dict[str, list[str]]] = yaml.safe_load((HERE / "grave.yaml").read_text(encoding="utf-8"))
-    return kinds
