@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -88,29 +89,36 @@ class Bridge:
     async def _run_feed(self, room_id: str, feed: _Feed) -> None:
         """One call after another, one in each tick, until nothing waits."""
         loop = asyncio.get_running_loop()
-        failures = deaths = 0
+        failures = 0
+        deaths: Counter[int] = Counter()
+        """By the identity of a delivery that is not finished: how often whoever has the room died of it alone."""
         while feed.waiting or feed.hold:
             begun = loop.time()
             # One by one after two failures: a record on which whoever has the room dies then holds up only later ones.
-            batch = feed.waiting.take(self._settings.batch if failures < 2 else 1, most_bytes=MAX_BATCH_BYTES)
+            alone = failures >= 2 or bool(deaths)
+            batch = feed.waiting.take(1 if alone else self._settings.batch, most_bytes=MAX_BATCH_BYTES)
             taken = await self._call(room_id, [delivery.record for delivery in batch])
             finished = taken.finished if taken is not None else 0
             for delivery in batch[:finished]:
                 self._finish(delivery)
-                failures = deaths = 0
-            feed.waiting.put_back(batch[finished:])
+                del deaths[id(delivery)]
+                failures = 0
+            left = batch[finished:]
             if taken is not None and not taken.because:
                 failures, feed.hold = 0, False
+                feed.waiting.put_back(left)
                 await asyncio.sleep(begun + self._settings.tick_ms / 1000 - loop.time())
                 continue
             await asyncio.sleep(back_off_s(failures))
             failures += 1
-            if taken is None and len(batch) == 1 and failures > 2:
+            if taken is None and alone and left:
                 await self._until_answered(room_id)
-                deaths += 1
-                if deaths == ATTEMPTS:
-                    await self._bury(feed.waiting.take(1)[0])
-                    failures = deaths = 0
+                deaths[id(left[0])] += 1
+                if deaths[id(left[0])] == ATTEMPTS:
+                    await self._bury(left[0])
+                    del deaths[id(left[0])]
+                    failures, left = 0, []
+            feed.waiting.put_back(left)
         del self._feeds[room_id]
 
     async def _until_answered(self, room_id: str) -> None:

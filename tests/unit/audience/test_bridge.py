@@ -286,6 +286,24 @@ async def test_a_record_that_nobody_survives_goes_to_the_dead_letters_with_the_r
     assert rooms.deaths <= ATTEMPTS + 2, "twice in a batch at most"
 
 
+@pytest.mark.parametrize("every_s", [0.7, 3, 10])
+@virtual_time
+async def test_only_that_record_goes_to_the_dead_letters_whatever_overtakes_it_meanwhile(every_s: float) -> None:
+    side = Side()
+    side.rooms = rooms = side.bridge._rooms = Poisoned("1", gone_s=1.0)
+    async with side.running():
+        await side.say(1, 2)
+        for report in range(100, 130):
+            await asyncio.sleep(every_s)
+            await side.bus.publish(Record(topics.PERFORMED, "a", str(report).encode()))
+        await asyncio.sleep(60)
+        assert await side.lag() == 0
+    assert sorted(rooms.got["a"], key=int) == texts(2, *range(100, 130))
+    assert [record.value async for record in side.bus.read(topics.dead(topics.AUDIENCE))] == [b"1"]
+    assert [record async for record in side.bus.read(topics.dead(topics.PERFORMED))] == []
+    assert rooms.deaths <= ATTEMPTS + 2
+
+
 @virtual_time
 async def test_no_record_is_given_up_because_the_server_is_away_however_long() -> None:
     side = Side()
