@@ -228,3 +228,66 @@ async def test_commits_reach_the_server_soon_without_leaving(url: str) -> None:
 
 async def _caught_up(bus: Bus) -> bool:
     return await bus.lag("t", "g") == 0
+
+
+async def lose(server: Redis, *, last: int, lost: int) -> None:
+    """Makes the only partition of `t` what it is on a replica that has not got the newest records, and goes over."""
+    await server.eval(
+        """
+        for offset = ARGV[1] + 1, ARGV[1] + ARGV[2] do redis.call('XDEL', KEYS[1], offset .. '-0') end
+        redis.call('XSETID', KEYS[1], ARGV[1] .. '-0')
+        redis.call('HSET', 'bus:last', KEYS[1], ARGV[1])
+        redis.call('HSET', 'bus:committed:g', KEYS[1], ARGV[1] + 1)
+        """,
+        1,
+        "bus:log:t:0",
+        last,
+        lost,
+    )
+    await server.client_kill_filter(_type="normal", skipme=True)
+
+
+@pytest.mark.parametrize("more", [5, 60])
+async def test_readers_hear_what_is_written_after_redis_came_back_without_its_newest_records(
+    url: str, more: int
+) -> None:
+    old, new = numbered("t", ["a"], 100), [Record("t", "a", f"new {i}".encode()) for i in range(more)]
+    async with (
+        RedisBus(url, partitions=1) as bus,
+        listening(bus, "t", group="g") as member,
+        listening(bus, "t", group=None, start="latest") as lone,
+        Redis.from_url(url) as server,
+    ):
+        await bus.publish(*old)
+        for reader in (member, lone):
+            await reader.count(100)
+        await asyncio.sleep(0.5)
+        await lose(server, last=80, lost=20)
+        for record in new:
+            await bus.publish(record)
+        for reader in (member, lone):
+            await reader.count(100 + more)
+        assert [d.record.value for d in member.got[100:]] == [record.value for record in new]
+        assert [d.record.value for d in lone.got[100:]] == [record.value for record in new]
+
+        async def committed() -> bool:
+            return await bus.lag("t", "g") == 0
+
+        await until(committed)
+
+
+async def test_readers_hear_what_is_written_after_redis_lost_everything(url: str) -> None:
+    async with (
+        RedisBus(url, partitions=1) as bus,
+        listening(bus, "t", group="g") as member,
+        listening(bus, "t", group=None, start="latest") as lone,
+        Redis.from_url(url) as server,
+    ):
+        for i in range(10):
+            await bus.publish(*numbered("t", ["a"], 30))
+            for reader in (member, lone):
+                await reader.count(30 * i + 30)
+        await server.flushall()
+        await bus.publish(*numbered("t", ["a"], 10))
+        for reader in (member, lone):
+            await reader.count(310)

@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -16,7 +16,7 @@ from redis.typing import KeyT, StreamIdT
 
 from services.core.bus.partitions import Progress
 from services.core.bus.port import BusUnavailable, Delivery, Record
-from services.core.bus.redis_scripts import SYNC
+from services.core.bus.redis_scripts import BOUNDS, SYNC
 from services.core.redis_client import answered
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,12 @@ READ_COUNT = 50
 """Records per partition and request."""
 BLOCK_MS = 500
 """How long Redis holds a request when there is nothing to read; a new partition is read after this at the latest."""
+CHECK_S = 2.0
+"""How long Redis may take to say what it holds."""
 PAUSED_BLOCK_MS = 10
 """The same while some partition is paused, so that it goes on soon."""
+REMEMBERED = 200
+"""Records per partition that a reader knows again."""
 COMMIT_S = 0.2
 """How long finished work is gathered before it is committed."""
 WAITING_S = 0.05
@@ -62,6 +66,8 @@ class Share:
     """What of its progress the group knows."""
     leave_by: float | None = None
     """Loop time by which it is handed over, finished or not; None when it is to be kept."""
+    read: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Offset and hash of the last records that were read."""
 
     @property
     def log(self) -> str:
@@ -69,10 +75,18 @@ class Share:
 
 
 class RedisConsumer:
-    """Reads the partitions it is given, with a connection of its own."""
+    """Reads the partitions it is given, with a connection of its own.
 
-    def __init__(self, redis: Redis, max_unfinished: int, *, reader: str) -> None:
+    Redis may come back without its newest records, as after a power cut or a failover. Then what is written next has
+    offsets that were read before, and a reader begins again: a member at what its group had finished.
+    """
+
+    def __init__(self, redis: Redis, max_unfinished: int, *, reader: str, group: str | None) -> None:
         self._reader = reader
+        self._group = group
+        self._bounds_script = redis.register_script(BOUNDS)
+        self.unsure = False
+        """Redis was away, and whether it has come back with all that was read is not known yet."""
         self.shares: dict[str, Share] = {}
         self.finished = asyncio.Event()
         """Set whenever a record is finished."""
@@ -133,8 +147,14 @@ class RedisConsumer:
                 await self._resume.wait()
                 continue
             try:
+                if self.unsure:
+                    await self._begin_again(compare=True)
+                    self.unsure = False
                 answer = await self._read(open_shares)
+                if not answer and len(open_shares) == len(self.shares):
+                    await self._begin_again(compare=False)
             except (RedisError, OSError) as error:
+                self.unsure = True
                 if failures == 0:
                     reason = str(error) or "no answer in time"
                     log.warning("%s cannot read the bus and goes on trying: %s", self._reader, reason)
@@ -157,6 +177,40 @@ class RedisConsumer:
         async with asyncio.timeout(block_ms / 1000 + 2.0):
             return await self._redis.xread(read, count=count, block=block_ms)
 
+    async def _begin_again(self, *, compare: bool) -> None:
+        """Begins again where Redis knows less than was read. `compare`: or has other records at the same offsets."""
+        shares = list(self.shares.values())
+        async with asyncio.timeout(CHECK_S):
+            bounds: Any = await self._bounds_script(["bus:last", *(share.log for share in shares)])
+            for share, (first, end) in zip(shares, bounds, strict=True):
+                if share.progress.position <= end and not (compare and await self._differs(share)):
+                    continue
+                start = min(max(await self._start(share, end), first), end)
+                if self.shares.get(share.log) is share:
+                    log.warning("%s begins again at %d of %s: Redis has lost records", self._reader, start, share.log)
+                    self.take(share.topic, share.partition, start)
+
+    async def _differs(self, share: Share) -> bool:
+        """Whether the record that was read last is another one by now."""
+        if not share.read:
+            return False
+        offset, known = share.read[-1]
+        found: Any = await self._redis.xrange(share.log, offset, offset)
+        return any(hash(tuple(fields)) != known for _, fields in found)
+
+    async def _start(self, share: Share, end: int) -> int:
+        """Where a partition that has lost records is to be read from."""
+        if self._group is not None:
+            committed: Any = await self._redis.hget(f"bus:committed:{self._group}", share.log)
+            return int(committed or 0)
+        if not share.read:
+            return end
+        found: Any = await self._redis.xrange(share.log, share.read[0][0], share.read[-1][0])
+        there = {(offset_of(entry_id), hash(tuple(fields))) for entry_id, fields in found}
+        if len(share.read) == REMEMBERED and share.read[0] not in there:
+            return 0  # so much is lost that nobody here knows since when
+        return next((known[0] for known in share.read if known not in there), end)
+
     def _room(self, share: Share) -> int:
         """How many more records may be read of a partition."""
         return 0 if share.leave_by is not None else self._max_unfinished - share.progress.unfinished
@@ -168,6 +222,7 @@ class RedisConsumer:
             self._resume.set()
 
         share.progress.give(offset)
+        share.read.append((offset, hash(tuple(fields))))
         self._ready.append((share, Delivery(record_of(share.topic, fields), share.partition, str(offset), finish)))
         self._arrived.set()
 
@@ -261,7 +316,8 @@ class Membership:
     async def _sync_topic(self, topic: str, lease_s: float) -> None:
         now = asyncio.get_running_loop().time()
         mine = [share for share in self._consumer.shares.values() if share.topic == topic]
-        news = [(share, share.progress.committed) for share in mine if share.progress.committed > share.told]
+        known = [] if self._consumer.unsure else mine
+        news = [(share, share.progress.committed) for share in known if share.progress.committed > share.told]
         released = [
             share
             for share in mine

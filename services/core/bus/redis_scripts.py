@@ -102,7 +102,9 @@ redis.call('ZREMRANGEBYSCORE', members, '-inf', now)
 
 local at = 8
 for _ = 1, ARGV[7] do
-    if redis.call('HGET', owners, ARGV[at]) == me then
+    -- What Redis has lost was finished in vain: other records will have its offsets.
+    local known = tonumber(ARGV[at + 1]) <= (redis.call('HGET', last, prefix .. ARGV[at]) or 0) + 1
+    if known and redis.call('HGET', owners, ARGV[at]) == me then
         redis.call('HSET', committed, prefix .. ARGV[at], ARGV[at + 1])
     end
     at = at + 2

@@ -114,7 +114,7 @@ class RedisBus:
         self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
     ) -> AsyncIterator[RedisConsumer]:
         reader = f"{group or 'a listener'} of {', '.join(topics)}"
-        consumer = RedisConsumer(connect(self._url, connections=1), self._max_unfinished, reader=reader)
+        consumer = RedisConsumer(connect(self._url, connections=1), self._max_unfinished, reader=reader, group=group)
         membership = None
         tasks: list[asyncio.Task[None]] = []
         try:
