@@ -243,6 +243,8 @@ _OPERATORS = {
     "x": ("乘", "times"),
     "÷": ("除以", "divided by"),
     "=": ("等于", "equals"),
+    ">": ("大于", "is greater than"),
+    "<": ("小于", "is less than"),
 }
 
 RULES = (
@@ -335,7 +337,7 @@ RULES = (
     _rule(r"(?<!\d)(\d+)(?:st|nd|rd|th)\b", lambda m: f"第{zh_cardinal(m[1])}", lambda m: en_ordinal(m[1])),
     # arithmetic, and counts of gifts
     _rule(
-        r"(?<=\d)\s*([+×÷=*x])\s*(?=-?\d)",
+        r"(?<=\d)\s*([+×÷=*x<>])\s*(?=-?\d)",
         lambda m: _OPERATORS[m[1].lower()][0],
         lambda m: _OPERATORS[m[1].lower()][1],
     ),
