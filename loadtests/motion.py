@@ -20,6 +20,7 @@ from loadtests.mouths import picture
 from services.core.events import EMOTION_UNSPECIFIED, MotionChunk, VoiceChunk
 from services.motion.model.network import clips
 from services.motion.model.network.evaluate import Cost, Found, Mover, Trial, chunks_of, faces_of, measure
+from services.motion.model.network.hearing import VARIED_SHARE
 from services.motion.model.network.rung import AHEAD, LATE, WEIGHTS, ByEar, Net
 from services.motion.model.network.speakers import (
     TRAINED,
@@ -183,11 +184,13 @@ language, and weighs {size:.2f} MB. What is learned: the shape of the mouth (ten
 jaw, how far she nods, and how each mood looks; fixed arithmetic makes rows of these. Sways, gestures and beats of the
 hands are added by the same rules as for a voice with phonemes; where those are known, the rules move her.""",
         data=f"""
-{made} clips, {minutes:.0f} minutes: sentences of the persona and random words in Mandarin and English, half of
-them by espeak-ng at 110 to 260 words a minute and all pitches, half by the natural voice as Lydia or as people mixed of
-{", ".join((*TRAINED["zh"], *TRAINED["en"]))}; every second clip played slower or faster by up to 1.2. Each is heard
-{clips.VARIANTS} times: clean, and spoiled by rooms, noises of 6 dB and more, narrow bands and the telephone's code. The
-targets are what the rules make of the phonemes' times. No recording of a person is among it.""",
+{made} clips, {minutes:.0f} minutes, in Mandarin and English: sentences of the persona, and random words in
+{clips.RANDOM_SHARE:.0%}; {clips.FAST_SHARE:.0%} by espeak-ng at 110 to 260 words a minute and all pitches, the rest by
+the natural voice as Lydia or as people mixed of {", ".join((*TRAINED["zh"], *TRAINED["en"]))}; every second clip played
+slower or faster by up to 1.2. Each is there {clips.VARIANTS} times: clean, and spoiled by rooms, noises of 6 dB and
+more, narrow bands and the telephone's code. Of {VARIED_SHARE:.0%} of the examples what is heard is changed once more,
+anew each time: other heads, microphones, rooms and noises (see `vary.py`). The targets are what the rules make of the
+phonemes' times. No recording of a person is among it.""",
         figures=f"""
 On sentences that training never saw; unseen voices are {", ".join((*UNSEEN["zh"], *UNSEEN["en"]))}.
 
@@ -221,7 +224,7 @@ python -m loadtests.motion     # this page
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sentences", type=int, default=20, help="of each language (default 20)")
+    parser.add_argument("--sentences", type=int, default=60, help="of each language (default 60)")
     parser.add_argument("--folder", type=Path, default=Path("build/motion"), help="of the run")
     given = parser.parse_args()
     asyncio.run(run(given.sentences, given.folder))

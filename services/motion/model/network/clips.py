@@ -36,10 +36,12 @@ from services.training.arrays import save_arrays
 Floats = NDArray[np.float32]
 Random = np.random.Generator
 
-FAST_SHARE = 0.5
+FAST_SHARE = 0.35
 """Of clips spoken by espeak-ng."""
 STRETCHED_SHARE, FACTORS = 0.5, (0.84, 1.22)
 """Of clips that are played slower or faster, for smaller and larger people; by how much."""
+RANDOM_SHARE = 0.4
+"""Of clips that say random words: of sentences there are few, and the network would know what comes next by heart."""
 MIXED_SHARE = 0.1
 """Of clips in both languages."""
 VARIANTS = 4
@@ -61,9 +63,9 @@ async def make_clip(index: int, seed: int, natural: NaturalSpeakers, fast: Espea
     """Clip number `index`: voice, text and mishaps are drawn from its own generator."""
     random = np.random.default_rng((seed, index))
     language: Language = "en" if index % 2 else "zh"
-    text = training_text(language, random)
+    text = training_text(language, random, random_share=RANDOM_SHARE)
     if random.random() < MIXED_SHARE:
-        text += training_text("zh" if language == "en" else "en", random)
+        text += training_text("zh" if language == "en" else "en", random, random_share=RANDOM_SHARE)
     if random.random() < FAST_SHARE:
         said = await say_fast(fast, text, draw_fast_voice(random))
     else:

@@ -91,6 +91,13 @@ def _log_mels(windows: Floats) -> Floats:
     return found
 
 
+def band_edges() -> NDArray[np.float64]:
+    """In Hz, on the mel scale (O'Shaughnessy 1987): band k rises from edge k to k + 1 and falls to k + 2."""
+    lowest, highest = (2595 * float(np.log10(1 + hertz / 700)) for hertz in (LOWEST_HZ, HIGHEST_HZ))
+    edges: NDArray[np.float64] = 700 * (10 ** (np.linspace(lowest, highest, MELS + 2) / 2595) - 1)
+    return edges
+
+
 @lru_cache(maxsize=1)
 def _hann() -> Floats:
     return np.hanning(WINDOW + 1)[:-1].astype(np.float32)
@@ -98,9 +105,8 @@ def _hann() -> Floats:
 
 @lru_cache(maxsize=1)
 def _bands() -> Floats:
-    """Triangles [FFT bins, MELS] on the mel scale (O'Shaughnessy 1987), each of area 1, over the window's power."""
-    lowest, highest = (2595 * float(np.log10(1 + hertz / 700)) for hertz in (LOWEST_HZ, HIGHEST_HZ))
-    edges = 700 * (10 ** (np.linspace(lowest, highest, MELS + 2) / 2595) - 1)
+    """Triangles [FFT bins, MELS], each of area 1, over the window's power."""
+    edges = band_edges()
     hertz = np.arange(FFT // 2 + 1) * RATE / FFT
     rising = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - hertz[:, None]) / (edges[2:] - edges[1:-1])

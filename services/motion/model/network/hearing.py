@@ -16,6 +16,7 @@ from services.motion.frames import CHANNELS, FRAME_RATE
 from services.motion.model.network import clips, controls
 from services.motion.model.network.network import Network
 from services.motion.model.network.rung import AHEAD, EMOTIONS, STATE, WIDTH
+from services.motion.model.network.vary import varied
 from services.motion.performance import MOODS
 from services.training.task import drawn, share
 
@@ -24,7 +25,9 @@ FRAMES = 192
 CONTEXT = 32
 """Of them at the beginning, for which nothing is asked: what was before is missing."""
 CLEAN_SHARE = 0.3
-"""Of examples that are not spoiled."""
+"""Of examples whose sound is not spoiled."""
+VARIED_SHARE = 0.7
+"""Of examples that are heard as from another head, in another place (see `vary`)."""
 MOOD_SHARE = 0.6
 """Of examples in some mood."""
 
@@ -99,6 +102,8 @@ class Hearing:
         if random.random() < MOOD_SHARE:
             emotion[:, random.integers(EMOTIONS)] = random.uniform(0.1, 1)
         heard = clip.heard[variant, first : first + FRAMES].astype(np.float32)
+        if random.random() < VARIED_SHARE:
+            heard = varied(heard, random)
         return [heard, emotion, clip.wanted[first - AHEAD : first - AHEAD + FRAMES].astype(np.float32)]
 
 

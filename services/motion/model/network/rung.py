@@ -32,7 +32,7 @@ Moods = Callable[[NDArray[np.int64]], NDArray[Any]]
 """Frame numbers [n] → how much of each mood they show [n, EMOTIONS]."""
 
 WEIGHTS = Path(__file__).parent / "motion.onnx"
-WIDTH = 96
+WIDTH = 128
 """Of the network's layers."""
 STATE = 73
 """Steps that its layers remember together, and one of the shapes that it gave last."""

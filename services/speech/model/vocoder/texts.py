@@ -81,12 +81,12 @@ def unseen_sentences(language: str, count: int) -> list[str]:
     return sorted(fit, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:count]
 
 
-def training_text(language: str, random: np.random.Generator) -> str:
-    """One text of some seconds: sentences one after another, or random words."""
+def training_text(language: str, random: np.random.Generator, *, random_share: float = RANDOM_SHARE) -> str:
+    """One text of some seconds: sentences one after another, or random words, so often."""
     seen = _seen(language)
     chosen: list[str] = []
     join = "" if language == "zh" else " "
-    if random.random() < RANDOM_SHARE:
+    if random.random() < random_share:
         words = _any_words(language) if random.random() < ANY_SHARE else _words(language)
         comma, stop = ("，", "。") if language == "zh" else (", ", ".")
         parts = [join.join(random.choice(words, 4)) for _ in range(4)]
