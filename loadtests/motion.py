@@ -203,10 +203,10 @@ On sentences that training never saw; unseen voices are {", ".join((*UNSEEN["zh"
   loudness at its best lag, the baseline. *Aperture off*: mean difference from the rules', told.
 - *Jerk*: of the jaw, as a part of that of the rules, told. *Still*: standard deviation of the mouth in silence.
 
-Weak: not every p, b and m is caught, least of all in a room's echo and at 10 dB of noise, and there f and v are often
-missed; some n, d and t shut the lips too. The rules, by ear, seem to shut them as often only because they do so at any
-soft sound. The jaw is a little less smooth than by the rules. How sure the network must be that lips meet was set last,
-on other sentences than these.
+Weak: some n, d and t shut the lips too, in noise more of them: what is unsure is rather shut than missed, for a missed
+closure is seen at once. The rules, by ear, seem to shut them as often only because they do so at any soft sound. How
+sure the network must be that lips meet was set last, on other clips and other sentences than these. Voices and noises
+are all made by machines; nobody has measured it on recordings of people.
 
 Cost: {speed:.0f} × real time on one core (CPU seconds, with features, performance and packing); {chunk_ms:.1f} ms for
 the median chunk. Mouths of one sentence, the rules told its phonemes and the network by ear:
