@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ from websockets.exceptions import WebSocketException
 from deploy.local.process import LocalServer
 from services.core import topics
 from services.core.bus.port import Bus, BusUnavailable, Record
+from services.core.envelope import seal
+from services.core.events import Turn
 from services.gateway.http import PUSH_PATH
 
 ROOM = "trouble"
@@ -58,6 +61,7 @@ class Trouble:
                 self._strangers,
                 self._crowd,
                 self._operator,
+                self._astray,
                 self._declined,
                 self._page,
                 self._garbage,
@@ -83,11 +87,19 @@ class Trouble:
         await asyncio.gather(*(self._write(http, text=f"这是第{number}条弹幕，你好") for number in range(CROWD)))
 
     async def _operator(self, http: httpx.AsyncClient) -> None:
-        """Somebody makes her say what she must not, and something else, and stops her."""
-        for text in (FORBIDDEN, "今晚的星星很亮，我们慢慢看，一颗一颗数过去，好不好？"):
-            await self._control(http, action="say", text=text)
-            await asyncio.sleep(EVERY_S)
+        """Somebody makes her say something, and stops her."""
+        await self._control(http, action="say", text="今晚的星星很亮，我们慢慢看，一颗一颗数过去，好不好？")
+        await asyncio.sleep(EVERY_S)
         await self._control(http, action="stop")
+
+    async def _astray(self, _http: httpx.AsyncClient) -> None:
+        """She is about to say what she must not: by the bus, for the stage would not take it from an operator."""
+        if self._bus is not None:
+            now_ms, room = int(time.time() * 1000), f"{ROOM}-astray"
+            turn = Turn(room_id=room, turn_id=f"astray{now_ms}", epoch=now_ms // 1000, opened_at_ms=now_ms)
+            turn.operator.text = FORBIDDEN
+            sealed = seal(topics.TURNS, turn, event_id=turn.turn_id, room_id=room, source="trouble", now_ms=now_ms)
+            await self._bus.publish(sealed)
 
     async def _declined(self, http: httpx.AsyncClient) -> None:
         """A gift that an operator takes out while nothing is said."""
