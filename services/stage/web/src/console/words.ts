@@ -16,7 +16,7 @@ const WORDS = {
   answers: ["回答 {0}", "Answers {0}"],
   moreViewers: ["{0} 等 {1} 人", "{0} and {1} more"],
   say: ["让她说", "Let her say"],
-  sayHint: ["她会原样说出这段话；违禁内容不会说", "She says this as it stands; what must not be said is refused"],
+  sayHint: ["她会原样说出这段话", "She says this as it stands"],
   saysWaiting: ["等着说", "Waits to be said"],
   sayButton: ["说", "Say"],
   mode: ["模式", "Mode"],
