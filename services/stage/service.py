@@ -52,8 +52,6 @@ LATE_MS = 4000
 OPERATOR_TIMEOUT_S = 2.0
 ATTENDED_S = 30.0
 """A console asks every ten seconds. Whose has not asked for so long has nobody on duty."""
-
-
 SAYS = 10
 """So many of an operator's texts wait at most."""
 OWN_CONTROLS = 100
@@ -88,8 +86,8 @@ class _Open:
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=RECENT))
     attended_at: float | None = None
     """When an operator's console asked for it last. Seconds of the monotonic clock."""
-    untold: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """Action → the task that goes on telling the other services of it."""
+    untold: dict[str, tuple[Control, asyncio.Task[None]]] = field(default_factory=dict)
+    """Action → what the other services do not know yet, and the task that goes on telling them."""
 
 
 class Stage:
@@ -214,12 +212,19 @@ class Stage:
             or (action == "panic" and not control.panic.released)
             or (takes_over and not _operators_turn(opened))
         )
-        if action in opened.untold:
-            opened.untold.pop(action).cancel()
+        before = opened.untold.pop(action, None)
+        if before is not None:
+            before[1].cancel()
         self._prepare(room_id, control, issued_by)
+        self._own_controls.append(control.control_id)
         told = True
         if not cuts:
-            await self._tell(room, control)
+            try:
+                await self._tell(room, control)
+            except (BusUnavailable, StateUnavailable, TimeoutError):
+                if before is not None:  # things stand as they stood
+                    self._go_on_telling(opened, before[0])
+                raise
             self._note(room, control)
         else:
             self._note(room, control)
@@ -231,9 +236,7 @@ class Stage:
             except (BusUnavailable, StateUnavailable, TimeoutError):
                 log.warning("%s holds, but the other services could not be told yet", action)
                 told = False
-                assert self._tasks is not None
-                telling = self._tell_later(opened, control)
-                opened.untold[action] = self._tasks.create_task(telling, name=f"tell {action}")
+                self._go_on_telling(opened, control)
         self._telemetry.metrics.operator_actions.labels(action).inc()
         return told
 
@@ -250,19 +253,28 @@ class Stage:
     async def _tell(self, room: Room, control: Control, *, counts_up: bool = False) -> None:
         """`counts_up`: the running turn is dead for the other services too. Raises what state and bus raise."""
         async with asyncio.timeout(OPERATOR_TIMEOUT_S):
-            if counts_up:
+            if not counts_up:
+                control.epoch = room.timeline.epoch
+            elif not control.epoch:  # once: a turn that began since then is none of its business
                 at_least, now_ms = room.timeline.epoch - 1, self._clock.now_ms()
                 epoch = await next_epoch(self._state, room.room_id, at_least=at_least, now_ms=now_ms)
                 room.interrupt(epoch, reason=str(control.WhichOneof("action")))
-            control.epoch = room.timeline.epoch
+                control.epoch = room.timeline.epoch
             status = RoomStatus()
             status.CopyFrom(room.status)
             _change(status, control)
             await self._keep_status(room.room_id, status)
             await self._publish_control(control)
 
-    async def _tell_later(self, opened: _Open, control: Control) -> None:
+    def _go_on_telling(self, opened: _Open, control: Control) -> None:
+        assert self._tasks is not None
         action = str(control.WhichOneof("action"))
+        opened.untold[action] = (
+            control,
+            self._tasks.create_task(self._tell_later(opened, control), name=f"tell {action}"),
+        )
+
+    async def _tell_later(self, opened: _Open, control: Control) -> None:
         for wait in (*BACK_OFF_S, *[BACK_OFF_S[-1]] * 1000):
             await asyncio.sleep(wait)
             try:
@@ -270,8 +282,8 @@ class Stage:
             except (BusUnavailable, StateUnavailable, TimeoutError):
                 continue
             break
-        if opened.untold.get(action) is asyncio.current_task():
-            del opened.untold[action]
+        # Another order of the kind would have ended this task.
+        del opened.untold[str(control.WhichOneof("action"))]
 
     def attend(self, room_id: str) -> None:
         """An operator's console has asked for the room: somebody is on duty."""
@@ -463,7 +475,6 @@ class Stage:
         control.room_id = room_id
         control.issued_by = issued_by
         control.at_ms = self._clock.now_ms()
-        self._own_controls.append(control.control_id)
 
     async def _publish_control(self, control: Control) -> None:
         await self._bus.publish(
@@ -518,6 +529,8 @@ class Stage:
         )
         done = last.epoch + 1 if last is not None and last.state in over else 0
         room.interrupt(max(newest, done), reason="opened")
+        if room_id in self._rooms:  # somebody else was quicker, after a failure
+            return
         self._check_space(must=must)
         self._rooms[room_id] = _Open(room, self._tasks.create_task(room.run(), name=f"room {room_id}"))
         self._tasks.create_task(self._tell_presence(room, opened=True), name=f"opened {room_id}")
@@ -526,7 +539,8 @@ class Stage:
         """Sees to it that there is space for one more room. Raises StageFull."""
         if len(self._rooms) < self._settings.max_rooms:
             return
-        still = [opened for opened in self._rooms.values() if must and not (opened.held or self._attended(opened))]
+        rooms = self._rooms.values() if must else ()
+        still = [opened for opened in rooms if not (opened.held or opened.untold or self._attended(opened))]
         if not still:
             raise StageFull(f"the stage has its {self._settings.max_rooms} rooms")
         # Anybody can open a room by looking at it; whoever looks at this one comes back when there is space.
@@ -535,8 +549,6 @@ class Stage:
     def _close(self, opened: _Open) -> None:
         del self._rooms[opened.room.room_id]
         opened.task.cancel()
-        for task in opened.untold.values():
-            task.cancel()
         opened.room.dismiss()
 
     async def _keep_status(self, room_id: str, status: RoomStatus) -> None:
@@ -549,7 +561,9 @@ class Stage:
             for opened in list(self._rooms.values()):
                 if opened.room.renderers:
                     await self.announce(opened.room)
-                elif not opened.room.busy and self._clock.monotonic() - opened.room.last_used > IDLE_S:
+                elif (
+                    not (opened.room.busy or opened.untold) and self._clock.monotonic() - opened.room.last_used > IDLE_S
+                ):
                     self._close(opened)
 
 

@@ -23,11 +23,13 @@ from services.core.events import (
     Say,
     SetMode,
     Skip,
+    Stop,
     Turn,
     VoiceChunk,
 )
 from services.core.settings import Stage as Settings
 from services.core.state import Lease
+from services.core.turns import epoch_key
 from services.core.virtual_time import virtual_time
 from services.stage.service import SAYS, NotNow, StageFull, Unsayable
 from tests.unit.stage.test_stage import Theatre, of, received
@@ -118,6 +120,42 @@ async def test_a_panic_that_is_still_to_be_told_does_not_come_back_after_its_rel
         await asyncio.sleep(30)
         assert not room.status.panic
     assert [control.panic.released for control in await controls(theatre)] == [True]
+
+
+@virtual_time
+async def test_a_release_that_fails_does_not_keep_the_panic_from_being_told() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        away = Away(theatre)
+        await stage.control("a", Control(panic=Panic()), issued_by="operator")
+        with pytest.raises(BusUnavailable):
+            await stage.control("a", Control(panic=Panic(released=True)), issued_by="operator")
+        await asyncio.sleep(300)
+        assert "a" in stage.rooms(), "nobody watches, but it is kept until all is told"
+        away.back()
+        await asyncio.sleep(30)
+        assert room.status.panic
+    assert [control.panic.released for control in await controls(theatre)] == [False]
+
+
+@virtual_time
+async def test_a_stop_that_is_told_late_stops_nothing_that_began_since() -> None:
+    theatre = Theatre()
+    async with theatre.playing() as stage:
+        with stage.joined(await stage.open("a")) as renderer:
+            away = Away(theatre)
+            stop = Control(stop=Stop())
+            assert not await stage.control("a", stop, issued_by="operator")
+            received(renderer)
+            await theatre.say("a", await theatre.state.increment(epoch_key("a")), 40, chunks=40)
+            for second in range(30):
+                await asyncio.sleep(1)
+                assert not of("stop", received(renderer))
+                if second == 5:
+                    away.back()
+    [told] = await controls(theatre)
+    assert told.HasField("stop")
 
 
 @virtual_time
