@@ -23,11 +23,24 @@ def kafka_tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def kafka_server(tmp_path_factory: pytest.TempPathFactory, kafka_tls: Tls) -> AsyncIterator[KafkaServer]:
-    """A broker that may be killed and suspended, by tests that run in the session's event loop."""
+async def shared_kafka(tmp_path_factory: pytest.TempPathFactory, kafka_tls: Tls) -> AsyncIterator[KafkaServer]:
+    """The suite's broker."""
     folder = tmp_path_factory.mktemp("kafka")
     async with running(KafkaServer(folder, users={"lydia": PASSWORD}, tls=kafka_tls)) as server:
         yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def kafka_server(shared_kafka: KafkaServer) -> AsyncIterator[KafkaServer]:
+    """It again, for tests that run in the session's event loop and may kill and suspend it.
+
+    One that fails between the two leaves it serving the next ones all the same.
+    """
+    yield shared_kafka
+    if shared_kafka.running:
+        shared_kafka.resume()
+    else:
+        await shared_kafka.start()
 
 
 if os.environ.get(ADDRESS_VARIABLE):
@@ -40,6 +53,6 @@ if os.environ.get(ADDRESS_VARIABLE):
 else:
 
     @pytest.fixture(scope="session")
-    def kafka_servers(kafka_server: KafkaServer) -> str:
+    def kafka_servers(shared_kafka: KafkaServer) -> str:
         """The address of the suite's Kafka."""
-        return kafka_server.servers
+        return shared_kafka.servers
