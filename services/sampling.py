@@ -18,8 +18,8 @@ SERVER = "redis"
 
 
 class Sampler:
-    """Asks the bus for the lag of `groups` (group → topics) and for the copies of their topics, asks the state how it
-    is, and calls `look`, again and again.
+    """Asks the bus for the lag of `groups` (group → topics), for the copies of their topics and for its disks, asks the
+    state how it is, and calls `look`, again and again.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Sampler:
         while True:
             await self._look()
             await self._ask_bus()
+            await self._ask_disks()
             await self._ask_state()
             await asyncio.sleep(EVERY_S)
 
@@ -58,6 +59,18 @@ class Sampler:
         except (BusUnavailable, TimeoutError):
             metrics.lag.clear()
             metrics.copies_missing.clear()
+
+    async def _ask_disks(self) -> None:
+        """Apart from the rest: a client may read and write and yet have no right to ask this."""
+        free = self._metrics.disk_free
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                told = await self._bus.disks_free()
+        except (BusUnavailable, TimeoutError):
+            told = {}
+        free.clear()
+        for broker, share in told.items():
+            free.labels(broker).set(share)
 
     async def _ask_state(self) -> None:
         used, saving = self._metrics.state_memory, self._metrics.state_saving

@@ -221,10 +221,9 @@ CAUSES = (
     ),
     Alert(
         "LydiaDiskFull",
-        "kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes < 0.1",
+        "min by (broker) (lydia_bus_disk_free_ratio) < 0.1",
         "10m",
         "page",
-        Words("A volume has less than a tenth of its space left", "磁盘剩余不足十分之一"),
-        "kubelet",
+        Words("A broker's disk has less than a tenth of its space left", "Kafka 的磁盘剩余不足十分之一"),
     ),
 )

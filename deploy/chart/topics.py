@@ -41,10 +41,12 @@ def _rights(name: Name) -> list[dict[str, Any]]:
         ("group", group, "Describe"),
     ):
         rights.setdefault((kind, named), {"Describe"}).add(what)
-    return [
+    named_rights = [
         {
             "resource": {"type": kind, "name": named, "patternType": "literal"},
             "operations": sorted(what),
         }
         for (kind, named), what in rights.items()
     ]
+    # So that brokers tell how full their disks are.
+    return [*named_rights, {"resource": {"type": "cluster"}, "operations": ["Describe"]}]

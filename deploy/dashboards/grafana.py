@@ -21,8 +21,6 @@ UNITS: Mapping[Unit, str] = {"yuan": "currencyCNY"}
 FROM: Mapping[Source, str] = {
     "ray": "Ray Serve, and the bridge to it",
     "triton": "Triton",
-    "dcgm": "NVIDIA's dcgm-exporter",
-    "kubelet": "the kubelet",
 }
 
 

@@ -91,26 +91,35 @@ DASHBOARD = Dashboard(
             source="triton",
         ),
         Panel(
-            Words("GPUs: how busy", "GPU：利用率"),
-            "percentunit",
-            (Query("avg by (Hostname, gpu) (DCGM_FI_DEV_GPU_UTIL) / 100", "{{Hostname}} {{gpu}}"),),
-            Words(
-                "Not what Lydia is scaled by: a busy GPU that keeps up is well used.",
-                "不按它伸缩：忙而跟得上就是用得好。",
-            ),
-            source="dcgm",
-        ),
-        Panel(
-            Words("GPUs: memory used", "GPU：显存"),
+            Words("GPUs and processors of Triton: how busy", "Triton 的 GPU 与处理器：利用率"),
             "percentunit",
             (
                 Query(
-                    "avg by (Hostname, gpu) (DCGM_FI_DEV_FB_USED / (DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE))",
-                    "{{Hostname}} {{gpu}}",
+                    "max by (instance, gpu_uuid) (nv_gpu_utilization) or max by (instance) (nv_cpu_utilization)",
+                    "{{instance}} {{gpu_uuid}}",
                 ),
             ),
-            Words("Near 1: fewer instances on this GPU, or a larger slice.", "接近 1：减少实例或换更大的切片。"),
-            source="dcgm",
+            Words(
+                "Not what Lydia is scaled by: a busy GPU that keeps up is well used. Without a GPU named: processors.",
+                "不按它伸缩：忙而跟得上就是用得好。没有 GPU 名的线是处理器。",
+            ),
+            source="triton",
+        ),
+        Panel(
+            Words("GPUs and machines of Triton: memory used", "Triton 的 GPU 与机器：内存占比"),
+            "percentunit",
+            (
+                Query(
+                    "max by (instance, gpu_uuid) (nv_gpu_memory_used_bytes / nv_gpu_memory_total_bytes)"
+                    " or max by (instance) (nv_cpu_memory_used_bytes / nv_cpu_memory_total_bytes)",
+                    "{{instance}} {{gpu_uuid}}",
+                ),
+            ),
+            Words(
+                "Near 1: fewer instances on this GPU, or a larger slice. Without a GPU named: machines.",
+                "接近 1：减少实例或换更大的切片。没有 GPU 名的线是机器。",
+            ),
+            source="triton",
         ),
     ),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["lydia", "triton", "ray", "dcgm", "kubelet"]
-"""Whose metrics a panel shows. The first three are scraped by `make cluster`; the others come with a cluster."""
+Source = Literal["lydia", "triton", "ray"]
+"""Whose metrics a panel shows."""
 Unit = Literal["s", "ms", "short", "percentunit", "bytes", "reqps", "yuan"]
 """As Grafana calls it; "yuan" is a currency there."""
 

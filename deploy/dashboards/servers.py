@@ -76,17 +76,10 @@ DASHBOARD = Dashboard(
             Words("0: a full or broken disk. See LydiaRedisNotSaving.", "为 0：磁盘满或坏。看 LydiaRedisNotSaving。"),
         ),
         Panel(
-            Words("Disks: free share", "磁盘：剩余比例"),
+            Words("Kafka: free share of the disks", "Kafka：磁盘剩余比例"),
             "percentunit",
-            (
-                Query(
-                    "min by (persistentvolumeclaim) (kubelet_volume_stats_available_bytes"
-                    " / kubelet_volume_stats_capacity_bytes)",
-                    "{{persistentvolumeclaim}}",
-                ),
-            ),
+            (Query("min by (broker) (lydia_bus_disk_free_ratio)", "broker {{broker}}"),),
             Words("Below 0.1: LydiaDiskFull.", "低于 0.1：LydiaDiskFull。"),
-            source="kubelet",
         ),
     ),
 )

@@ -101,8 +101,6 @@ def _legend(panel: Panel, ordered: Drawn) -> list[str]:
 def _why(panel: Panel) -> str:
     if panel.quiet:
         return "nothing: all is well · 无数据即正常"
-    if panel.source in ("dcgm", "kubelet"):
-        return f"from {panel.source}, which runs in a cluster only · 仅集群环境"
     return f"no {panel.source} in this run · 本次没有"
 
 

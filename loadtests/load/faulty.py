@@ -123,6 +123,9 @@ class LeakyBus:
     async def copies_missing(self, topic: str) -> int:
         return await self._bus.copies_missing(topic)
 
+    async def disks_free(self) -> Mapping[str, float]:
+        return await self._bus.disks_free()
+
 
 def plant(environment: Mapping[str, str]) -> None:
     """Puts the faults that the environment names where the services are built."""

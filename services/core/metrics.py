@@ -18,6 +18,7 @@ THANKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
 LABELS: Mapping[str, str] = {
     "action": "what an operator asked for: stop, skip, say, mute, panic, set_mode, approve",
+    "broker": "a broker of Kafka, by its number",
     "call": "a call of the platform's interface",
     "category": "of the moderation rule",
     "cause": "what a turn answers or a stop was for, by the name of the event's field",
@@ -109,6 +110,11 @@ class Metrics:
             "lydia_bus_partitions_short_of_copies",
             "Partitions of a topic with fewer copies in step than they should have, by who reads it",
             ["topic"],
+        )
+        self.disk_free = each.gauge(
+            "lydia_bus_disk_free_ratio",
+            "How much of the fullest disk is free on which a broker of the bus keeps records, as the broker says",
+            ["broker"],
         )
         self.state_memory = each.gauge(
             "lydia_state_memory_used_ratio",

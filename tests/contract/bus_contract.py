@@ -318,6 +318,9 @@ class BusContract:
         await bus.publish(*numbered(topic, ["room1"], 1))
         assert await bus.copies_missing(topic) == 0
 
+    async def test_disks_are_told_of_as_far_as_there_are_any(self, bus: Bus) -> None:
+        assert all(0 <= share <= 1 for share in (await bus.disks_free()).values())
+
     # flow
 
     async def test_delivery_pauses_while_too_much_is_unfinished(self, bus: Bus, topic: str, group: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import sys
 import threading
@@ -11,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -134,6 +136,15 @@ async def test_a_broker_that_is_killed_loses_nothing_and_keeps_order_and_commits
 
         async with listening(bus, f"{topic}.settled", group=f"{topic}.settled.g") as listener:
             await listener.until(lambda: listener.by_key().get("room1", []) == values_of(settled[3:])["room1"])
+
+
+async def test_a_broker_says_how_full_its_disk_is(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str, tmp_path: Path
+) -> None:
+    async with opened(driver, kafka_server) as bus:
+        await bus.publish(Record(topic, "a", b"1"))
+        disk = shutil.disk_usage(tmp_path)  # the broker's folder is on the same one
+        assert await bus.disks_free() == {"1": pytest.approx(disk.free / disk.total, abs=0.02)}
 
 
 async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_again_afterwards(

@@ -36,6 +36,7 @@ from tests.contract.listening import listening, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "cluster": ResourceType.BROKER}
 CHART = ROOT / "charts" / "lydia" / "files" / "topics.yaml"
 
 
@@ -45,9 +46,9 @@ def bindings(users: dict[str, list[dict[str, Any]]]) -> Iterator[AclBinding]:
         for right in rights:
             for operation in right["operations"]:
                 yield AclBinding(
-                    ResourceType[right["resource"]["type"].upper()],
-                    right["resource"]["name"],
-                    ResourcePatternType[right["resource"]["patternType"].upper()],
+                    KINDS[right["resource"]["type"]],
+                    right["resource"].get("name", "kafka-cluster"),
+                    ResourcePatternType[right["resource"].get("patternType", "literal").upper()],
                     f"User:{name}",
                     "*",
                     AclOperation[operation.upper()],
@@ -120,6 +121,7 @@ async def test_a_service_may_do_its_work_and_nothing_else(granted: KafkaServer, 
         open_kafka(user(granted, name, client)) as bus,
     ):
         await bus.lag(*READINESS)
+        assert list(await bus.disks_free()) == ["1"]
         for group, read in topics.groups_of(name).items():
             async with listening(bus, *read, group=group) as listener:
                 await others.publish(*(Record(topic, room, topic.encode()) for topic in read))

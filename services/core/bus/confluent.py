@@ -93,6 +93,8 @@ class ConfluentBus(KafkaBus):
     _closing = False
     _lost_brokers = False
     """The producer has."""
+    _other: Any = None
+    """The other library's client."""
 
     def _open(self) -> None:
         problems: list[Any] = []
@@ -143,6 +145,8 @@ class ConfluentBus(KafkaBus):
 
     def _shut(self) -> None:
         self._closing = True
+        if self._other is not None:
+            self._other.close()
         if self._reporter is not None:
             self._reporter.join()
             self._producer.flush(CLOSE_S)
@@ -217,6 +221,20 @@ class ConfluentBus(KafkaBus):
 
     def _copies_missing(self, topic: str) -> int:
         return sum(len(each.isr) < len(each.replicas) for each in self._described(topic).partitions)
+
+    def _disks_free(self) -> Mapping[str, float]:
+        """By the other library: this one has no such question."""
+        from kafka.errors import KafkaError as OtherError
+
+        from services.core.bus.kafka_python import disks_free, new_admin
+        from services.core.bus.kafka_python_client import explained as explained_there
+
+        try:
+            if self._other is None:
+                self._other = new_admin(self._settings, self._timeout_ms)
+            return disks_free(self._other)
+        except OtherError as error:
+            raise BusUnavailable(explained_there(error)) from error
 
     def _ask_leaders(self, topic: str) -> None:
         settings = consumer_settings(self._settings, self._timeout_ms) | {"group.id": "lydia.nobody"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
@@ -142,6 +142,9 @@ class KafkaBus(ABC):
             return 0
         return await self._blocking(lambda: self._copies_missing(topic))
 
+    async def disks_free(self) -> Mapping[str, float]:
+        return await self._blocking(self._disks_free)
+
     async def _ensure(self, topic: str) -> None:
         """Creates the topic when it is missing, and asks its leaders once. Raises BusUnavailable.
 
@@ -233,6 +236,10 @@ class KafkaBus(ABC):
 
     @abstractmethod
     def _copies_missing(self, topic: str) -> int:
+        """See the port."""
+
+    @abstractmethod
+    def _disks_free(self) -> Mapping[str, float]:
         """See the port."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     UnsupportedSaslMechanismError,
+    for_code,
 )
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
@@ -62,9 +63,8 @@ class KafkaPythonBus(KafkaBus):
     def _open(self) -> None:
         # On DEBUG the library logs whole records, and so what viewers wrote; its errors are ours to tell.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
-        common = connection(self._settings) | {"bootstrap_timeout_ms": self._timeout_ms}
         with _refusals():
-            self._admin = KafkaAdminClient(**common, request_timeout_ms=self._timeout_ms)
+            self._admin = new_admin(self._settings, self._timeout_ms)
         self._producer = self._new_producer()
 
     def _new_producer(self) -> Any:
@@ -173,6 +173,9 @@ class KafkaPythonBus(KafkaBus):
         (described,) = self._admin.describe_topics([topic])
         return sum(len(each["isr_nodes"]) < len(each["replica_nodes"]) for each in described["partitions"])
 
+    def _disks_free(self) -> Mapping[str, float]:
+        return disks_free(self._admin)
+
     def _ask_leaders(self, topic: str) -> None:
         latest = dict.fromkeys(self._places((topic,)), OffsetSpec.LATEST)
         self._admin.list_partition_offsets(latest, timeout_ms=self._timeout_ms)
@@ -231,6 +234,29 @@ class KafkaPythonBus(KafkaBus):
             request_timeout_ms=max(self._timeout_ms, 2 * FETCH_WAIT_MS),
             metrics_enabled=False,
         )
+
+
+def new_admin(settings: Kafka, timeout_ms: int) -> Any:
+    """A client for questions. Blocks until a broker answers; raises KafkaError."""
+    return KafkaAdminClient(**connection(settings), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms)
+
+
+def disks_free(admin: Any) -> dict[str, float]:
+    """Of each broker the free share of its fullest disk (KIP-827; a broker before Kafka 3.3 does not say).
+
+    Raises KafkaError, among others where the user may not ask: it needs the right to describe the cluster.
+    """
+    found: dict[str, float] = {}
+    # Named, a topic keeps the answer short: without one, every partition of every topic is told of.
+    for broker in admin.describe_log_dirs({topic_names.CONTROL: [0]}):
+        for disk in broker["log_dirs"]:
+            if disk["error_code"]:
+                raise for_code(disk["error_code"])
+            total, usable = disk.get("total_bytes", -1), disk.get("usable_bytes", -1)
+            if total > 0 and usable >= 0:
+                name = str(broker["broker"])
+                found[name] = min(usable / total, found.get(name, 1.0))
+    return found
 
 
 def _discard(producer: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -69,6 +69,10 @@ class MemoryBus:
     async def copies_missing(self, topic: str) -> int:  # noqa: ARG002
         """Nothing is copied."""
         return 0
+
+    async def disks_free(self) -> Mapping[str, float]:
+        """Nothing is written."""
+        return {}
 
     def _assign(self, group: _Group) -> None:
         """Deals the partitions of each topic to the members that read it, in turn."""

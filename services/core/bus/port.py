@@ -83,3 +83,9 @@ class Bus(Protocol):
 
     async def copies_missing(self, topic: str) -> int:
         """How many of the topic's partitions have fewer copies in step than they should. Raises BusUnavailable."""
+
+    async def disks_free(self) -> Mapping[str, float]:
+        """Of each server that keeps records on disks and tells of them: the free share of the fullest one, 0 … 1.
+
+        Raises BusUnavailable, also where this client may not ask.
+        """

@@ -172,6 +172,10 @@ class RedisBus:
         """A Redis copies itself as a whole, and its streams know nothing of it."""
         return 0
 
+    async def disks_free(self) -> Mapping[str, float]:
+        """A Redis does not know; the state's port tells whether what it writes succeeds."""
+        return {}
+
     async def _bounds(self, topic: str) -> list[tuple[int, int]]:
         """Of each partition, the first offset retained and the one that the next record will get."""
         logs = [f"{log_prefix(topic)}{partition}" for partition in range(self._partitions)]

@@ -229,13 +229,14 @@ def test_topics_and_rights_are_the_codes(rendered: Rendered) -> None:
     users = {each["metadata"]["name"]: each for each in manifests if each["kind"] == "KafkaUser"}
     assert users.keys() == {f"lydia-{name}" for name in NAMES}
     speech = {
-        (right["resource"]["type"], right["resource"]["name"]): set(right["operations"])
+        (right["resource"]["type"], right["resource"].get("name", "")): set(right["operations"])
         for right in users["lydia-speech"]["spec"]["authorization"]["acls"]
     }
     assert "Read" in speech["topic", topics.TEXT]
     assert "Write" not in speech["topic", topics.TEXT]
     assert "Write" in speech["topic", topics.dead(topics.TEXT)]
     assert speech["topic", topics.VOICE] == {"Write", "Describe"}
+    assert speech["cluster", ""] == {"Describe"}
     assert ("topic", topics.FRAMES) not in speech
     assert ("topic", topics.TURNS) not in speech
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from services.core import topics
 from services.core.bus import BusUnavailable, MemoryBus, Record
@@ -63,6 +64,43 @@ async def test_the_lag_of_each_group_is_told_and_forgotten_while_the_bus_is_away
         await asyncio.sleep(EVERY_S)
         assert lag() == 2
         assert looks == 3
+    finally:
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+
+
+class Written(MemoryBus):
+    told: Mapping[str, float] | None = None
+
+    async def disks_free(self) -> Mapping[str, float]:
+        if self.told is None:
+            raise BusUnavailable("this user may not do that")
+        return self.told
+
+
+@virtual_time
+async def test_how_full_the_brokers_disks_are_is_told_whatever_else_they_answer() -> None:
+    bus, metrics = Written(), Metrics()
+
+    async def look() -> None: ...
+
+    def told(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(name, labels)
+
+    bus.told = {"1": 0.8, "2": 0.3}
+    sampling = asyncio.create_task(
+        Sampler(bus, MemoryState(LoopClock()), metrics, topics.groups_of("chat"), look).run()
+    )
+    try:
+        await asyncio.sleep(1)
+        assert [told("lydia_bus_disk_free_ratio", broker=broker) for broker in "12"] == [0.8, 0.3]
+        bus.told = {"1": 0.7}
+        await asyncio.sleep(EVERY_S)
+        assert [told("lydia_bus_disk_free_ratio", broker=broker) for broker in "12"] == [0.7, None]
+        bus.told = None
+        await asyncio.sleep(EVERY_S)
+        assert told("lydia_bus_disk_free_ratio", broker="1") is None
+        assert told("lydia_bus_lag_records", topic=topics.TURNS, group="chat") == 0, "it is asked apart"
     finally:
         sampling.cancel()
         await asyncio.gather(sampling, return_exceptions=True)

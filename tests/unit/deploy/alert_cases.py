@@ -68,8 +68,7 @@ WELL: Mapping[str, str] = {
     'lydia_bus_partitions_short_of_copies{topic="lydia.turns"}': "0x300",
     'lydia_state_memory_used_ratio{server="redis"}': "0.2x300",
     'lydia_state_saving{server="redis"}': "1x300",
-    "kubelet_volume_stats_available_bytes": "50x300",
-    "kubelet_volume_stats_capacity_bytes": "100x300",
+    'lydia_bus_disk_free_ratio{broker="1"}': "0.5x300",
 }
 """A show in which little things go wrong, as they do."""
 
@@ -272,10 +271,10 @@ FIRES: Mapping[str, tuple[Case, ...]] = {
     "LydiaDiskFull": (
         Case(
             {
-                'kubelet_volume_stats_available_bytes{persistentvolumeclaim="redis"}': "5x20",
-                'kubelet_volume_stats_capacity_bytes{persistentvolumeclaim="redis"}': "100x20",
+                'lydia_bus_disk_free_ratio{broker="1",instance="chat"}': "0.05x20",
+                'lydia_bus_disk_free_ratio{broker="2",instance="chat"}': "0.4x20",
             },
-            labels={"persistentvolumeclaim": "redis"},
+            labels={"broker": "1"},
         ),
     ),
 }

@@ -17,7 +17,7 @@ QUERIES = [
     *((panel.title.en, query.expr) for board in DASHBOARDS for panel in board.panels for query in panel.queries),
     *((alert.name, alert.expr) for alert in ALERTS),
 ]
-NOT_OURS = ("nv_", "ray_serve_", "DCGM_", "kubelet_", "process_", "up", "lydia:")
+NOT_OURS = ("nv_", "ray_serve_", "process_", "up", "lydia:")
 
 
 def test_the_seven_dashboards_are_there_and_not_stale() -> None:
