@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
     from services.up import Addresses
 
 log = logging.getLogger(__name__)
+
+NETWORKS = {
+    "letters": ("services.speech.model.letters.command", "what reads English words by their letters"),
+    "vocoder": ("services.speech.model.vocoder.command", "what makes the natural voice's sound"),
+    "speech": ("services.speech.model.text2speech.command", "what says how her words sound"),
+    "together": ("services.speech.model.text2speech.finish", "after it: with a vocoder of its own, by what is heard"),
+    "voice": ("services.speech.model.recorded.command", "a voice from folders of recordings, without a teacher"),
+    "motion": ("services.motion.model.network.command", "what moves her face to a voice that it only hears"),
+    "chat": ("services.chat.model.command", "what finds her words"),
+}
+"""What `lydia train` knows: the module of each, whose `add_arguments` and `run` are its command, and what it is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,12 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replay.add_argument("file", type=Path, metavar="FILE", help="a room's log, from record_dir or `lydia record`")
     training = commands.add_parser("train", help="train a network of her own")
     networks = training.add_subparsers(dest="network", required=True, metavar="NETWORK")
-    _letters_arguments(networks.add_parser("letters", help="what reads English words by their letters"))
-    _vocoder_arguments(networks.add_parser("vocoder", help="what makes the natural voice's sound"))
-    _speech_arguments(networks.add_parser("speech", help="what says how her words sound"))
-    _voice_arguments(networks.add_parser("voice", help="a voice from folders of recordings, without a teacher"))
-    _motion_arguments(networks.add_parser("motion", help="what moves her face to a voice that it only hears"))
-    _chat_arguments(networks.add_parser("chat", help="what finds her words"))
+    for network, (module, what) in NETWORKS.items():
+        import_module(module).add_arguments(networks.add_parser(network, help=what))
     planning = commands.add_parser("plan-training", help="say how long a training takes and what it needs")
     _planning_arguments(planning)
     commands.add_parser("doctor", help="say what is wrong on this machine, and how to mend it")
@@ -72,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "replay":
             return _replay(given.file)
         case "train":
-            return _train(given)
+            code: int = import_module(NETWORKS[given.network][0]).run(given)
+            return code
         case "plan-training":
             return _plan_training(given)
         case _:
@@ -258,68 +267,6 @@ def _replay(file: Path) -> int:
     from services.audience.replay import run
 
     return run(file, print)
-
-
-def _vocoder_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.speech.model.vocoder.command import add_arguments
-
-    add_arguments(parser)
-
-
-def _letters_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.speech.model.letters.command import add_arguments
-
-    add_arguments(parser)
-
-
-def _speech_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.speech.model.text2speech.command import add_arguments
-
-    add_arguments(parser)
-
-
-def _voice_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.speech.model.recorded.command import add_arguments
-
-    add_arguments(parser)
-
-
-def _motion_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.motion.model.network.command import add_arguments
-
-    add_arguments(parser)
-
-
-def _chat_arguments(parser: argparse.ArgumentParser) -> None:
-    from services.chat.model.command import add_arguments
-
-    add_arguments(parser)
-
-
-def _train(given: argparse.Namespace) -> int:
-    if given.network == "motion":
-        from services.motion.model.network.command import run as train_motion
-
-        return train_motion(given)
-    if given.network == "speech":
-        from services.speech.model.text2speech import command as speech_command
-
-        return speech_command.run(given)
-    if given.network == "voice":
-        from services.speech.model.recorded import command as voice_command
-
-        return voice_command.run(given)
-    if given.network == "letters":
-        from services.speech.model.letters import command as letters_command
-
-        return letters_command.run(given)
-    if given.network == "chat":
-        from services.chat.model import command
-
-        return command.run(given)
-    from services.speech.model.vocoder.command import run
-
-    return run(given)
 
 
 def _planning_arguments(parser: argparse.ArgumentParser) -> None:

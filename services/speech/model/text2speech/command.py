@@ -54,7 +54,7 @@ def train(given: argparse.Namespace) -> int:
 
     options = launch.options_of(given, USUAL)
     if parallel.first():
-        making.make_all(_make, given)
+        making.make_all(make, given)
     parallel.wait()
     paths = [utterances.path_of(given.folder / "utterances", index) for index in range(given.utterances)]
     task = Speaking(paths, batch=options.batch, seed=options.seed)
@@ -79,7 +79,8 @@ def train(given: argparse.Namespace) -> int:
     return 0
 
 
-def _make(given: argparse.Namespace, part: tuple[int, int]) -> None:
+def make(given: argparse.Namespace, part: tuple[int, int]) -> None:
+    """The utterances that are missing, of one part of so many."""
     import numpy as np
 
     from services.speech.model.text2speech import utterances

@@ -93,11 +93,7 @@ class Symbols(nn.Module):
         their lengths [batch, n] (natural logarithm of frames at speed 1), and what the second part is to know
         [batch, n, WIDTH].
         """
-        named = self.name(tokens) * real
-        x = named
-        for block in self.sounds:
-            x = block(x, None, real)
-        inner = self.inner(self.inner_norm(x)) * self.spread + self.middle
+        x, inner = self.sound(tokens, real)
         manner = torch.tanh(self.style(style))
         y = x
         for index, block in enumerate(self.says):
@@ -106,6 +102,13 @@ class Symbols(nn.Module):
             y = block(y, manner, real)
         known = self.norm(y)
         return inner, self.long(known)[..., 0], known
+
+    def sound(self, tokens: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """What symbols are in this text [batch, n, WIDTH], and what they sound like [batch, n, INNER]."""
+        x = self.name(tokens) * real
+        for block in self.sounds:
+            x = block(x, None, real)
+        return x, self.inner(self.inner_norm(x)) * self.spread + self.middle
 
 
 class Frames(nn.Module):

@@ -68,7 +68,12 @@ class Speaking:
         return batch_of(chosen)
 
     def loss(self, network: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        inner, long, said = network(batch.tokens, batch.style, batch.real, batch.owner, batch.places, batch.sounding)
+        made = network(batch.tokens, batch.style, batch.real, batch.owner, batch.places, batch.sounding)
+        return self.off(made, batch)
+
+    def off(self, made: tuple[Tensor, Tensor, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """How far what the network makes of a batch is from the encoder: the loss, and its parts."""
+        inner, long, said = made
         real, sounding = batch.real[..., 0], batch.sounding[..., 0]
         spread = self._spread.to(inner.device)
         off = mean((((inner.float() - batch.inner) / spread).square()).mean(-1), real)

@@ -57,7 +57,7 @@ def train(given: argparse.Namespace) -> int:
 
     options = launch.options_of(given, USUAL)
     if parallel.first():
-        making.make_all(_make_clips, given)
+        making.make_all(make, given)
     parallel.wait()
     clips = Clips([dataset.path_of(given.folder / "clips", index) for index in range(given.clips)])
 
@@ -70,7 +70,7 @@ def train(given: argparse.Namespace) -> int:
     if not parallel.first():
         return 0
     assert isinstance(network, Network)
-    calibrate(network, clips, seed=options.seed)
+    calibrate(network, lambda size, random: clips.batch(size, random, slice(None)), seed=options.seed)
     difference = export(network)
     made: dict[str, Any] = {"clips": given.clips, "minutes": round(clips.seconds / 60, 1), **asdict(options)}
     made |= {"parameters": sum(value.numel() for value in network.parameters()), "commit": commit()}
@@ -83,7 +83,8 @@ def train(given: argparse.Namespace) -> int:
     return 0
 
 
-def _make_clips(given: argparse.Namespace, part: tuple[int, int]) -> None:
+def make(given: argparse.Namespace, part: tuple[int, int]) -> None:
+    """The clips that are missing, of one part of so many."""
     from services.speech.model.vocoder import dataset
     from services.speech.model.vocoder.texts import reading
 

@@ -109,10 +109,15 @@ def cut(features: Features, begin: int, end: int) -> Features:
 def spoken(features: Features) -> tuple[int, int]:
     """First and last frame of the speech with a little silence: what is before and after teaches nothing."""
     total, ends = features.inner.shape[1], features.durations
-    begin = max(0, int(ends[0]) - LEAD)
+    begin = spoken_from(ends)
     # The final punctuation's token holds the trailing silence.
     end = min(total, total - int(ends[-1]) - int(ends[-2]) + TAIL)
     return begin, max(end, begin + 1)
+
+
+def spoken_from(durations: Ints) -> int:
+    """The first of them."""
+    return max(0, int(durations[0]) - LEAD)
 
 
 def make_clip(index: int, seed: int, teacher: Teacher, symbols: Symbols) -> Clip:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from services.speech.model.vocoder import dataset
 from services.speech.model.vocoder.excitation import EDGE, FRAME, STEP, Pulses
 from services.speech.model.vocoder.losses import RESOLUTIONS, energy_distance, low_distance, phase_distance
 from services.speech.model.vocoder.network import Network, overlapped, spectra
+from services.speech.natural.encoder import PAD
 from services.speech.natural.voices import TIMBRE
 from services.training.task import Options, drawn, share
 
@@ -51,11 +53,26 @@ class Clips:
         self._share = lengths / lengths.sum()
 
     def batch(self, size: int, random: np.random.Generator, own: slice) -> Batch:
-        """Crops from random clips, longer clips more often. `own`: which of them are wanted."""
+        """Crops from random clips. `own`: which of them are wanted."""
+        return self.crops(self.draw(size, random)[own])
+
+    def draw(self, size: int, random: np.random.Generator) -> list[tuple[int, int]]:
+        """Where crops are to be cut out: clip and first frame. Longer clips come more often."""
         indices = [int(index) for index in random.choice(len(self._clips), size, p=self._share)]
-        begins = [int(random.integers(self._frames(index) - FRAMES - 2 * SKIP + 1)) for index in indices]
-        rows = [self._crop(*place) for place in list(zip(indices, begins, strict=True))[own]]
+        return [(index, int(random.integers(self._frames(index) - FRAMES - 2 * SKIP + 1))) for index in indices]
+
+    def crops(self, places: Sequence[tuple[int, int]]) -> Batch:
+        """What is cut out there."""
+        rows = [self._crop(*place) for place in places]
         return Batch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
+
+    def said(self, index: int, begin: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The symbols of a clip, PAD at both ends, and the number of each one to which the frames of a crop belong."""
+        clip = self._clips[index]
+        durations = clip.features.durations
+        first = dataset.spoken_from(durations) + begin
+        owner = np.repeat(np.arange(len(durations)), durations)[first : first + FRAMES + 2 * SKIP]
+        return np.concatenate(([PAD], clip.tokens, [PAD])).astype(np.int64), owner
 
     def mean_log_spectrum(self) -> Tensor:
         """[BINS] Of what is heard: the log gains to begin with, on noise of power 1."""
@@ -119,11 +136,14 @@ class Vocoding:
     def loss(self, network: nn.Module, batch: tuple[Batch, list[int]]) -> Mapping[str, Tensor]:
         """The energy distance and its parts, how far the phases are off, and the lowest harmonics."""
         crops, resolutions = batch
-        heard = perform(network, crops)
-        goal = crops.sound[:, 2 * EDGE : -2 * EDGE]
-        distance, near, apart = energy_distance(goal, heard.own, heard.again, resolutions)
-        phase = phase_distance(spectra(crops.sound), heard.pulses)
-        low = low_distance(goal, heard.own)
-        loss = distance + PHASE_WEIGHT * phase + LOW_WEIGHT * low
-        parts = {"distance": distance, "to_teacher": near, "own_spread": apart, "phase": phase, "low": low}
-        return {"loss": loss, **parts}
+        return off(crops, perform(network, crops), resolutions)
+
+
+def off(crops: Batch, heard: Heard, resolutions: Sequence[int]) -> dict[str, Tensor]:
+    """How far what is heard is from the teacher: the loss, and its parts."""
+    goal = crops.sound[:, 2 * EDGE : -2 * EDGE]
+    distance, near, apart = energy_distance(goal, heard.own, heard.again, resolutions)
+    phase = phase_distance(spectra(crops.sound), heard.pulses)
+    low = low_distance(goal, heard.own)
+    loss = distance + PHASE_WEIGHT * phase + LOW_WEIGHT * low
+    return {"loss": loss, "distance": distance, "to_teacher": near, "own_spread": apart, "phase": phase, "low": low}

@@ -202,17 +202,21 @@ def test_pulses_that_fade_where_noise_gives_way_are_made_as_loud_as_the_teachers
     torch = pytest.importorskip("torch", reason="torch comes with the extra `train`")
     from services.speech.model.vocoder.calibrate import calibrate
     from services.speech.model.vocoder.network import CLEAR_HZ, HOPS, ROUGH_HZ, Network
-    from services.speech.model.vocoder.train import Clips
+    from services.speech.model.vocoder.train import Batch, Clips
 
     network, clips = Network(), Clips([CLAUSE])
     network.start_at(clips.mean_log_spectrum())
     gains = network.gains.bias.detach().view(HOPS, 2, -1)
-    calibrate(network, clips, seed=1)
+
+    def draw(size: int, random: np.random.Generator) -> Batch:
+        return clips.batch(size, random, slice(None))
+
+    calibrate(network, draw, seed=1)
     right = gains.clone()
     hertz = np.linspace(0, 12_000, right.shape[2])
     middle = (hertz > CLEAR_HZ + 300) & (hertz < ROUGH_HZ - 300)
     gains[:, 0, middle] -= 0.7
-    louder = calibrate(network, clips, seed=1)
+    louder = calibrate(network, draw, seed=1)
 
     assert louder[middle].min() > 3
     assert np.abs(louder[(hertz < CLEAR_HZ - 500) | (hertz > ROUGH_HZ + 500)]).max() == 0
