@@ -9,7 +9,8 @@ import numpy as np
 
 from services.speech.model.letters import words
 from services.speech.model.letters.letters import Letters
-from services.speech.model.text2speech.encoder import OwnEncoder
+from services.speech.model.text2speech.encoder import VOCODER_WEIGHTS, OwnEncoder
+from services.speech.model.vocoder.vocoder import WEIGHTS
 from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
 from services.speech.natural.encoder import Encoder
 from services.speech.natural.english import English
@@ -43,7 +44,8 @@ def load(folder: Path, voice: str, *, own: bool = False, teacher: bool = False, 
         check(folder, *names)
     try:
         # Our own networks are checked in, so they are as they should be.
-        vocoder: Vocoder = TeacherVocoder(folder, gpu=gpu) if teacher else OwnVocoder(gpu=gpu)
+        weights = VOCODER_WEIGHTS if own else WEIGHTS
+        vocoder: Vocoder = TeacherVocoder(folder, gpu=gpu) if teacher else OwnVocoder(weights, gpu=gpu)
         if own:
             return Speaker(OwnEncoder(gpu=gpu), vocoder, own_reader(), HER_VOICES[voice], KeptStyles(voice))
         encoder: Encodes = Encoder(folder / ENCODER, gpu=gpu)
