@@ -37,6 +37,8 @@ from tests.contract.listening import listening, until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "cluster": ResourceType.BROKER}
+STRANGER = "stranger"
+"""May do nothing."""
 CHART = ROOT / "charts" / "lydia" / "files" / "topics.yaml"
 
 
@@ -59,7 +61,7 @@ def bindings(users: dict[str, list[dict[str, Any]]]) -> Iterator[AclBinding]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServer]:
     """One of this module's own: its topics have the names that Lydia's have, and hold no events."""
-    limited: dict[str, str] = dict.fromkeys(NAMES, PASSWORD)
+    limited: dict[str, str] = dict.fromkeys((*NAMES, STRANGER), PASSWORD)
     async with running(KafkaServer(tmp_path_factory.mktemp("rights"), limited=limited)) as server:
         yield server
 
@@ -93,7 +95,7 @@ async def granted(broker: KafkaServer) -> KafkaServer:
     return broker
 
 
-def user(server: KafkaServer, name: Name, client: str) -> Kafka:
+def user(server: KafkaServer, name: str, client: str) -> Kafka:
     return Kafka.model_validate(
         {
             "bootstrap_servers": server.sasl_servers,
@@ -142,3 +144,9 @@ async def test_a_service_may_do_its_work_and_nothing_else(granted: KafkaServer, 
         await others.publish(Record(foreign, room, b"1"))
         with pytest.raises(BusUnavailable):
             assert [record async for record in bus.read(foreign)] == []
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "confluent-kafka"])
+async def test_who_may_not_ask_is_told_of_no_disk(granted: KafkaServer, client: str) -> None:
+    async with open_kafka(user(granted, STRANGER, client)) as bus:
+        assert await bus.disks_free() == {}

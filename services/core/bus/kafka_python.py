@@ -244,7 +244,7 @@ def new_admin(settings: Kafka, timeout_ms: int) -> Any:
 def disks_free(admin: Any) -> dict[str, float]:
     """Of each broker the free share of its fullest disk (KIP-827; a broker before Kafka 3.3 does not say).
 
-    Raises KafkaError, among others where the user may not ask: it needs the right to describe the cluster.
+    A user who may not describe the cluster is told of none. Raises KafkaError.
     """
     found: dict[str, float] = {}
     # Named, a topic keeps the answer short: without one, every partition of every topic is told of.

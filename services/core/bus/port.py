@@ -87,5 +87,5 @@ class Bus(Protocol):
     async def disks_free(self) -> Mapping[str, float]:
         """Of each server that keeps records on disks and tells of them: the free share of the fullest one, 0 … 1.
 
-        Raises BusUnavailable, also where this client may not ask.
+        Who may not ask is told of none. Raises BusUnavailable.
         """
