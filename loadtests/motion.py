@@ -42,7 +42,7 @@ from services.speech.model.vocoder.texts import unseen_sentences
 from services.speech.natural.voices import VOICES as HER_VOICES
 from services.speech.text import Language
 from services.training.card import card
-from services.training.making import amount
+from services.training.making import add_card, amount, check_card
 
 CARD, PICTURE = WEIGHTS.with_name("README.md"), WEIGHTS.with_name("mouths.svg")
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -142,8 +142,8 @@ class Told:
         return next(self._answers)
 
 
-async def run(count: int, folder: Path) -> None:
-    """Measures, prints, and writes card and picture."""
+async def run(count: int, folder: Path | None) -> None:
+    """Measures and prints; writes card and picture when there is the run's folder."""
     async with espeak_client(timeout_s=clips.TIMEOUT_S) as fast:
         her, others, by_espeak = await spoken(count, fast)
     net = Net()
@@ -158,15 +158,19 @@ async def run(count: int, folder: Path) -> None:
             for rung, mover in movers.items():
                 rows[one.name, rung] = rows.get((one.name, rung), Found()) + measure(trial, mover)
     print(table(rows))
-    said = her[0]
+    speed = cost.sound_s / cost.cpu_s
+    print(f"{speed:.0f} × real time")
+    if folder is not None:
+        _draw(net, her[0])
+        _write(folder, rows, speed, 1_000 * statistics.median(cost.chunks))
+
+
+def _draw(net: Net, said: Said) -> None:
     told, heard = (
         faces_of(Rules(), chunks_of(said, said.sound, told=True)),
         faces_of(ByEar(net), chunks_of(said, said.sound, told=False)),
     )
     PICTURE.write_text(picture(said.phonemes, {"rules, told": told, "network, by ear": heard}), encoding="utf-8")
-    speed = cost.sound_s / cost.cpu_s
-    print(f"{speed:.0f} × real time")
-    _write(folder, rows, speed, 1_000 * statistics.median(cost.chunks))
 
 
 def _write(folder: Path, rows: Mapping[tuple[str, str], Found], speed: float, chunk_ms: float) -> None:
@@ -226,8 +230,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sentences", type=int, default=60, help="of each language (default 60)")
     parser.add_argument("--folder", type=Path, default=Path("build/motion"), help="of the run")
+    add_card(parser)
     given = parser.parse_args()
-    asyncio.run(run(given.sentences, given.folder))
+    check_card(parser, given, given.folder / "run")
+    asyncio.run(run(given.sentences, None if given.no_card else given.folder))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,17 @@ def keep_amount(folder: Path, count: int, seconds: float) -> None:
     (folder / DATA).write_text(json.dumps({"count": count, "minutes": round(seconds / 60, 1)}) + "\n", encoding="utf-8")
 
 
+def add_card(parser: argparse.ArgumentParser) -> None:
+    """The option of who measures a network: not to write its card."""
+    parser.add_argument("--no-card", action="store_true", help="only print what is measured")
+
+
+def check_card(parser: argparse.ArgumentParser, given: argparse.Namespace, run: Path) -> None:
+    """Ends the program, before it measures for minutes, when a card is wanted and the run's facts are not there."""
+    if not given.no_card and not (run / DATA).exists():
+        parser.error(f"{run} holds no run to write a card of. Mend: name the run's --folder, or add --no-card")
+
+
 def amount(folder: Path) -> tuple[int, float]:
     """How many they were, and minutes. Raises FileNotFoundError when the folder has no run."""
     read = json.loads((folder / DATA).read_text(encoding="utf-8"))

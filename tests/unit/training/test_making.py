@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.training.making import add_makers, amount, keep_amount, make_all
+from services.training.making import add_card, add_makers, amount, check_card, keep_amount, make_all
 
 
 def _leave_a_file(given: argparse.Namespace, part: tuple[int, int]) -> None:
@@ -45,3 +45,16 @@ def test_what_goes_wrong_in_one_of_them_is_told(tmp_path: Path) -> None:
 def test_the_amount_is_read_back(tmp_path: Path) -> None:
     keep_amount(tmp_path / "run", 12, 150.0)
     assert amount(tmp_path / "run") == (12, 2.5)
+
+
+def test_a_card_without_a_run_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_card(parser)
+    with pytest.raises(SystemExit):
+        check_card(parser, parser.parse_args([]), tmp_path)
+    assert "--no-card" in capsys.readouterr().err
+    check_card(parser, parser.parse_args(["--no-card"]), tmp_path)
+    keep_amount(tmp_path, 3, 60.0)
+    check_card(parser, parser.parse_args([]), tmp_path)
