@@ -30,7 +30,7 @@ from services.speech.natural.loading import load
 from services.speech.natural.speaker import Speaker
 from services.speech.sound import SAMPLE_RATE, Samples
 from services.speech.speak import speak
-from services.training.making import amount
+from services.training.making import add_card, amount, check_card
 
 CARD = SYMBOL_WEIGHTS.with_name("README.md")
 OPEN, OWN, FAST = "open encoder", "own network", "espeak-ng"
@@ -145,18 +145,22 @@ def table(tallies: Mapping[tuple[str, str], Tally]) -> str:
 
 ABOUT = """
 A network in place of the open network's encoder: it says of every symbol of a text what it sounds like, how long it
-lasts, and the melody and loudness of the whole, and a vocoder makes sound of that. Three parts: one goes over symbols,
-with attention, told the voice by 256 numbers; one over half frames of 12.5 ms; and a vocoder like the
-[natural voice's](../vocoder/README.md). {size:.1f} MB, weights in half precision. Its symbols and styles are the open
-network's, which alone taught it; the repository keeps those of her voices (`services/speech/natural/styles.npz`), and
-English words are read by [letters](../letters/README.md), so that no file of others is needed when she speaks.
+lasts, and the melody and loudness of the whole, for a vocoder ([the natural voice's](../vocoder/README.md), or one that
+was trained on together with it) to make sound of. Two parts: one goes over symbols, with attention, told the voice by
+256 numbers; the other over half frames of 12.5 ms. {size:.1f} MB, weights in half precision. Its symbols and styles are
+the open network's, which alone taught it; the repository keeps those of her voices
+(`services/speech/natural/styles.npz`), and English words are read by [letters](../letters/README.md), so that no file of
+others is needed when she speaks.
 
 For Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 """
-DATA = """
-First what the open encoder says: utterances of sentences of the persona and of random words in Mandarin and English,
-one in seven with words of both, half of them single phrases; 60 % in Lydia's own voices, the rest single voices and
-mixes of two; at 0.85 to 1.2 of the usual pace. {remarks}
+LESSON = """
+{count} utterances, {minutes:.0f} minutes: what the open encoder says of sentences of the persona and of random words in
+Mandarin and English, one in seven with words of both, half of them single phrases; 60 % in Lydia's own voices, the rest
+single voices and mixes of two; at 0.85 to 1.2 of the usual pace. No recording of a person is among it. {remarks}
+"""
+TOGETHER = """
+First utterances of the open encoder, of sentences of the persona and of random words in Mandarin and English. {remarks}
 
 Then, in the run below, what is heard: {count} clips, {minutes:.0f} minutes of the teacher's sound, said again by this
 network and made sound of by a vocoder that began as the natural voice's. Both learn from how far that is from the
@@ -175,25 +179,31 @@ AGAIN = """
 ```
 pip install -e '.[train]'
 lydia train speech                 # from the open encoder: utterances, training, export; every part resumes
-lydia train together               # then by what is heard
+lydia train together               # then, if wanted, by what is heard: with a vocoder of its own
 python -m loadtests.text2speech    # this page, and build/speech/listen/index.html, where one hears all side by side
 ```
 """
+
+
+def run_of(folder: Path) -> Path:
+    """Of the last training that was done there: alone, or after it together with a vocoder."""
+    return folder / "together" if (folder / "together").exists() else folder / "run"
 
 
 def written(folder: Path, count: int, voice: str, found: str, remarks: str) -> None:
     """Writes the card. The extra `train` is needed only here."""
     from services.training.card import card
 
-    run = folder / "together"
+    run = run_of(folder)
+    learned = TOGETHER if run.name == "together" else LESSON
     made, minutes = amount(run)
-    weights = (SYMBOL_WEIGHTS, FRAME_WEIGHTS, VOCODER_WEIGHTS)
+    weights = (path for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS, VOCODER_WEIGHTS) if path.exists())
     card(
         CARD,
         run,
         title="Her own text2speech",
         about=ABOUT.format(size=sum(path.stat().st_size for path in weights) / 1e6),
-        data=DATA.format(count=made, minutes=minutes, remarks=remarks),
+        data=learned.format(count=made, minutes=minutes, remarks=remarks),
         figures=FIGURES.format(count=count, voice=voice, table=found),
         again=AGAIN,
     )
@@ -206,8 +216,9 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=100, help="of each language (default %(default)s)")
     parser.add_argument("--voice", default="lydia", help="which of her voices (default %(default)s)")
     parser.add_argument("--remarks", default="", help="what else is to be said of the data, in the card")
-    parser.add_argument("--no-card", action="store_true", help="only print the table")
+    add_card(parser)
     given = parser.parse_args()
+    check_card(parser, given, run_of(given.folder))
     measured = asyncio.run(measure(given.folder, given.sentences, given.voice))
     found = table(measured.tallies)
     print(found)
