@@ -23,7 +23,7 @@ from services.places import VOICE
 from services.speech.espeak.client import espeak_client
 from services.speech.evaluate import joined
 from services.speech.model.espeak import EspeakSpeech
-from services.speech.model.text2speech.encoder import FRAME_WEIGHTS, SYMBOL_WEIGHTS, VOCODER_WEIGHTS
+from services.speech.model.text2speech.encoder import FRAME_WEIGHTS, SYMBOL_WEIGHTS
 from services.speech.model.vocoder import evaluate
 from services.speech.model.vocoder.texts import LANGUAGES, unseen_sentences
 from services.speech.natural.loading import load
@@ -145,12 +145,11 @@ def table(tallies: Mapping[tuple[str, str], Tally]) -> str:
 
 ABOUT = """
 A network in place of the open network's encoder: it says of every symbol of a text what it sounds like, how long it
-lasts, and the melody and loudness of the whole, for a vocoder ([the natural voice's](../vocoder/README.md), or one that
-was trained on together with it) to make sound of. Two parts: one goes over symbols, with attention, told the voice by
-256 numbers; the other over half frames of 12.5 ms. {size:.1f} MB, weights in half precision. Its symbols and styles are
-the open network's, which alone taught it; the repository keeps those of her voices
-(`services/speech/natural/styles.npz`), and English words are read by [letters](../letters/README.md), so that no file
-of others is needed when she speaks.
+lasts, and the melody and loudness of the whole, for the [vocoder](../vocoder/README.md) to make sound of. Two parts:
+one goes over symbols, with attention, told the voice by 256 numbers; the other over half frames of 12.5 ms. {size:.1f}
+MB, weights in half precision. Its symbols and styles are the open network's, which alone taught it; the repository keeps
+those of her voices (`services/speech/natural/styles.npz`), and English words are read by
+[letters](../letters/README.md), so that no file of others is needed when she speaks.
 
 For Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
 """
@@ -163,13 +162,12 @@ TOGETHER = """
 First utterances of the open encoder, of sentences of the persona and of random words in Mandarin and English. {remarks}
 
 Then, in the run below, what is heard: {count} clips, {minutes:.0f} minutes of the teacher's sound, said again by this
-network and made sound of by a vocoder that began as the natural voice's. Both learn from how far that is from the
-teacher; beside each clip two utterances of the open encoder keep lengths and melody as they are. No recording of a
-person is among it.
+network and made sound of by the vocoder. Both learn from how far that is from the teacher; beside each clip two
+utterances of the open encoder keep lengths and melody as they are. In use, of both, is the mean of the weights before
+and after. No recording of a person is among it.
 """
 FIGURES = """
-{count} sentences of each language that training never saw, voice {voice}: the open encoder with the natural voice's
-vocoder, which began this one. Errors are those of
+{count} sentences of each language that training never saw, voice {voice}, all by her own vocoder. Errors are those of
 an independent recogniser (whisper base), syllables compared as pinyin; opinions are predicted (DNSMOS overall). CPU
 time in one thread. A border is rough above 1. No person has listened in a blind test.
 
@@ -179,7 +177,7 @@ AGAIN = """
 ```
 pip install -e '.[train]'
 lydia train speech                 # from the open encoder: utterances, training, export; every part resumes
-lydia train together               # then, if wanted, by what is heard: with a vocoder of its own
+lydia train together               # then by what is heard, with the vocoder
 python -m loadtests.text2speech    # this page, and build/speech/listen/index.html, where one hears all side by side
 ```
 """
@@ -197,12 +195,11 @@ def written(folder: Path, count: int, voice: str, found: str, remarks: str) -> N
     run = run_of(folder)
     learned = TOGETHER if run.name == "together" else LESSON
     made, minutes = amount(run)
-    weights = (path for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS, VOCODER_WEIGHTS) if path.exists())
     card(
         CARD,
         run,
         title="Her own text2speech",
-        about=ABOUT.format(size=sum(path.stat().st_size for path in weights) / 1e6),
+        about=ABOUT.format(size=sum(path.stat().st_size for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS)) / 1e6),
         data=learned.format(count=made, minutes=minutes, remarks=remarks),
         figures=FIGURES.format(count=count, voice=voice, table=found),
         again=AGAIN,

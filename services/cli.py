@@ -35,7 +35,7 @@ NETWORKS = {
     "letters": ("services.speech.model.letters.command", "what reads English words by their letters"),
     "vocoder": ("services.speech.model.vocoder.command", "what makes the natural voice's sound"),
     "speech": ("services.speech.model.text2speech.command", "what says how her words sound"),
-    "together": ("services.speech.model.text2speech.finish", "after it: with a vocoder of its own, by what is heard"),
+    "together": ("services.speech.model.text2speech.finish", "after both: with the vocoder, by what is heard"),
     "voice": ("services.speech.model.recorded.command", "a voice from folders of recordings, without a teacher"),
     "motion": ("services.motion.model.network.command", "what moves her face to a voice that it only hears"),
     "chat": ("services.chat.model.command", "what finds her words"),

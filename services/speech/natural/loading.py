@@ -9,8 +9,7 @@ import numpy as np
 
 from services.speech.model.letters import words
 from services.speech.model.letters.letters import Letters
-from services.speech.model.text2speech.encoder import VOCODER_WEIGHTS, OwnEncoder
-from services.speech.model.vocoder.vocoder import WEIGHTS
+from services.speech.model.text2speech.encoder import OwnEncoder
 from services.speech.model.vocoder.vocoder import Vocoder as OwnVocoder
 from services.speech.natural.encoder import Encoder
 from services.speech.natural.english import English
@@ -34,9 +33,9 @@ from services.speech.natural.voices import Styles
 
 
 def load(folder: Path, voice: str, *, own: bool = False, teacher: bool = False, gpu: int | None = None) -> Speaker:
-    """Reads the files: about a second. `own`: with Lydia's own text2speech network, the vocoder that was trained with
-    it where there is one, and nothing that is not in the repository. `teacher`: with the open network's vocoder instead
-    of ours. `gpu`: the one that the networks run on, by its number; the CPU by default.
+    """Reads the files: about a second. `own`: with Lydia's own text2speech network, and nothing that is not in the
+    repository. `teacher`: with the open network's vocoder instead of ours. `gpu`: the one that the networks run on, by
+    its number; the CPU by default.
 
     Raises FilesUnavailable when a file is missing or broken.
     """
@@ -44,8 +43,7 @@ def load(folder: Path, voice: str, *, own: bool = False, teacher: bool = False, 
         check(folder, *names)
     try:
         # Our own networks are checked in, so they are as they should be.
-        weights = VOCODER_WEIGHTS if own and VOCODER_WEIGHTS.exists() else WEIGHTS
-        vocoder: Vocoder = TeacherVocoder(folder, gpu=gpu) if teacher else OwnVocoder(weights, gpu=gpu)
+        vocoder: Vocoder = TeacherVocoder(folder, gpu=gpu) if teacher else OwnVocoder(gpu=gpu)
         if own:
             return Speaker(OwnEncoder(gpu=gpu), vocoder, own_reader(), HER_VOICES[voice], KeptStyles(voice))
         encoder: Encodes = Encoder(folder / ENCODER, gpu=gpu)

@@ -12,10 +12,6 @@ from services.speech.natural.encoder import Features, Floats, session
 
 SYMBOL_WEIGHTS = Path(__file__).parent / "symbols.onnx"
 FRAME_WEIGHTS = Path(__file__).parent / "frames.onnx"
-VOCODER_WEIGHTS = Path(__file__).parent / "vocoder.onnx"
-"""Of the vocoder that learned together with this network (`lydia train together`). Without it the natural voice's makes
-the sound.
-"""
 HERTZ, ENERGY = 100.0, 6.0
 """The units in which the network says pitch and energy."""
 

@@ -1,4 +1,4 @@
-"""`lydia train together`: text2speech and a vocoder of its own, trained on from the weights in the repository."""
+"""`lydia train together`: text2speech and the vocoder, trained on from the weights in the repository."""
 
 from __future__ import annotations
 
@@ -51,14 +51,15 @@ def train(given: argparse.Namespace) -> int:
     """On every rank: utterances and clips, training; on the first, the exported networks. Returns the exit code."""
     # Heavy parts are loaded only now: every command reads this file's options.
     from services.speech.model.text2speech import utterances
-    from services.speech.model.text2speech.encoder import FRAME_WEIGHTS, SYMBOL_WEIGHTS, VOCODER_WEIGHTS
+    from services.speech.model.text2speech.encoder import FRAME_WEIGHTS, SYMBOL_WEIGHTS
     from services.speech.model.text2speech.export import export
     from services.speech.model.text2speech.speaking import Speaking
-    from services.speech.model.text2speech.together import UTTERANCES, Pair, Together
+    from services.speech.model.text2speech.together import UTTERANCES, Pair, Together, halfway
     from services.speech.model.vocoder import dataset
     from services.speech.model.vocoder.calibrate import calibrate
     from services.speech.model.vocoder.export import export as export_vocoder
     from services.speech.model.vocoder.train import Clips
+    from services.speech.model.vocoder.vocoder import WEIGHTS
     from services.training import parallel
     from services.training.loop import fit
 
@@ -77,10 +78,11 @@ def train(given: argparse.Namespace) -> int:
         return 0
     assert isinstance(pair, Pair)
     calibrate(pair.vocoder, lambda size, random: task.heard_from(pair, size, random), seed=options.seed)
-    worst = max(export(pair.text2speech, SYMBOL_WEIGHTS, FRAME_WEIGHTS), export_vocoder(pair.vocoder, VOCODER_WEIGHTS))
-    size = sum(path.stat().st_size for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS, VOCODER_WEIGHTS)) / 1e6
+    halfway(task.network(), pair)
+    worst = max(export(pair.text2speech, SYMBOL_WEIGHTS, FRAME_WEIGHTS), export_vocoder(pair.vocoder, WEIGHTS))
+    size = sum(path.stat().st_size for path in (SYMBOL_WEIGHTS, FRAME_WEIGHTS, WEIGHTS)) / 1e6
     sys.stdout.write(
-        f"text2speech and its vocoder: {size:.2f} MB, {clips.seconds / 60:.0f} minutes of the teacher's sound, "
+        f"text2speech and the vocoder: {size:.2f} MB, {clips.seconds / 60:.0f} minutes of the teacher's sound, "
         f"{options.steps} steps; the files differ from the networks by {worst:.1e}\n"
     )
     return 0

@@ -1,9 +1,12 @@
-"""After the encoder's lesson: text2speech and a vocoder of its own, trained on by what is heard of both together.
+"""After the encoder's lesson: text2speech and the vocoder, trained on by what is heard of both together.
 
 What text2speech says of a symbol is close to the encoder's values and never quite them; the vocoder that learned from
 the encoder has not heard such values. So the teacher's clips are said again: text2speech says what each symbol sounds
 like, the vocoder makes sound of that, and what is far from the teacher's sound is learned by both. Lengths, pitch and
 loudness go on to be learned from the encoder, and so are the inner values, so that neither network leaves what it can.
+
+In use is the mean of the weights before and after (`halfway`): it is understood better than either, by the encoder's
+values and by its own (Wortsman et al., "Model soups", 2022).
 """
 
 from __future__ import annotations
@@ -65,6 +68,13 @@ class Pair(nn.Module):
         return made, perform(self.vocoder, said(batch.crops, inner, batch.owner))
 
 
+def halfway(before: nn.Module, after: nn.Module) -> None:
+    """Moves the weights of `after`, in place, to the mean of both."""
+    with torch.no_grad():
+        for old, new in zip(before.parameters(), after.parameters(), strict=True):
+            new.lerp_(old, 0.5)
+
+
 def said(crops: vocoding.Batch, inner: Tensor, owner: Tensor) -> vocoding.Batch:
     """The crops with what text2speech says of their symbols."""
     of_frames = inner.gather(1, owner[..., None].expand(-1, -1, inner.shape[-1]))
@@ -79,7 +89,7 @@ class Together:
         self._utterances, self._clips, self._options = utterances, clips, options
 
     def network(self) -> nn.Module:
-        """Both with the weights in the repository: the vocoder with those that the encoder uses."""
+        """Both with the weights in the repository."""
         pair = Pair()
         read_back(pair.text2speech, [SYMBOL_WEIGHTS, FRAME_WEIGHTS], lambda files: export(pair.text2speech, *files))
         read_back(pair.vocoder, [VOCODER_WEIGHTS], lambda files: export_vocoder(pair.vocoder, *files))

@@ -1,4 +1,4 @@
-"""Text2speech and its vocoder begin where the repository's are, hear each other, and both learn from what is heard."""
+"""Text2speech and the vocoder begin where the repository's are, hear each other, and both learn from what is heard."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from services import cli
 from services.speech.model.text2speech import encoder
 from services.speech.model.text2speech.encoder import OwnEncoder
 from services.speech.model.text2speech.utterances import path_of, save, utterance_of
+from services.speech.model.vocoder import vocoder
 from services.speech.model.vocoder.dataset import path_of as clip_path
 from services.speech.model.vocoder.vocoder import WEIGHTS, Vocoder
 from services.speech.natural.encoder import PAD, session
@@ -22,7 +23,7 @@ from tests.unit.speech.vocoder.clause import CLAUSE, clause
 torch = pytest.importorskip("torch")
 
 from services.speech.model.text2speech.speaking import Speaking  # noqa: E402
-from services.speech.model.text2speech.together import UTTERANCES, Pair, Together  # noqa: E402
+from services.speech.model.text2speech.together import UTTERANCES, Pair, Together, halfway  # noqa: E402
 from services.speech.model.vocoder.train import FRAMES, SKIP, Clips, perform  # noqa: E402
 from services.training.loop import fit  # noqa: E402
 from services.training.report import rows  # noqa: E402
@@ -131,8 +132,9 @@ def test_the_command_writes_all_three_parts_and_they_speak_together(
     shutil.copy(CLAUSE, clip_path(tmp_path / "clips", 0))
     shutil.copytree(said, tmp_path / "utterances")
     files = {name: tmp_path / f"{name}.onnx" for name in ("symbols", "frames", "vocoder")}
-    for name, written in zip(("SYMBOL_WEIGHTS", "FRAME_WEIGHTS", "VOCODER_WEIGHTS"), files.values(), strict=True):
-        monkeypatch.setattr(encoder, name, written)
+    monkeypatch.setattr(encoder, "SYMBOL_WEIGHTS", files["symbols"])
+    monkeypatch.setattr(encoder, "FRAME_WEIGHTS", files["frames"])
+    monkeypatch.setattr(vocoder, "WEIGHTS", files["vocoder"])
     given = ["--folder", str(tmp_path), "--clips", "1", "--utterances", str(UTTERANCES * 2), "--batch", "2"]
     assert cli.main(["train", "together", *given, "--steps", "2"]) == 0
     assert "11." in capsys.readouterr().out.partition(" MB")[0], "megabytes of all three"
@@ -144,6 +146,13 @@ def test_the_command_writes_all_three_parts_and_they_speak_together(
     sound = np.concatenate(list(Vocoder(files["vocoder"]).stream(features)))
     assert len(sound) == 600 * features.durations.sum()
     assert 0.05 < np.abs(sound).max() <= CEILING
+
+
+def test_halfway_is_the_mean_of_before_and_after() -> None:
+    before, after = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    mean = (before.weight + after.weight) / 2
+    halfway(before, after)
+    assert torch.allclose(after.weight, mean)
 
 
 def test_ranks_share_a_batch_out(task: Together) -> None:
