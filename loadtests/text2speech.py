@@ -146,9 +146,9 @@ def table(tallies: Mapping[tuple[str, str], Tally]) -> str:
 ABOUT = """
 A network in place of the open network's encoder: it says of every symbol of a text what it sounds like, how long it
 lasts, and the melody and loudness of the whole, for the [vocoder](../vocoder/README.md) to make sound of. Two parts:
-one goes over symbols, with attention, told the voice by 256 numbers; the other over half frames of 12.5 ms. {size:.1f}
-MB, weights in half precision. Its symbols and styles are the open network's, which alone taught it; the repository keeps
-those of her voices (`services/speech/natural/styles.npz`), and English words are read by
+one goes over symbols, with attention, told the voice by 256 numbers; the other over half frames of 12.5 ms.
+{size:.1f} MB, weights in half precision. Its symbols and styles are the open network's, which alone taught it; the
+repository keeps those of her voices (`services/speech/natural/styles.npz`), and English words are read by
 [letters](../letters/README.md), so that no file of others is needed when she speaks.
 
 For Lydia's own voices. Nobody's voice is imitated; she says that she is an AI.
