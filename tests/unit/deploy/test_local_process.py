@@ -10,6 +10,7 @@ from typing import Never
 
 import pytest
 
+from deploy.local import process
 from deploy.local.cluster import Cluster, service
 from deploy.local.process import LocalServer, free_port, running
 
@@ -60,6 +61,38 @@ def write():
             async with asyncio.timeout(10):
                 while written.stat().st_size == then:  # noqa: ASYNC110 (no event tells what another process does)
                     await asyncio.sleep(0.001)
+
+
+async def test_what_a_server_started_wakes_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it must be with Triton, which takes models for dead that wake after it."""
+    monkeypatch.setattr(process, "WAKES_S", 2.0)
+    beats = """
+import pathlib, sys, time
+while True:
+    pathlib.Path(sys.argv[1]).write_text(str(time.monotonic()))
+    time.sleep(0.01)
+"""
+    child, parent = tmp_path / "child", tmp_path / "parent"
+    starts = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {beats!r}, {str(child)!r}])\n"
+
+    async def both_live() -> bool:
+        return child.exists() and parent.exists()
+
+    command = [sys.executable, "-c", starts + beats, str(parent)]
+    async with running(LocalServer("a parent", command, answers=both_live, log=tmp_path / "log")) as server:
+        server.suspend()
+        last = parent.read_text()
+        woken = asyncio.create_task(asyncio.to_thread(server.resume))
+        async with asyncio.timeout(10):
+            then = child.read_text()
+            while child.read_text() in (then, ""):  # noqa: ASYNC110 (no event tells what another process does)
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.2)
+        assert parent.read_text() == last
+        await woken
+        async with asyncio.timeout(10):
+            while parent.read_text() == last:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
 
 
 def test_a_port_is_given_out_once() -> None:
