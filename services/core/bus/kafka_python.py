@@ -61,8 +61,6 @@ class KafkaPythonBus(KafkaBus):
     _mending: asyncio.Task[None] | None = None
 
     def _open(self) -> None:
-        # On DEBUG the library logs whole records, and so what viewers wrote; its errors are ours to tell.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         with _refusals():
             self._admin = new_admin(self._settings, self._timeout_ms)
         self._producer = self._new_producer()
@@ -237,7 +235,11 @@ class KafkaPythonBus(KafkaBus):
 
 
 def new_admin(settings: Kafka, timeout_ms: int) -> Any:
-    """A client for questions. Blocks until a broker answers; raises KafkaError."""
+    """A client for questions, the first of the library that a process has. Blocks until a broker answers; raises
+    KafkaError.
+    """
+    # On DEBUG the library logs whole records, and so what viewers wrote; its errors are ours to tell.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     return KafkaAdminClient(**connection(settings), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms)
 
 

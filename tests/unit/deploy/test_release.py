@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,15 +12,17 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from deploy.chart.render import Manifest
-from deploy.release import binaries
+from deploy.chart.render import CHART, Manifest
+from deploy.release import binaries, composing
 from deploy.release.binaries import CannotBuild, Programs, go, staging
 from deploy.release.certificates import Authority
 from deploy.release.cluster import named
 from deploy.release.declared import look
+from deploy.release.images import OURS
 from deploy.release.node import KERNEL, kernel
 from deploy.release.nodes import misplaced, nodes, zones
 from deploy.release.performing import ASKED, counted
@@ -249,3 +252,18 @@ def test_declared_nodes_tell_when_the_server_refuses() -> None:
     refusing = httpx.MockTransport(lambda _: httpx.Response(500))
     with httpx.Client(base_url="http://api", transport=refusing) as api, pytest.raises(httpx.HTTPStatusError):
         look(api, iter(()))
+
+
+def test_whatever_compose_takes_from_a_registry_is_made_here_for_its_check() -> None:
+    made = re.findall(r"^FROM \S+ AS (\w+)$", composing.DOCKERFILE.read_text("utf-8"), re.MULTILINE)
+    assert sorted(composing.stand_ins(composing.COMPOSE.read_text("utf-8")).values()) == sorted(made)
+
+
+def test_composes_check_kills_whatever_a_gift_goes_through() -> None:
+    parts = yaml.safe_load(composing.COMPOSE.read_text("utf-8"))["services"].keys()
+    assert set(composing.VICTIMS) == parts - {"prometheus"}
+
+
+def test_compose_and_chart_have_the_same_images() -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
+    assert [composing.whole(name) for name in OURS] == [f"{name}:{version}" for name in OURS]
