@@ -33,6 +33,7 @@ WORKDIR /data
 
 # https://github.com/docker-library/haproxy
 FROM ${WATCHERS} AS haproxy
+STOPSIGNAL SIGUSR1
 USER haproxy
 WORKDIR /var/lib/haproxy
 

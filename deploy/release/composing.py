@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import yaml
+from websockets.exceptions import ConnectionClosed
 
 from deploy.local import kafka
 from deploy.release.binaries import Programs, run
@@ -26,6 +27,7 @@ from deploy.release.docker import docker
 from deploy.release.images import BASES, OURS, SERVERS, bases, built
 from deploy.release.performing import SEED, SPEAKS_S, giving
 from deploy.release.steps import Report, expect
+from loadtests import renderer
 from loadtests.faults.room import People, Watcher, watching
 from services.places import ROOT
 from services.probe import probe
@@ -67,8 +69,8 @@ async def proof(programs: Programs, folder: Path, report: Report) -> None:
             with report.step("docker compose up --wait"):
                 await composed("up", "--wait", "--wait-timeout", f"{WELL_S:g}")
             await _speaks(composed, token, report)
-            with report.step("docker compose stop"):
-                await composed("stop")
+            with report.step("docker compose stop in mid-sentence, which she finishes"):
+                await _stop(composed)
             killed = sorted(name for name, told in (await composed.told()).items() if told["ExitCode"] == KILLED)
             expect(not killed, f"did not end by itself: {', '.join(killed)}")
             with report.step("docker compose up --wait, with what the volumes kept"):
@@ -142,6 +144,28 @@ async def _speaks(composed: Composed, token: str, report: Report) -> None:
             people.label = f"{name} made anew"
             anew = partial(composed, "up", "--detach", "--no-deps", "--force-recreate", name)
             await _fails(composed, name, anew, people.label, watcher, report)
+
+
+async def _stop(composed: Composed) -> None:
+    """Raises NotProven where whoever listens does not hear her sentence to its end."""
+    stopping: asyncio.Task[str] | None = None
+    try:
+        async with renderer.watching(FRONT, "stopped") as heard, asyncio.timeout(SPEAKS_S):
+            async with httpx.AsyncClient(base_url=f"http://{FRONT}", trust_env=False) as client:
+                body = {"viewer": {"id": "u1", "name": "小星"}, "text": "讲个笑话"}
+                (await client.post("/rooms/stopped/messages", json=body)).raise_for_status()
+            while not heard.speaking:
+                await heard.wait(0.5)
+            stopping = asyncio.create_task(composed("stop"), name="stop")
+            while heard.speaking:
+                await heard.wait(0.5)
+    except* ConnectionClosed:
+        pass
+    expect(stopping is not None, "she did not begin to speak")
+    assert stopping is not None
+    await stopping
+    expect(not heard.speaking, "her sentence was cut")
+    expect(heard.gaps == 0, f"her last sentence had {heard.gaps} holes")
 
 
 async def _locked(composed: Composed, token: str, report: Report) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from deploy.chart.policies import COMPONENT
-from deploy.chart.render import NAMESPACE, Manifest
+from deploy.chart.render import NAMESPACE, RELEASE, Manifest
 from deploy.local.process import free_port
 from deploy.release.binaries import Programs
 from deploy.release.cluster import Cluster
@@ -65,7 +65,7 @@ async def enforcing(programs: Programs, made: ControlPlane) -> AsyncIterator[Non
 
 
 def names_from_the_node() -> Manifest:
-    """Lets every pod ask the node for names: here its DNS is no pod."""
+    """Lets the release's pods ask the node for names: here its DNS is no pod."""
     asks = {
         "to": [{"ipBlock": {"cidr": f"{GATEWAY}/32"}}],
         "ports": [{"protocol": each, "port": 53} for each in ("UDP", "TCP")],
@@ -74,7 +74,11 @@ def names_from_the_node() -> Manifest:
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": "names-from-the-node"},
-        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [asks]},
+        "spec": {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/instance": RELEASE}},
+            "policyTypes": ["Egress"],
+            "egress": [asks],
+        },
     }
 
 

@@ -257,6 +257,41 @@ def test_the_stage_is_one_and_has_no_second_beside_it(rendered: Rendered) -> Non
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
+def rewritten(group: Any) -> list[str]:
+    """What KubeRay writes otherwise of a group of workers when it writes its RayService back; the whole list would be
+    its own from then on, and `helm upgrade` would be refused.
+    """
+    found = [] if group.get("scaleStrategy") == {} else ["scaleStrategy"]
+    for container in group["template"]["spec"]["containers"]:
+        for amounts in container["resources"].values():
+            found += [str(amount) for amount in amounts.values() if not as_written_back(str(amount))]
+    return found
+
+
+def as_written_back(amount: str) -> bool:
+    """https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity: the largest suffix that fits."""
+    if (parts := re.fullmatch(r"([1-9]\d*)(m|Ki|Mi|Gi)?", amount)) is None:
+        return False
+    number, suffix = int(parts[1]), parts[2]
+    return suffix is None or number % (1000 if suffix == "m" else 1024) != 0
+
+
+def test_kuberay_writes_workers_back_as_they_are(rendered: Rendered) -> None:
+    groups = [
+        group
+        for manifests in rendered.values()
+        for each in manifests
+        if each["kind"] == "RayService"
+        for group in each["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    ]
+    assert len(groups) > 1
+    assert [rewritten(group) for group in groups] == [[]] * len(groups)
+    (group,) = named(
+        render(VALUES, sets=("ray.workers.resources.limits.memory=1024Mi",)), "RayService", "lydia-audience"
+    )["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert rewritten(group) == ["1024Mi"]
+
+
 def test_a_long_name_is_cut_to_what_servers_take() -> None:
     manifests = render(ENVIRONMENTS["production"], sets=(f"nameOverride={'a-long-name' * 3}",))
     assert max(len(each["metadata"]["name"]) for each in manifests) <= 63

@@ -15,6 +15,7 @@ from services.names import NAMES
 from services.places import ROOT
 
 COMPOSE = ROOT / "deploy" / "compose.yaml"
+FRONT = ROOT / "deploy" / "compose" / "front.cfg"
 GIVEN = {"LYDIA_OPERATOR_TOKEN": "a-token-of-the-operator"}
 OURS = (*NAMES, "triton")
 
@@ -59,6 +60,14 @@ def test_every_service_is_there_and_its_settings_are_taken(parts: dict[str, Any]
         assert grace_s >= settings.drain_s + 20, "it is killed before it has finished what it has begun"
 
 
+def test_the_front_outlasts_the_sentence_that_the_stage_finishes(parts: dict[str, Any]) -> None:
+    waits = re.search(r"hard-stop-after (\d+)s", FRONT.read_text(encoding="utf-8"))
+    assert waits is not None
+    drain_s = load({each: str(value) for each, value in parts["stage"]["environment"].items()}).drain_s
+    assert drain_s < int(waits[1]) < int(parts["front"]["stop_grace_period"].removesuffix("s"))
+    assert "depends_on" not in parts["front"], "it would be stopped before the stage"
+
+
 def test_only_this_machine_reaches_them(parts: dict[str, Any]) -> None:
     assert open_ports(parts) == []
     parts["redis"]["ports"] = ["6379:6379"]
@@ -92,10 +101,9 @@ def test_prometheus_reads_every_service() -> None:
 
 
 def test_haproxy_takes_its_configuration(tmp_path: Any) -> None:
-    path = ROOT / "deploy" / "compose" / "front.cfg"
-    assert _checked(path) == 0
+    assert _checked(FRONT) == 0
     broken = tmp_path / "front.cfg"
-    broken.write_text(path.read_text(encoding="utf-8").replace("default_backend stage", "default_backend nobody"))
+    broken.write_text(FRONT.read_text(encoding="utf-8").replace("default_backend stage", "default_backend nobody"))
     assert _checked(broken) != 0
 
 
