@@ -34,7 +34,7 @@ chart: $(VENV)/.dev ## render the chart for every environment, and check what co
 	@deploy/kubernetes.sh
 	@$(BIN)/python -m deploy.chart check
 
-release-check: setup $(VENV)/.dev ## prove the chart on a real Kubernetes, then with real pods (root, Debian, Go; builds them first, once)
+release-check: setup $(VENV)/.dev ## prove the chart on a real Kubernetes, then with real pods, and compose with Docker (root, Debian, Go; builds them first, once)
 	@deploy/kubernetes.sh
 	@deploy/java.sh
 	@exec $(BIN)/python -m deploy.release $(PARTS)

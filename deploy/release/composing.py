@@ -36,6 +36,7 @@ COMPOSE = ROOT / "deploy" / "compose.yaml"
 DOCKERFILE = Path(__file__).with_name("compose.Dockerfile")
 WATCHERS = "lydia-proof/watchers:1"
 PACKAGES: Mapping[str, str] = {WATCHERS: "haproxy,prometheus,wget"}
+NETWORK = "lydia_default"
 FRONT, PROMETHEUS = "127.0.0.1:8080", "127.0.0.1:9090"
 VICTIMS = ("chat", "speech", "motion", "stage", "audience", "gateway", "front", "triton", "redis", "kafka")
 """What is killed, in this order."""
@@ -106,10 +107,10 @@ class Composed:
         return {each["Config"]["Labels"]["com.docker.compose.service"]: each["State"] for each in told}
 
     async def address(self) -> str:
-        """One of this machine's that is not the loopback's: its own in Docker's network."""
+        """One of this machine's that is not the loopback's: its own in their network."""
         form = "--format={{(index .IPAM.Config 0).Gateway}}"
         told = await asyncio.to_thread(
-            run, "docker", "network", "inspect", "bridge", form, environment=self._environment
+            run, "docker", "network", "inspect", NETWORK, form, environment=self._environment
         )
         return told.strip()
 
@@ -117,7 +118,7 @@ class Composed:
         """How often each gift was thanked, as somebody in their network reads it: event id → times."""
         told = await asyncio.to_thread(
             run,
-            *("docker", "run", "--rm", "--network=lydia_default", f"--volume={ROOT}:/checkout:ro"),
+            *("docker", "run", "--rm", f"--network={NETWORK}", f"--volume={ROOT}:/checkout:ro"),
             *("--env=PYTHONPATH=/checkout:/opt/lydia/packages", "--entrypoint=python3", whole(OURS[0]), "-c", THANKS),
             environment=self._environment,
         )
@@ -182,6 +183,7 @@ async def _locked(composed: Composed, token: str, report: Report) -> None:
             got = (await client.get(path, headers=headers)).status_code
             expect(got == wanted, f"{path} answers {got} instead of {wanted}")
     address = await composed.address()
+    expect(address, "this machine has no other address by which to try")
     for place in (FRONT, PROMETHEUS):
         port = int(place.rpartition(":")[2])
         expect(await asyncio.to_thread(_reached, "127.0.0.1", port), f"{place} cannot be reached")
