@@ -23,6 +23,7 @@ from deploy.release.certificates import Authority
 from deploy.release.cluster import named
 from deploy.release.declared import look
 from deploy.release.images import OURS
+from deploy.release.network import MAY, PORTS, amiss
 from deploy.release.node import KERNEL, kernel
 from deploy.release.nodes import misplaced, nodes, zones
 from deploy.release.performing import ASKED, counted
@@ -267,3 +268,10 @@ def test_composes_check_kills_whatever_a_gift_goes_through() -> None:
 def test_compose_and_chart_have_the_same_images() -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
     assert [composing.whole(name) for name in OURS] == [f"{name}:{version}" for name in OURS]
+
+
+def test_a_way_that_is_open_or_closed_and_should_not_be_is_told() -> None:
+    as_meant = {part: "audience" in MAY.get(part, ()) for part in PORTS}
+    assert amiss("audience", as_meant) == []
+    assert amiss("audience", as_meant | {"ray-worker": False}) == ["audience does not reach ray-worker"]
+    assert amiss("stranger", {"redis": True, "gateway": True}) == ["stranger reaches redis", "stranger reaches gateway"]
