@@ -74,6 +74,11 @@ def language(text: str) -> Language:
     return "en" if words > len(_HAN.findall(text)) or (words and _ASKS_IN_ENGLISH.match(text)) else "zh"
 
 
+def has_words(text: str) -> bool:
+    """Whether it tells a language at all: figures, marks and pictures do not."""
+    return bool(_WORD.search(text) or _HAN.search(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The best intent for a text, or UNANSWERABLE. `score` and `margin` (over the next) are roughly 0 to 1."""

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from services.chat.clauses import STRONG, WEAK
 from services.chat.persona import Language, Persona
-from services.chat.retrieval import language
+from services.chat.retrieval import has_words, language
 from services.core import topics
 from services.core.bus.port import Bus, Delivery, Record
 from services.core.clock import Clock
@@ -97,12 +97,13 @@ class Chat:
         begun = self._clock.monotonic()
         for rung in rungs:
             own = rung in self._own
-            sequence, said = 0, ""
+            sequence, said, spoken_in = 0, "", _language(turn)
             at_once: list[TextSegment] = []
             try:
                 async with aclosing(self._stream(rung, request)) as segments:
                     async for segment in segments:
                         segment.sequence = sequence
+                        segment.language = spoken_in = language(segment.text) if has_words(segment.text) else spoken_in
                         spoken = self._moderated(segment, said)
                         astray = spoken is not segment and not own
                         spoken.last |= astray

@@ -93,12 +93,12 @@ class Phrase:
     """How it ends: one of MARKS, or empty when the text just goes on or ends."""
 
 
-def phrases(text: str, emphasis: Sequence[tuple[int, int]] = ()) -> list[Phrase]:
+def phrases(text: str, emphasis: Sequence[tuple[int, int]] = (), *, language: str = "") -> list[Phrase]:
     """The phrases of a text; none when there is nothing to say in it. `emphasis`: where the words that stand out begin
-    and end in it, characters.
+    and end in it, characters. A text without words is read in `language`, Chinese unless that is "en".
     """
-    text = _clean(_marked(text, emphasis))
-    chinese = _is_chinese(text)
+    text = _clean(_marked(text, emphasis), language)
+    chinese = _is_chinese(text, language)
     text = _ABBREVIATION.sub(lambda match: ABBREVIATIONS_EN[match[0].lower()], text)
     text = _ROMAN.sub(lambda match: match[1] + roman(match[2]), text)
     text = _TOKEN.sub(partial(_slang, chinese=chinese), _repeats(text))
@@ -130,17 +130,17 @@ def _marked(text: str, emphasis: Sequence[tuple[int, int]]) -> str:
     return text
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, language: str) -> str:
     """Composed forms; no links, no emoji beside words, no invisible or foreign characters that nobody can say."""
     text = unicodedata.normalize("NFKC", text.translate(_BEFORE_NFKC)).replace("...", "…")
     text = re.sub(rf"(?<=[{HANZI}])\s+(?=[{HANZI}])", ",", text)  # Chinese writers put a space where they pause
-    chinese = _is_chinese(text)
+    chinese = _is_chinese(text, language)
     text = _EMAIL.sub(EMAIL[0] if chinese else f" {EMAIL[1]} ", text)
     text = _URL.sub(LINK[0] if chinese else f" {LINK[1]} ", text)
     text = _FACE.sub(",", text)
     if not any(map(str.isalnum, text)):
         found = [emoji for emoji in dict.fromkeys(text) if emoji in EMOJI]
-        return ",".join(EMOJI[emoji][0] for emoji in found[:2])
+        return ",".join(EMOJI[emoji][language == "en"] for emoji in found[:2])
     return "".join(map(_character, text))
 
 
@@ -159,9 +159,13 @@ def _character(character: str) -> str:
     return "" if category[0] in "CM" else character
 
 
-def _is_chinese(text: str) -> bool:
-    """Whether Chinese is the text's first language: it has Hanzi, or no words but Chinese initials."""
+def _is_chinese(text: str, otherwise: str) -> bool:
+    """Whether Chinese is the text's first language: it has Hanzi, or no words but Chinese initials. `otherwise`: the
+    language of a text without either.
+    """
     words = {token.lower() for token in _TOKEN.findall(text) if not token[0].isdigit() or token.lower() in SLANG_ZH}
+    if not words and otherwise == "en":
+        return bool(re.search(f"[{HANZI}]", text))
     return bool(re.search(f"[{HANZI}]", text)) or words <= SLANG_ZH.keys() - SLANG_EN.keys()
 
 

@@ -48,7 +48,7 @@ class CaptionsSpeech:
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
         phonemes: list[Phoneme] = []
         at = 0.0
-        for ipa, seconds, stress in _sounds(phrases(request.text)):
+        for ipa, seconds, stress in _sounds(phrases(request.text, language=request.language)):
             start, at = at, at + seconds
             phonemes.append(
                 Phoneme(

@@ -37,7 +37,7 @@ class EspeakSpeech:
 
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
         at = 0
-        for part, is_last in _parts(phrases(request.text)):
+        for part, is_last in _parts(phrases(request.text, language=request.language)):
             sound, phonemes = await self._part(part, request, ends_turn=is_last and request.last)
             yield VoiceChunk(
                 sample_rate=SAMPLE_RATE,

@@ -45,7 +45,7 @@ class OpenAISpeech:
         await self._client.aclose()
 
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
-        found = phrases(request.text)
+        found = phrases(request.text, language=request.language)
         if not found:
             return
         trimmer = Trimmer(keep_s=PAUSE_S[found[-1].mark])

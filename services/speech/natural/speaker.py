@@ -118,7 +118,8 @@ class Speaker:
                 yield from self._sound(clause)
 
     def _read(self, segment: TextSegment) -> list[_Read]:
-        found = phrases(segment.text, [(each.begin, each.end) for each in segment.emphasis])
+        emphasis = [(each.begin, each.end) for each in segment.emphasis]
+        found = phrases(segment.text, emphasis, language=segment.language)
         read = []
         for phrase in found:
             ends = segment.last and phrase is found[-1]

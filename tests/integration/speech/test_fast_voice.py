@@ -37,6 +37,14 @@ async def said(voice: EspeakSpeech, text: str) -> Samples:
     return joined(await speak(text, model=voice))[0]
 
 
+async def test_figures_alone_are_said_in_the_language_that_she_speaks(voice: EspeakSpeech) -> None:
+    heard = []
+    for language in LANGUAGES:
+        pieces = [piece async for piece in voice.stream(TextSegment(text="42", language=language))]
+        heard.append([phoneme.ipa for piece in pieces for phoneme in piece.phonemes])
+    assert heard[0] != heard[1]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_lips_close_where_the_sound_is_softest(voice: EspeakSpeech, language: str) -> None:
     found = [dip for text in SENTENCES[language] for dip in dips(*joined(await speak(text, model=voice)))]

@@ -65,6 +65,23 @@ async def test_the_best_rung_answers() -> None:
 
 
 @virtual_time
+async def test_figures_alone_are_in_the_language_that_she_speaks() -> None:
+    room = Room(best=Scripted("The answer?", "42!", "明白了吗？", "7。"), own=Scripted("我在。"))
+    async with room.chatting():
+        await room.ask(asked("what is it", turn_id="aa"))
+    assert [s.language for s in await room.said()] == ["en", "en", "zh", "zh"]
+
+
+@virtual_time
+async def test_figures_alone_at_the_beginning_are_in_the_language_of_whom_she_answers() -> None:
+    room = Room(best=Scripted("42!"), own=Scripted("我在。"))
+    async with room.chatting():
+        await room.ask(asked("how many", turn_id="aa"))
+        await room.ask(asked("有几个", turn_id="bb", epoch=2))
+    assert [s.language for s in await room.said()] == ["en", "zh"]
+
+
+@virtual_time
 async def test_a_rung_that_fails_at_once_is_replaced_by_the_next_and_rests() -> None:
     best = Scripted("x", fails_after=0)
     room = Room(best=best, own=Scripted("我在。"))

@@ -41,5 +41,12 @@ async def test_every_syllable_of_mandarin_has_a_mouth_shape() -> None:
     assert all(p.ipa for p in piece.phonemes[:-1])
 
 
+async def test_figures_alone_are_said_in_the_language_that_she_speaks() -> None:
+    (chinese,) = [piece async for piece in CaptionsSpeech().stream(TextSegment(text="42", language="zh"))]
+    (english,) = [piece async for piece in CaptionsSpeech().stream(TextSegment(text="42", language="en"))]
+    assert sum(p.stress > 0 for p in chinese.phonemes) == 3
+    assert [p.ipa for p in english.phonemes] != [p.ipa for p in chinese.phonemes]
+
+
 async def test_it_is_always_ready() -> None:
     assert await CaptionsSpeech().ready()

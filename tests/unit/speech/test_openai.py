@@ -55,6 +55,19 @@ class Slowly(httpx.AsyncByteStream):
                 await asyncio.sleep(step)
 
 
+async def test_figures_alone_are_written_out_in_the_language_that_she_speaks() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content)["input"])
+        return httpx.Response(200, content=to_s16le(tone()), headers={"content-type": "audio/pcm"})
+
+    for language in ("zh", "en"):
+        async for _ in model(answer).stream(TextSegment(text="42!", language=language)):
+            pass
+    assert asked == ["四十二！", "forty two!"]
+
+
 async def test_raw_sound_comes_through_as_it_is() -> None:
     pcm = to_s16le(tone())
     pieces = await speak(model(lambda _: httpx.Response(200, content=pcm, headers={"content-type": "audio/pcm"})))

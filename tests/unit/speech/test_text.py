@@ -310,6 +310,22 @@ def size(phrase: Phrase) -> int:
     return sum(len(run.text) if run.language == "zh" else 3 * len(run.text.split()) for run in phrase.runs)
 
 
+@pytest.mark.parametrize(
+    ("text", "chinese", "english"),
+    [
+        ("42!", "四十二！", "forty two!"),
+        ("3.5", "三点五", "three point five"),
+        ("😂", "哈哈", "haha"),
+        ("666", "六六六", "six hundred sixty six"),
+        ("Yes, 42!", "Yes, forty two!", "Yes, forty two!"),
+        ("四十二", "四十二", "四十二"),
+    ],
+)
+def test_figures_alone_are_read_in_the_language_of_the_words_before(text: str, chinese: str, english: str) -> None:
+    assert written(phrases(text)) == written(phrases(text, language="zh")) == chinese
+    assert written(phrases(text, language="en")) == english
+
+
 def test_five_thousand_characters_without_a_stop_are_all_said() -> None:
     found = phrases("天地玄黄宇宙洪荒日月盈昃" * 417)
     assert sum(map(size, found)) == 417 * 12

@@ -174,6 +174,14 @@ def test_nothing_comes_of_what_cannot_be_said(text: str) -> None:
     assert list(speaker().speak(TextSegment(text=text))) == []
 
 
+def test_figures_alone_are_said_in_the_language_that_she_speaks() -> None:
+    chinese, english = (
+        [phone.ipa for piece in speaker().speak(TextSegment(text="42", language=each)) for phone in piece.phonemes]
+        for each in ("zh", "en")
+    )
+    assert chinese != english
+
+
 @settings(deadline=None)
 @given(st.text(max_size=200) | st.text(alphabet="abcdxq'的好 ,。", max_size=800))
 def test_any_text_can_be_said_as_far_as_the_network_takes_it(text: str) -> None:
