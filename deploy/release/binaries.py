@@ -29,7 +29,7 @@ PLUGINS = ("bind", "errors", "health", "kubernetes")
 BIN = ROOT / "build" / "release" / "bin"
 COMPOSE = "2.40.3"
 KUBE_ROUTER = "2.1.0"
-KUBERAY = "1.6.2"
+KUBERAY, KUBERAY_MODULE = "1.6.2", "github.com/ray-project/kuberay/ray-operator"
 GO = (1, 26)
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """In the order in which they are built: each makes use of what was compiled for the one before."""
@@ -85,46 +85,40 @@ class Programs:
     @cached_property
     def kube_router(self) -> Path:
         """What enforces network policies."""
-        program = self.folder / f"kube-router-{KUBE_ROUTER}" / "kube-router"
-        if not program.exists():
-            go()
-            with self._source("github.com/cloudnativelabs/kube-router/v2", KUBE_ROUTER) as source:
-                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(program)]
-                self._timed("kube-router", partial(_go, *command, "./cmd/kube-router", where=source))
-        return program
+        return self._built(
+            "kube-router", KUBE_ROUTER, "github.com/cloudnativelabs/kube-router/v2", package="./cmd/kube-router"
+        )
 
     @cached_property
     def kuberay(self) -> Path:
         """The operator of RayServices."""
-        program = self.folder / f"kuberay-{KUBERAY}" / "manager"
-        if not program.exists():
-            go()
-            with self._source("github.com/ray-project/kuberay/ray-operator", KUBERAY) as source:
-                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(program), "."]
-                self._timed("kuberay", partial(_go, *command, where=source))
-        return program
+        return self._built("manager", KUBERAY, KUBERAY_MODULE, package=".")
 
     @cached_property
     def kuberay_role(self) -> Path:
         """What that operator may do: a manifest of its own."""
-        return module("github.com/ray-project/kuberay/ray-operator", KUBERAY) / "config" / "rbac" / "role.yaml"
+        return module(KUBERAY_MODULE, KUBERAY) / "config" / "rbac" / "role.yaml"
 
     @cached_property
     def compose(self) -> Path:
         """Docker's command that reads compose files."""
-        program = self.folder / f"compose-{COMPOSE}" / "docker-compose"
-        if not program.exists():
-            go()
-            flags = f"-s -w -X github.com/docker/compose/v2/internal.Version=v{COMPOSE}"
-            with self._source("github.com/docker/compose/v2", COMPOSE) as source:
-                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", str(program), "./cmd"]
-                self._timed("docker-compose", partial(_go, *command, where=source))
-        return program
+        told = f"-X github.com/docker/compose/v2/internal.Version=v{COMPOSE}"
+        return self._built("docker-compose", COMPOSE, "github.com/docker/compose/v2", package="./cmd", flags=told)
 
     @cached_property
     def gateway_api(self) -> Path:
         """The folder with the Gateway API's own definitions."""
         return module("sigs.k8s.io/gateway-api", GATEWAY_API) / "config" / "crd" / "standard"
+
+    def _built(self, name: str, version: str, path: str, *, package: str, flags: str = "") -> Path:
+        """A program of the module `path`, in a folder of its own."""
+        program = self.folder / f"{name}-{version}" / name
+        if not program.exists():
+            go()
+            with self._source(path, version) as source:
+                command = ["build", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {flags}", "-o", str(program)]
+                self._timed(name, partial(_go, *command, package, where=source))
+        return program
 
     def _build_kubernetes(self, names: Sequence[str], into: Path) -> None:
         go()
