@@ -32,6 +32,12 @@ ASK_S = 0.2
 """How long to wait for the state: a platform's answer must not be late for the sake of what is left out."""
 ALONE_S = 1.0
 """How long to do without the state after it did not answer."""
+AHEAD_S = 0.2
+"""So many seconds' worth of a room's messages are allowed for before they come, so that one of a calm room need not
+wait for the state.
+"""
+GATHER_S = 0.05
+"""What was used of that is asked for again so much later, when these messages are on their way."""
 LATE_S = 0.05
 """While one of several pushes has been unanswered for so long, what would only be chosen from does not wait behind it:
 the platform must be answered in time for what was paid, and stops pushing to whom answers too late.
@@ -63,9 +69,10 @@ class Shedding:
     """Messages and everything ambient have an allowance each, in every room and in all rooms together.
 
     A room's is that of all gateways together, since a platform pushes to any of them, and lies in the state; while that
-    does not answer, each gateway counts for itself. That of all rooms is each gateway's own. Where audience is far
-    behind, or gone, nobody would be answered in time: then they have none, and what was paid for keeps its place on a
-    bus that would be full one day. Nor have they while the gateway or the bus is slower than deliveries come.
+    does not answer, each gateway counts for itself. A little of it a gateway takes ahead. That of all rooms is each
+    gateway's own. Where audience is far behind, or gone, nobody would be answered in time: then they have none, and
+    what was paid for keeps its place on a bus that would be full one day. Nor have they while the gateway or the bus is
+    slower than deliveries come.
     """
 
     def __init__(self, settings: Settings, bus: Bus, state: State, clock: Clock, metrics: Metrics) -> None:
@@ -79,14 +86,39 @@ class Shedding:
         self._rooms: OrderedDict[tuple[str, Lane], _Allowance] = OrderedDict()
         """What the rooms may without the state."""
         self._alone_until = now
+        self._ahead: OrderedDict[tuple[str, Lane], int] = OrderedDict()
+        """Of each room, what was taken of its allowance and not used yet."""
+        self._used: dict[tuple[str, Lane], None] = {}
+        """Rooms of which some of that was used."""
+        self._using = asyncio.Event()
         self._behind = False
 
     async def run(self) -> None:
-        """Looks at how far audience is behind, until cancelled."""
+        """Looks at how far audience is behind, and takes ahead, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look(), name="gateway: how far audience is behind")
+            tasks.create_task(self._take_ahead(), name="gateway: allowances taken ahead")
+
+    async def _look(self) -> None:
         while True:
             with suppress(BusUnavailable):  # what was seen last holds on
                 self._behind = await self._bus.lag(topics.AUDIENCE, READER) > self._settings.behind
             await asyncio.sleep(LOOK_S)
+
+    async def _take_ahead(self) -> None:
+        most = int(AHEAD_S * self._settings.room_per_s)
+        while True:
+            await self._using.wait()
+            await asyncio.sleep(GATHER_S)
+            self._using.clear()
+            used, self._used = self._used, {}
+            for room in used:
+                left = self._ahead.get(room, 0)
+                if left < most and (given := await self._ask(*room, most - left)):
+                    self._ahead[room] = self._ahead.get(room, 0) + given
+                    self._ahead.move_to_end(room)
+            while len(self._ahead) > ROOMS:
+                self._ahead.popitem(last=False)
 
     def leaves_out(self, lane: Lane, number: int, waited_s: float) -> bool:
         """Whether nothing of a crowd is taken in now, without a look at it: whoever knows that events are one can
@@ -126,20 +158,37 @@ class Shedding:
         return [event for event in events if event.event_id in taken]
 
     async def _of_room(self, room_id: str, lane: Lane, number: int) -> int:
+        room = room_id, lane
+        ahead = min(self._ahead.get(room, 0), number)
+        if ahead:
+            self._ahead[room] -= ahead
+        self._used[room] = None
+        self._using.set()
+        if ahead == number:
+            return number
+        given = await self._ask(room_id, lane, number - ahead)
+        if given is not None:
+            return ahead + given
         per_s, now = self._settings.room_per_s, self._clock.monotonic()
-        if now >= self._alone_until:
-            key = f"room:{room_id}:gateway:{LANES[lane]}"
-            try:
-                async with asyncio.timeout(ASK_S):
-                    return await self._state.take(key, number, per_s=per_s, most=_burst(per_s))
-            except (StateUnavailable, TimeoutError):
-                now = self._clock.monotonic()
-                self._alone_until = now + ALONE_S
-        allowance = self._rooms.setdefault((room_id, lane), _Allowance(_burst(per_s), now))
-        self._rooms.move_to_end((room_id, lane))
+        allowance = self._rooms.setdefault(room, _Allowance(_burst(per_s), now))
+        self._rooms.move_to_end(room)
         if len(self._rooms) > ROOMS:
             self._rooms.popitem(last=False)
-        return allowance.take(number, per_s, now)
+        return ahead + allowance.take(number - ahead, per_s, now)
+
+    async def _ask(self, room_id: str, lane: Lane, number: int) -> int | None:
+        """So many of a room's allowance the state gives; None while it does not answer."""
+        if self._clock.monotonic() < self._alone_until:
+            return None
+        per_s = self._settings.room_per_s
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await self._state.take(
+                    f"room:{room_id}:gateway:{LANES[lane]}", number, per_s=per_s, most=_burst(per_s)
+                )
+        except (StateUnavailable, TimeoutError):
+            self._alone_until = self._clock.monotonic() + ALONE_S
+            return None
 
 
 def _burst(per_s: float) -> float:

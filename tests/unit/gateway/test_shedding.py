@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -17,7 +19,7 @@ from services.core.state import MemoryState, State, StateUnavailable
 from services.core.telemetry import Telemetry
 from services.core.virtual_time import virtual_time
 from services.gateway.service import Gateway, Receipt
-from services.gateway.shedding import BURST_S, LATE_S, LOOK_S, READER, Shedding
+from services.gateway.shedding import AHEAD_S, BURST_S, LATE_S, LOOK_S, READER, Shedding
 from tests.unit.gateway.world import TroubledBus, World, comment, gift
 
 RATES = Settings(room_per_s=2, all_per_s=6, behind=100)
@@ -110,6 +112,57 @@ async def test_a_rooms_rate_is_that_of_all_gateways_together() -> None:
     gateways = [gateway(state)[0] for _ in range(3)]
     receipts = await asyncio.gather(*(into.accept(chats(6, first=n * 6)) for n, into in enumerate(gateways)))
     assert sum(receipt.accepted for receipt in receipts) == ROOM_BURST
+
+
+BUSY = Settings(room_per_s=20, all_per_s=500, behind=100_000)
+
+
+@asynccontextmanager
+async def taking_ahead(state: State, *, gateways: int = 1) -> AsyncIterator[list[Gateway]]:
+    """Gateways that take allowances of their rooms ahead."""
+    clock, bus, made = LoopClock(), TroubledBus(), []
+    async with asyncio.TaskGroup() as tasks:
+        runs = []
+        for _ in range(gateways):
+            telemetry = Telemetry("gateway")
+            shedding = Shedding(BUSY, bus, state, clock, telemetry.metrics)
+            runs.append(tasks.create_task(shedding.run()))
+            made.append(Gateway(bus, clock, telemetry, shedding))
+        yield made
+        for run in runs:
+            run.cancel()
+
+
+@virtual_time
+async def test_a_message_of_a_calm_room_does_not_wait_for_the_state() -> None:
+    clock = LoopClock()
+
+    class Slow(MemoryState):
+        async def take(self, key: str, number: int, *, per_s: float, most: float) -> int:
+            await asyncio.sleep(0.1)
+            return await super().take(key, number, per_s=per_s, most=most)
+
+    async with taking_ahead(Slow(clock)) as (into,):
+        waited = []
+        for number in range(20):
+            asked = clock.monotonic()
+            assert (await into.accept(chats(1, first=number))).accepted == 1
+            waited.append(clock.monotonic() - asked)
+            await asyncio.sleep(0.2)
+    assert waited == [pytest.approx(0.1)] + [0.0] * 19
+
+
+@virtual_time
+async def test_gateways_that_take_ahead_let_in_no_more_together_than_a_room_may() -> None:
+    state = MemoryState(LoopClock())
+    async with taking_ahead(state, gateways=3) as gateways:
+        accepted = 0
+        for second in range(30):
+            receipts = [await into.accept(chats(50, first=(3 * second + n) * 50)) for n, into in enumerate(gateways)]
+            accepted += sum(receipt.accepted for receipt in receipts)
+            await asyncio.sleep(1)
+    most = BUSY.room_per_s * (BURST_S + 30)
+    assert most - 3 * AHEAD_S * BUSY.room_per_s - 20 <= accepted <= most
 
 
 @virtual_time
