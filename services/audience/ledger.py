@@ -9,7 +9,7 @@ from services.audience import keys
 from services.core.events import LANE_AMBIENT, LANE_PAID, Control, Decision, PendingEvent, ScoreTerm, ShowState, Turn
 from services.core.ids import derived
 from services.core.lanes import lane_of
-from services.core.state.port import Change, DropField, Put, PutField
+from services.core.state.port import Change, DropField, Put, PutField, PutNew
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Ledger:
     def seen(self, pending: PendingEvent) -> None:
         """The event is known from now on."""
         life = keys.SEEN_PAID_S if lane_of(pending.event) == LANE_PAID else keys.SEEN_S
-        self._out.changes.append(Put(keys.seen_key(self._room_id, pending.event.event_id), b"1", life))
+        self._out.changes.append(PutNew(keys.seen_key(self._room_id, pending.event.event_id), b"1", life))
 
     def owe(self, pending: PendingEvent) -> None:
         """The event was paid for, and waits for its thanks."""

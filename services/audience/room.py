@@ -20,6 +20,8 @@ class Unsettled:
     outputs: list[Outputs] = field(default_factory=list)
     entries: list[LogEntry] = field(default_factory=list)
     """For the topic of the rooms' logs."""
+    epochs: list[int] = field(default_factory=list)
+    """Numbers that its steps took without asking the state."""
     records: list[Record] | None = None
     """Sealed once, so that a repetition publishes the same bytes."""
 
@@ -46,6 +48,8 @@ class Room:
     """Whether its log goes to the topic of the rooms' logs."""
     entry: int = 0
     """Of its log on the topic, the number of the next one since it was taken up."""
+    sure_from: float = 0.0
+    """From when on, by the clock, its records are not looked up before they are taken in."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stepped: Delivery | None = None
     """The record taken in last: when carrying out its effects fails it is handed in again, but not stepped again."""

@@ -56,9 +56,9 @@ from services.core.ids import derived
 from services.core.lanes import given_fen
 from services.core.moderation import Moderator
 from services.core.settings import Audience as Policy
-from services.core.state.port import Drop, Lease, LeaseLost, Put, State
+from services.core.state.port import Change, CountTo, Drop, Lease, LeaseLost, Overtaken, Put, State
 from services.core.telemetry import Telemetry, link_to
-from services.core.turns import heard_key, next_epoch
+from services.core.turns import epoch_after, epoch_key, heard_key, next_epoch
 from services.core.worker import TOGETHER, TRANSIENT, Rejected, Verdict, Worker, back_off_s
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,11 @@ SERVICE = "audience"
 SURE_S = 1.0
 """How old the state's word on a lease may be when something is published. A bus cannot refuse what comes too late, but
 then its epoch is dead, and its ids are those under which the successor has published the same.
+"""
+WARY_S = 10.0
+"""So long after a room was taken up its records are looked up first: whoever had it may have handled them, and not have
+finished them. Later that is left to the change of the state that follows, which finds out too: then the room is taken
+up anew.
 """
 SLICE_S = 0.002
 """So long rooms step without letting anything else of the process go on. A step takes a fifth of a millisecond."""
@@ -230,13 +235,18 @@ class Audience:
             async with room.lock:
                 if room.closed:
                     continue
+                sure = self._clock.monotonic() >= room.sure_from
+                before = {event.event_id: False} if sure and isinstance(event, AudienceEvent) else {}
                 try:
                     if room.stepped is not delivery:
                         await self._settle(room)
-                        heard = await self._input(event, {})
+                        heard = await self._input(event, before)
                         room.step(heard, await self._now_ms(room))
                         room.stepped = delivery
-                    await self._settle(room)
+                    await self._settle(room, sure=sure)
+                except Overtaken:  # a guess was wrong; the room that is taken up now makes none for a while
+                    self._close(room)
+                    continue
                 except LeaseLost:
                     self._close(room)
                     raise
@@ -288,6 +298,8 @@ class Audience:
                 try:
                     await self._tick(room)
                     failures = 0
+                except Overtaken:
+                    self._close(room)
                 except LeaseLost:
                     log.info("another process has taken a room up")
                     self._close(room)
@@ -326,16 +338,24 @@ class Audience:
 
     # --- effects -----------------------------------------------------------------------------------------------------
 
-    async def _settle(self, room: Room) -> None:
-        """Carries out what was decided. Safe to repeat from any point at which it failed."""
-        while room.wants_epoch:
-            now_ms = self._clock.now_ms()
-            epoch = await next_epoch(
-                self._state, room.room_id, at_least=room.director.epoch, now_ms=now_ms, held=room.lease
-            )
-            room.step(EpochTaken(epoch=epoch), self._clock.now_ms())
+    async def _settle(self, room: Room, *, sure: bool = False) -> None:
+        """Carries out what was decided. Safe to repeat from any point at which it failed.
+
+        `sure`: the room's next epoch is taken to be free, for nobody else counts but an operator who stops her. Raises
+        Overtaken where it is not, or where an event that is new here was taken in before: then the room is to be taken
+        up anew.
+        """
         unsettled = room.unsettled
-        changes = [change for outputs in unsettled.outputs for change in outputs.changes]
+        while room.wants_epoch:
+            at_least, now_ms = room.director.epoch, self._clock.now_ms()
+            if sure:
+                epoch = epoch_after(at_least, now_ms)
+                unsettled.epochs.append(epoch)
+            else:
+                epoch = await next_epoch(self._state, room.room_id, at_least=at_least, now_ms=now_ms, held=room.lease)
+            room.step(EpochTaken(epoch=epoch), self._clock.now_ms())
+        changes: list[Change] = [CountTo(epoch_key(room.room_id), epoch) for epoch in unsettled.epochs]
+        changes += [change for outputs in unsettled.outputs for change in outputs.changes]
         if unsettled.records is None:
             unsettled.records = self._records(room.room_id, unsettled) + self._log(room, unsettled)
         outbox = keys.outbox_key(room.room_id)
@@ -504,6 +524,7 @@ class Audience:
             first = header(room_id, self._settings, snapshot, now_ms)
             director = Director(room_id, self._settings, snapshot, now_ms)
             room = Room(room_id, lease, director, recording, on_topic=self._record_topic)
+            room.sure_from = self._clock.monotonic() + WARY_S
             room.log(first)
             self._rooms[room_id] = room
             assert self._tasks is not None

@@ -33,13 +33,18 @@ def epoch_key(room_id: str) -> str:
     return f"room:{room_id}:epoch"
 
 
-async def next_epoch(state: State, room_id: str, *, at_least: int, now_ms: int, held: Lease | None = None) -> int:
-    """Counts a room's epoch up, past `at_least`. Raises what `State.increment` raises.
+def epoch_after(newest: int, now_ms: int) -> int:
+    """The epoch that follows the newest one of a room.
 
-    An epoch is never below the Unix time in seconds: the counter may end while the room rests, or be lost with the
-    state, and whoever remembers the room would take every turn for dead if it began again from one.
+    It is never below the Unix time in seconds: the counter may end while the room rests, or be lost with the state, and
+    whoever remembers the room would take every turn for dead if it began again from one.
     """
-    return await state.increment(epoch_key(room_id), at_least=max(at_least, now_ms // 1000), held=held)
+    return max(newest, now_ms // 1000) + 1
+
+
+async def next_epoch(state: State, room_id: str, *, at_least: int, now_ms: int, held: Lease | None = None) -> int:
+    """Counts a room's epoch up, past `at_least`. Raises what `State.increment` raises."""
+    return await state.increment(epoch_key(room_id), at_least=epoch_after(at_least, now_ms) - 1, held=held)
 
 
 def heard_key(room_id: str) -> str:

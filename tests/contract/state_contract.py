@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from services.core.state import Drop, DropField, Lease, LeaseLost, Put, PutField, State
+from services.core.state import CountTo, Drop, DropField, Lease, LeaseLost, Overtaken, Put, PutField, PutNew, State
 
 PassTime = Callable[[int], Awaitable[None]]
 
@@ -124,7 +124,50 @@ class StateContract:
     async def test_no_changes_are_no_mistake(self, state: State) -> None:
         await state.apply()
 
+    # what must be new
+
+    async def test_something_new_is_put_once_per_life(self, state: State, key: str, pass_time: PassTime) -> None:
+        await state.apply(PutNew(key, b"1", ttl_s=1))
+        assert await state.get(key) == b"1"
+        with pytest.raises(Overtaken):
+            await state.apply(PutNew(key, b"2"))
+        assert await state.get(key) == b"1"
+        await pass_time(1)
+        await state.apply(PutNew(key, b"3"))
+        assert await state.get(key) == b"3"
+
+    async def test_where_one_thing_is_not_new_nothing_happens(self, state: State, key: str) -> None:
+        await state.apply(PutNew(f"{key} old", b""), CountTo(f"{key} counter", 7))
+        for overtaken in (PutNew(f"{key} old", b"1"), CountTo(f"{key} counter", 7)):
+            with pytest.raises(Overtaken):
+                await state.apply(
+                    Put(key, b"1"), PutField(f"{key} fields", "a", b"1"), PutNew(f"{key} new", b"1"), overtaken
+                )
+        assert await state.known(key, f"{key} new") == frozenset()
+        assert dict(await state.fields(f"{key} fields")) == {}
+        assert await state.get(f"{key} old") == b""
+
+    async def test_who_lost_the_lease_is_told_of_that_first(self, state: State, key: str) -> None:
+        await state.apply(PutNew(key, b"1"))
+        with pytest.raises(LeaseLost):
+            await state.apply(PutNew(key, b"2"), held=Lease(f"{key} lease", 1))
+
     # counters
+
+    async def test_a_counter_is_counted_to_a_number_that_it_has_not_reached(self, state: State, key: str) -> None:
+        await state.apply(CountTo(key, 10**14))
+        assert await state.increment(key) == 10**14 + 1
+        for number in (1, 10**14, 10**14 + 1):
+            with pytest.raises(Overtaken):
+                await state.apply(CountTo(key, number))
+        await state.apply(CountTo(key, 10**14 + 2))
+        assert await state.increment(key) == 10**14 + 3
+
+    async def test_only_one_of_many_counts_to_a_number(self, state: State, key: str) -> None:
+        attempts = (state.apply(CountTo(key, 5)) for _ in range(20))
+        outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+        assert sum(outcome is None for outcome in outcomes) == 1
+        assert sum(isinstance(outcome, Overtaken) for outcome in outcomes) == 19
 
     async def test_a_counter_counts_up_from_one(self, state: State, key: str) -> None:
         assert [await state.increment(key) for _ in range(3)] == [1, 2, 3]

@@ -10,13 +10,16 @@ from services.core.state.port import (
     DAY_S,
     ROUNDED,
     Change,
+    CountTo,
     Drop,
     DropField,
     Health,
     Lease,
     LeaseLost,
+    Overtaken,
     Put,
     PutField,
+    PutNew,
     full_s,
 )
 
@@ -34,10 +37,7 @@ class MemoryState:
 
     async def get(self, key: str) -> bytes | None:
         self._expire()
-        value = self._values.get(key)
-        if isinstance(value, dict):
-            raise TypeError(f"{key} holds fields")
-        return value
+        return self._value(key)
 
     async def known(self, *keys: str) -> frozenset[str]:
         self._expire()
@@ -51,8 +51,16 @@ class MemoryState:
         self._renew(held)
         for change in changes:
             match change:
-                case Put(key, value, ttl_s):
+                case PutNew(key) if key in self._values:
+                    raise Overtaken(f"{key} is there already")
+                case CountTo(key, number) if int(self._value(key) or 0) >= number:
+                    raise Overtaken(f"{key} has reached {number}")
+        for change in changes:
+            match change:
+                case Put(key, value, ttl_s) | PutNew(key, value, ttl_s):
                     self._keep(key, value, ttl_s)
+                case CountTo(key, number):
+                    self._keep(key, str(number).encode(), COUNTER_LIFE_S)
                 case PutField(key, field, value, ttl_s):
                     fields = self._hash(key)
                     fields[field] = value
@@ -97,6 +105,12 @@ class MemoryState:
         if self._values.get(held.key) != number:
             raise LeaseLost(f"another process has taken {held.key}")
         self._keep(held.key, number, COUNTER_LIFE_S)
+
+    def _value(self, key: str) -> bytes | None:
+        value = self._values.get(key)
+        if isinstance(value, dict):
+            raise TypeError(f"{key} holds fields")
+        return value
 
     def _hash(self, key: str) -> dict[str, bytes]:
         value = self._values.get(key, {})

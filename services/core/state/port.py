@@ -24,6 +24,23 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
+class PutNew:
+    """Sets a value where there is none."""
+
+    key: str
+    value: bytes
+    ttl_s: int = DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class CountTo:
+    """Sets a counter to a number that it has not reached."""
+
+    key: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class PutField:
     """Sets one field of a hash, and renews the whole hash's life."""
 
@@ -48,7 +65,7 @@ class Drop:
     key: str
 
 
-Change = Put | PutField | DropField | Drop
+Change = Put | PutNew | CountTo | PutField | DropField | Drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,10 @@ class LeaseLost(Exception):
     """Another process has taken the lease; nothing of the call has happened."""
 
 
+class Overtaken(Exception):
+    """There is something already that was to be new; nothing of the call has happened."""
+
+
 def full_s(per_s: float, most: float) -> int:
     """Seconds after which everything that was taken is free again for certain, so that nothing need be remembered."""
     return int(most / per_s) + 2
@@ -101,7 +122,9 @@ class State(Protocol):
     async def apply(self, *changes: Change, held: Lease | None = None) -> None:
         """All changes or none, durable as the implementation makes it when this returns.
 
-        With `held`, only if that lease is still the newest, which this renews; otherwise raises LeaseLost.
+        With `held`, only if that lease is still the newest, which this renews; otherwise raises LeaseLost. Raises
+        Overtaken where the key of a PutNew holds something, or a CountTo's counter is not below its number; one of a
+        call that got no answer may be overtaken by itself.
         """
 
     async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:

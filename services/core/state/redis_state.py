@@ -14,13 +14,16 @@ from services.core.state.port import (
     DAY_S,
     ROUNDED,
     Change,
+    CountTo,
     Drop,
     DropField,
     Health,
     Lease,
     LeaseLost,
+    Overtaken,
     Put,
     PutField,
+    PutNew,
     StateUnavailable,
     full_s,
 )
@@ -43,10 +46,16 @@ end
 """
 
 APPLY = f"""{HELD}
--- ARGV: from the third on, for each command its name, how many arguments it has, and these. A script instead of a
--- MULTI, because a server without memory refuses every MULTI, removals too, but a script only at its first command that
--- needs memory.
-local at = 3
+-- ARGV: how many keys must be new, and for each the key and a number that a counter there may not have reached, or ''.
+-- Then, for each command, its name, how many arguments it has, and these. A script instead of a MULTI, because a server
+-- without memory refuses every MULTI, removals too, but a script only at its first command that needs memory.
+local at = 4 + 2 * ARGV[3]
+for new = 4, at - 1, 2 do
+    local there = redis.call('GET', ARGV[new])
+    if there and (ARGV[new + 1] == '' or tonumber(there) >= tonumber(ARGV[new + 1])) then
+        return 0
+    end
+end
 while at <= #ARGV do
     local last = at + 1 + ARGV[at + 1]
     redis.call(ARGV[at], unpack(ARGV, at + 2, last))
@@ -123,18 +132,26 @@ class RedisState:
         return {name.decode(): value for name, value in found.items()}
 
     async def apply(self, *changes: Change, held: Lease | None = None) -> None:
+        new: list[str | bytes | int] = []
         commands: list[str | bytes | int] = []
         for change in changes:
             match change:
                 case Put(key, value, ttl_s):
                     commands += ("SET", 4, key, value, "EX", ttl_s)
+                case PutNew(key, value, ttl_s):
+                    new += (key, "")
+                    commands += ("SET", 4, key, value, "EX", ttl_s)
+                case CountTo(key, number):
+                    new += (key, number)
+                    commands += ("SET", 4, key, number, "EX", COUNTER_LIFE_S)
                 case PutField(key, field, value, ttl_s):
                     commands += ("HSET", 3, key, field, value, "EXPIRE", 2, key, ttl_s)
                 case DropField(key, field):
                     commands += ("HDEL", 2, key, field)
                 case Drop(key):
                     commands += ("DEL", 1, key)
-        await self._run(self._apply, held, *commands)
+        if not await self._run(self._apply, held, len(new) // 2, *new, *commands):
+            raise Overtaken("something is there already that was to be new")
 
     async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
         return await self._run(self._increment, held, key, at_least)

@@ -29,7 +29,7 @@ from services.core.events import (
     Viewer,
 )
 from services.core.settings import Audience as Policy
-from services.core.state.port import Drop, DropField, Put, PutField
+from services.core.state.port import Drop, DropField, Put, PutField, PutNew
 
 START_MS = 1_767_225_600_000
 ROOM = "room"
@@ -209,7 +209,7 @@ class RoomInHand:
         self.steps.append((happened, self.now, outputs))
         for change in outputs.changes:
             match change:
-                case Put(key, value):
+                case Put(key, value) | PutNew(key, value):
                     self.values[key] = value
                 case PutField(key, field, value):
                     self.hashes.setdefault(key, {})[field] = value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,14 +14,16 @@ from services.audience import keys
 from services.audience.director import Director, Input
 from services.audience.floor import START_MS
 from services.audience.ledger import Outputs
-from services.audience.service import REST_S
+from services.audience.service import REST_S, WARY_S
 from services.core import topics
 from services.core.bus.port import BusUnavailable, Record
+from services.core.clock import LoopClock
 from services.core.envelope import seal
 from services.core.events import AudienceEvent, Control, Decision, Heard, Mute, Panic, Performed, Presence, Turn
 from services.core.settings import Audience as Policy
+from services.core.state import MemoryState
 from services.core.state.port import DAY_S, Change, Drop, Health, Lease, Put, StateUnavailable
-from services.core.turns import TurnWorker, epoch_key
+from services.core.turns import TurnWorker, epoch_key, next_epoch
 from services.core.virtual_time import virtual_time
 from tests.unit.audience.fake_stage import FakeStage
 from tests.unit.audience.house import House
@@ -90,6 +93,94 @@ async def test_a_second_delivery_is_counted_and_left_alone() -> None:
     assert len(await house.turns()) == 1
     assert house.stage.heard[event.event_id] == 1
     assert house.telemetry.metrics.registry.get_sample_value("lydia_audience_repeated_total") == 1
+
+
+class Counted(MemoryState):
+    """A state that notes what it is asked, and does once what it is asked and gives no answer."""
+
+    def __init__(self, clock: LoopClock) -> None:
+        super().__init__(clock)
+        self.asked: list[str] = []
+        self.mute_once = False
+
+    async def get(self, key: str) -> bytes | None:
+        self.asked.append("get")
+        return await super().get(key)
+
+    async def increment(self, key: str, *, at_least: int = 0, held: Lease | None = None) -> int:
+        self.asked.append("increment")
+        return await super().increment(key, at_least=at_least, held=held)
+
+    async def apply(self, *changes: Change, held: Lease | None = None) -> None:
+        self.asked.append("apply")
+        await super().apply(*changes, held=held)
+        if self.mute_once:
+            self.mute_once = False
+            raise StateUnavailable("it did what was asked, and its answer is lost")
+
+
+@asynccontextmanager
+async def at_home_in_a_room(house: House) -> AsyncIterator[Counted]:
+    """The service has had the room for a while."""
+    house.state = state = Counted(house.clock)
+    async with house.running(stage=False):
+        await house.chat("hello")
+        await asyncio.sleep(WARY_S + 10)
+        state.asked.clear()
+        yield state
+
+
+@virtual_time
+async def test_a_message_of_a_room_that_one_is_at_home_in_costs_one_call_of_the_state_before_its_turn() -> None:
+    house = House()
+    async with at_home_in_a_room(house) as state:
+        before = len(await house.turns())
+        await house.chat("who are you?", "bea")
+        await asyncio.sleep(1)
+        assert len(await house.turns()) == before + 1
+        assert state.asked == ["apply", "apply"], "the second one after the turn is on the bus"
+
+
+@virtual_time
+async def test_what_is_delivered_again_long_after_is_found_to_be_known() -> None:
+    house = House()
+    async with house.running():
+        event = await house.gift()
+        await asyncio.sleep(WARY_S + 10)
+        await house.publish(event)
+        other = await house.gift()
+        await asyncio.sleep(5)
+    assert dict(house.stage.heard) == {event.event_id: 1, other.event_id: 1}
+    assert house.telemetry.metrics.registry.get_sample_value("lydia_audience_repeated_total") == 1
+
+
+@virtual_time
+async def test_an_epoch_that_an_operator_has_just_taken_is_not_given_to_a_turn() -> None:
+    house = House()
+    async with at_home_in_a_room(house) as state:
+        now_ms = house.clock.now_ms()
+        operators = await next_epoch(state, "a", at_least=(await house.turns())[-1].epoch, now_ms=now_ms)
+        asked = await house.chat("who are you?", "bea")
+        await asyncio.sleep(1)
+    turn = (await house.turns())[-1]
+    assert [event.event_id for event in turn.audience.events] == [asked.event_id]
+    assert turn.epoch > operators
+
+
+@virtual_time
+async def test_a_change_whose_answer_was_lost_is_neither_lost_nor_made_twice() -> None:
+    house = House()
+    async with at_home_in_a_room(house) as state:
+        before = len(await house.turns())
+        state.mute_once = True
+        event = await house.gift()
+        await asyncio.sleep(1)
+        assert not state.mute_once
+        turns = (await house.turns())[before:]
+    assert {event.event_id for turn in turns for event in turn.audience.events} == {event.event_id}
+    assert len({turn.turn_id for turn in turns}) == 1
+    pending = await state.fields(keys.pending_key("a"))
+    assert set(pending) == {event.event_id}, "she still owes thanks for it, since nothing was heard"
 
 
 @virtual_time
