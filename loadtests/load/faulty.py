@@ -110,9 +110,13 @@ class LeakyBus:
         return event.event_id in self._gone
 
     def consume(
-        self, *names: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+        self,
+        *names: str,
+        group: str | None,
+        start: Literal["earliest", "latest"] = "earliest",
+        may_wait_s: float = 0.0,
     ) -> AbstractAsyncContextManager[Consumer]:
-        return self._bus.consume(*names, group=group, start=start)
+        return self._bus.consume(*names, group=group, start=start, may_wait_s=may_wait_s)
 
     def read(self, topic: str) -> AsyncIterator[Record]:
         return self._bus.read(topic)

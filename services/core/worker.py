@@ -6,8 +6,9 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence, Set
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Literal
 
 from google.protobuf.message import Message
@@ -95,18 +96,20 @@ class Worker:
         urgent: Set[str] = frozenset(),
         group: str | Literal["service"] | None = "service",
         start: Literal["earliest", "latest"] = "earliest",
+        may_wait_s: float = 0.0,
     ) -> None:
         """Handles every record of the topics until cancelled; with `together`, several at once where several wait.
         `behind` is told of each that comes while another of its room is being handled. Records of `urgent` topics
         overtake those of the others.
 
-        `group` is the service's own by default; None gives this process all records from now on (for `control`). A bus
-        that is away when it is to be joined is waited for.
+        `group` is the service's own by default; None gives this process all records from now on (for `control`). For
+        `may_wait_s` see the bus. A bus that is away when it is to be joined is waited for.
         """
         member_of = self._service if group == "service" else group
         rooms: dict[str, Waiting] = {}
         async with AsyncExitStack() as stack:
-            consumer = await self._join(stack, names, member_of, start)
+            join = partial(self._bus.consume, *names, group=member_of, start=start, may_wait_s=may_wait_s)
+            consumer = await self._join(stack, join, names)
             self._joined += 1
             self._joins.set()
             # The handlers end first, so that what they have finished is committed on leaving the group.
@@ -125,12 +128,15 @@ class Worker:
                     tasks.create_task(work, name=f"{self._service} {room}")
 
     async def _join(
-        self, stack: AsyncExitStack, names: tuple[str, ...], group: str | None, start: Literal["earliest", "latest"]
+        self,
+        stack: AsyncExitStack,
+        join: Callable[[], AbstractAsyncContextManager[Consumer]],
+        names: tuple[str, ...],
     ) -> Consumer:
         failures = 0
         while True:
             try:
-                return await stack.enter_async_context(self._bus.consume(*names, group=group, start=start))
+                return await stack.enter_async_context(join())
             except BusUnavailable as error:
                 log.warning("%s waits to read %s: %s", self._service, ", ".join(names), error)
                 await asyncio.sleep(back_off_s(failures))

@@ -52,7 +52,14 @@ class Acks:
         """Follows turns and their performances, and sends, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
-                self._worker.run(topics.TURNS, topics.PERFORMED, handle=self._note, group=None, start="latest"),
+                self._worker.run(
+                    topics.TURNS,
+                    topics.PERFORMED,
+                    handle=self._note,
+                    group=None,
+                    start="latest",
+                    may_wait_s=FLUSH_S,
+                ),
                 name="douyin acks: notes",
             )
             tasks.create_task(self._send(), name="douyin acks: reports")

@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 IDLE_S = 60
 """A room that nobody watches and where nothing is performed is closed after so long."""
 HOUSEKEEPING_S = 20
+DECISIONS_S = 0.25
+"""How much later than it could a console may see what was decided: what she says next is being made meanwhile."""
 WAITING, RECENT = 1000, 100
 """So many of the latest decisions are kept for a console that asks."""
 LATE_MS = 4000
@@ -119,7 +121,7 @@ class Stage:
 
     async def listening(self) -> None:
         """Returns when it reads what it performs, and misses no control, decision or turn any more."""
-        await self._worker.listening(2)
+        await self._worker.listening(3)
 
     async def drain(self) -> None:
         """Takes no further turn on the stage; returns when those on it are over and reported."""
@@ -136,16 +138,14 @@ class Stage:
                 self._worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance"
             )
             tasks.create_task(
+                self._worker.run(topics.CONTROL, topics.TURNS, handle=self._watch, group=None, start="latest"),
+                name="stage turns and controls",
+            )
+            tasks.create_task(
                 self._worker.run(
-                    topics.CONTROL,
-                    topics.DECISIONS,
-                    topics.TURNS,
-                    handle=self._watch,
-                    urgent=frozenset((topics.CONTROL, topics.TURNS)),
-                    group=None,
-                    start="latest",
+                    topics.DECISIONS, handle=self._watch, group=None, start="latest", may_wait_s=DECISIONS_S
                 ),
-                name="stage watch",
+                name="stage decisions",
             )
             tasks.create_task(self._keep_house(), name="stage housekeeping")
 

@@ -265,6 +265,16 @@ class BusContract:
             await other.count(len(records))
         assert one.by_key() == other.by_key() == values_of(records)
 
+    @pytest.mark.parametrize("group", [None, "watchers"])
+    async def test_records_may_wait_for_each_other_and_all_come(self, bus: Bus, topic: str, group: str | None) -> None:
+        records = numbered(topic, ROOMS, 3)
+        async with listening(bus, topic, group=group and f"{group} of {topic}", may_wait_s=0.3) as listener:
+            for start in range(0, len(records), 9):
+                await bus.publish(*records[start : start + 9])
+                await asyncio.sleep(0.05)
+            await listener.count(len(records))
+        assert listener.by_key() == values_of(records)
+
     async def test_without_a_group_nothing_is_committed(self, bus: Bus, topic: str) -> None:
         records = numbered(topic, ROOMS, 2)
         await bus.publish(*records)

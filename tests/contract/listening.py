@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from services.core.bus import Bus, Consumer, Delivery, Record
 
@@ -53,10 +54,15 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    bus: Bus, *names: str, group: str | None, start: str = "earliest", keep: bool = False
+    bus: Bus,
+    *names: str,
+    group: str | None,
+    start: Literal["earliest", "latest"] = "earliest",
+    may_wait_s: float = 0.0,
+    keep: bool = False,
 ) -> AsyncIterator[Listener]:
     """A consumer and its listener."""
-    async with bus.consume(*names, group=group, start="latest" if start == "latest" else "earliest") as consumer:
+    async with bus.consume(*names, group=group, start=start, may_wait_s=may_wait_s) as consumer:
         listener = Listener(consumer, keep=keep)
         task = asyncio.create_task(listener.run(), name="listener")
         try:

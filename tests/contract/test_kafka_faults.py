@@ -333,7 +333,7 @@ async def test_a_partition_that_was_paused_with_records_at_hand_goes_on(
     async with opened(driver, kafka_server, partitions=2) as bus:
         for key in keys:
             await bus.publish(*numbered(topic, [key], 2 * FETCH_RECORDS))
-        client = bus._client(Member(reader="a test", max_unfinished=1, drain_s=0.0), (topic,), None, "earliest")
+        client = bus._client(Member(reader="a test", max_unfinished=1, drain_s=0.0), (topic,), None, "earliest", 0)
         got: Counter[Place] = Counter()
 
         def read_until(condition: Callable[[], bool]) -> None:

@@ -33,6 +33,7 @@ from services.core.bus.kafka import (
     FETCH_BYTES,
     FETCH_RECORDS,
     FETCH_WAIT_MS,
+    PAUSE_BYTES,
     RECONNECT_MS,
     KafkaBus,
     Reading,
@@ -184,7 +185,9 @@ class ConfluentBus(KafkaBus):
                         self._replace(producer)
                     raise KafkaException(error)
 
-    def _client(self, member: Member, topics: tuple[str, ...], group: str | None, start: Start) -> Client:
+    def _client(
+        self, member: Member, topics: tuple[str, ...], group: str | None, start: Start, may_wait_s: float
+    ) -> Client:
         membership: dict[str, Any] = {"group.id": group or "lydia.nobody"}  # never joined without a group
         if group is not None:
             membership |= {
@@ -195,6 +198,8 @@ class ConfluentBus(KafkaBus):
             if self._settings.instance:
                 membership["group.instance.id"] = instance_id(self._settings, topics)
         settings = consumer_settings(self._settings, self._timeout_ms) | membership
+        if may_wait_s:
+            settings |= {"fetch.min.bytes": PAUSE_BYTES, "fetch.wait.max.ms": int(may_wait_s * 1000)}
         if group is not None:
             return _GroupClient(settings, member, topics, start, self._timeout_s)
         return _LoneClient(settings, member, self._places(topics), start, self._timeout_s)
@@ -424,6 +429,7 @@ class _Client(ABC):
 
     def __init__(self, settings: dict[str, Any], member: Member) -> None:
         self.joined = False
+        self.head_start_s = 0.0  # it reads in C, beside whoever handles records
         self._settings = settings
         self._member = member
         self._refusal: str | None = None

@@ -22,6 +22,8 @@ Start = Literal["earliest", "latest"]
 FETCH_WAIT_MS = 500
 """How long the broker holds a request when there is nothing; a partition that is resumed waits as long at most. Each
 request costs broker and reader a millisecond or more of processor time, whether or not anything happens."""
+PAUSE_BYTES = 65_536
+"""A reader whose records may wait gets them at once when there are so many bytes of them."""
 FETCH_BYTES = 1_048_576
 """Of one partition and request. A larger record comes all the same, alone."""
 FETCH_RECORDS = 500
@@ -105,7 +107,9 @@ class KafkaBus(ABC):
             raise BusUnavailable(self._no_answer()) from None
 
     @asynccontextmanager
-    async def consume(self, *topics: str, group: str | None, start: Start = "earliest") -> AsyncIterator[Member]:
+    async def consume(
+        self, *topics: str, group: str | None, start: Start = "earliest", may_wait_s: float = 0.0
+    ) -> AsyncIterator[Member]:
         for topic in topics:
             await self._ensure(topic)
         reader = f"{group or 'a listener'} of {', '.join(topics)}"
@@ -113,7 +117,7 @@ class KafkaBus(ABC):
 
         def open_client(member: Member) -> Client:
             with self._translated():
-                return self._patiently(lambda: self._client(member, topics, group, start))
+                return self._patiently(lambda: self._client(member, topics, group, start, may_wait_s))
 
         try:
             await member.join(open_client, JOIN_S)
@@ -223,7 +227,9 @@ class KafkaBus(ABC):
         """Returns when the broker has all of them. Does not block. Raises BusUnavailable."""
 
     @abstractmethod
-    def _client(self, member: Member, topics: tuple[str, ...], group: str | None, start: Start) -> Client:
+    def _client(
+        self, member: Member, topics: tuple[str, ...], group: str | None, start: Start, may_wait_s: float
+    ) -> Client:
         """A consumer for a member, on the member's thread."""
 
     @abstractmethod

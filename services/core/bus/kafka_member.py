@@ -49,6 +49,8 @@ class Client(Protocol):
 
     joined: bool
     """Whether it takes part in its group, or reads its partitions, from the right offsets."""
+    head_start_s: float
+    """How long the process is left to the records that it gave before it is asked for more."""
 
     def poll(self, timeout_s: float) -> Sequence[Fetched]:
         """New records, in order per partition. Raises Refused, or anything else for what may pass."""
@@ -200,7 +202,8 @@ class Member:
         while not self.leaving:
             try:
                 self._take_in(client.poll(self._patience(joined)))
-                self._hand_over(client)
+                if self._hand_over(client):
+                    time.sleep(client.head_start_s)
                 self._commit(client)
             except Refused:
                 raise
@@ -230,8 +233,8 @@ class Member:
             if share is not None:
                 share.backlog.append((offset, record))
 
-    def _hand_over(self, client: Client) -> None:
-        """Hands over what fits, and pauses and resumes partitions so that little waits here."""
+    def _hand_over(self, client: Client) -> bool:
+        """Hands over what fits, and pauses and resumes partitions so that little waits here. Whether anything was."""
         batch: list[tuple[Share, int, Record]] = []
         pause: list[Place] = []
         resume: list[Place] = []
@@ -255,6 +258,7 @@ class Member:
             client.pause(pause)
         if resume:
             client.resume(resume)
+        return bool(batch)
 
     def _commit(self, client: Client) -> None:
         now = time.monotonic()

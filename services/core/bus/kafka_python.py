@@ -34,6 +34,7 @@ from services.core.bus.kafka import (
     FETCH_BYTES,
     FETCH_RECORDS,
     FETCH_WAIT_MS,
+    PAUSE_BYTES,
     RECONNECT_MS,
     KafkaBus,
     Reading,
@@ -148,8 +149,10 @@ class KafkaPythonBus(KafkaBus):
                 if isinstance(outcome, Exception):
                     raise outcome
 
-    def _client(self, member: Member, topics: tuple[str, ...], group: str | None, start: Start) -> Client:
-        consumer = self._consumer(group, topics)
+    def _client(
+        self, member: Member, topics: tuple[str, ...], group: str | None, start: Start, may_wait_s: float
+    ) -> Client:
+        consumer = self._consumer(group, topics, may_wait_s)
         if group is not None:
             return GroupClient(consumer, member, topics, start)
         return LoneClient(consumer, member, self._places(topics), start, self._timeout_ms)
@@ -207,7 +210,7 @@ class KafkaPythonBus(KafkaBus):
     def _places(self, topics: Sequence[str]) -> list[Any]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions[topic])]
 
-    def _consumer(self, group: str | None, topics: Sequence[str]) -> Any:
+    def _consumer(self, group: str | None, topics: Sequence[str], may_wait_s: float = 0.0) -> Any:
         membership: dict[str, Any] = {}
         if group is not None:
             membership = {
@@ -224,8 +227,8 @@ class KafkaPythonBus(KafkaBus):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
-            fetch_min_bytes=1,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=PAUSE_BYTES if may_wait_s else 1,
+            fetch_max_wait_ms=int(may_wait_s * 1000) or FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
             max_poll_records=FETCH_RECORDS,
             bootstrap_timeout_ms=self._timeout_ms,

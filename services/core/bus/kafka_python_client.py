@@ -26,6 +26,10 @@ from services.core.bus.port import Record
 
 log = logging.getLogger(__name__)
 
+HEAD_START_S = 0.003
+"""To ask for records takes a millisecond or two of Python, during which whoever handles the last ones would stand
+still.
+"""
 IDLE_S = 1.0
 """A member that has been part of its group for so long and has no partition gets none for the time being."""
 
@@ -56,6 +60,7 @@ class _Client:
 
     def __init__(self, consumer: Any, member: Member) -> None:
         self.joined = False
+        self.head_start_s = HEAD_START_S
         self._consumer = consumer
         self._member = member
 

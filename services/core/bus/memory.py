@@ -39,7 +39,11 @@ class MemoryBus:
 
     @asynccontextmanager
     async def consume(
-        self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+        self,
+        *topics: str,
+        group: str | None,
+        start: Literal["earliest", "latest"] = "earliest",
+        may_wait_s: float = 0.0,  # noqa: ARG002
     ) -> AsyncIterator[_MemoryConsumer]:
         joined = self._groups[group] if group is not None else _Group()
         for topic in topics:

@@ -62,14 +62,20 @@ class Bus(Protocol):
         """
 
     def consume(
-        self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+        self,
+        *topics: str,
+        group: str | None,
+        start: Literal["earliest", "latest"] = "earliest",
+        may_wait_s: float = 0.0,
     ) -> AbstractAsyncContextManager[Consumer]:
         """Joins a group; leaving the context hands the partitions back.
 
         With `group=None` the caller alone gets every record of the topics, and nothing is committed.
         `start` counts only where the group has committed nothing yet. Delivery of a partition pauses while too many of
-        its records are unfinished, so call `done` also without a group. Raises BusUnavailable when it cannot join;
-        afterwards the consumer waits for a bus that is away and goes on by itself.
+        its records are unfinished, so call `done` also without a group. For who only watches, records may wait for each
+        other up to `may_wait_s`: gathering them costs less, and leaves the machine to those for whom they are work.
+        Raises BusUnavailable when it cannot join; afterwards the consumer waits for a bus that is away and goes on by
+        itself.
         """
 
     def read(self, topic: str) -> AsyncIterator[Record]:

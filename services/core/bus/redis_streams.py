@@ -111,7 +111,11 @@ class RedisBus:
 
     @asynccontextmanager
     async def consume(
-        self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+        self,
+        *topics: str,
+        group: str | None,
+        start: Literal["earliest", "latest"] = "earliest",
+        may_wait_s: float = 0.0,  # noqa: ARG002
     ) -> AsyncIterator[RedisConsumer]:
         reader = f"{group or 'a listener'} of {', '.join(topics)}"
         consumer = RedisConsumer(connect(self._url, connections=1), self._max_unfinished, reader=reader, group=group)

@@ -428,10 +428,14 @@ class SlowToJoin(MemoryBus):
 
     @asynccontextmanager
     async def consume(
-        self, *topics: str, group: str | None, start: Literal["earliest", "latest"] = "earliest"
+        self,
+        *topics: str,
+        group: str | None,
+        start: Literal["earliest", "latest"] = "earliest",
+        may_wait_s: float = 0.0,
     ) -> AsyncIterator[Any]:
         await asyncio.sleep(3)
-        async with super().consume(*topics, group=group, start=start) as consumer:
+        async with super().consume(*topics, group=group, start=start, may_wait_s=may_wait_s) as consumer:
             yield consumer
 
 
