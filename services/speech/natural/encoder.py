@@ -83,5 +83,8 @@ def session(path: Path, *, threads: int = 1, gpu: int | None = None) -> ort.Infe
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without this, products of signed weights overflow on processors that have AVX2 but no instructions for products in
+    # 8 bits (VNNI). Others are as fast as without.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     return ort.InferenceSession(str(path), options, providers=providers)

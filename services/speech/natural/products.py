@@ -1,9 +1,9 @@
 """Convolutions in 8 bits as products of matrices: the same whole numbers, in a part of the time.
 
 ONNX Runtime packs the constant side of MatMulInteger once, and with signed weights uses the processor's instructions
-for products in 8 bits; its ConvInteger does neither. A convolution of width k over [channels, time] is the product of
-[time, k · channels], k shifted copies side by side, with the weights. Sums of whole numbers do not depend on their
-order, so what comes out is equal to the last bit.
+for products in 8 bits, where it has them; its ConvInteger does neither. A convolution of width k over [channels, time]
+is the product of [time, k · channels], k shifted copies side by side, with the weights. Sums of whole numbers do not
+depend on their order, so what comes out is equal to the last bit.
 https://onnx.ai/onnx/operators/onnx__ConvInteger.html, https://onnx.ai/onnx/operators/onnx__MatMulInteger.html
 """
 
