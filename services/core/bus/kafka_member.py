@@ -26,14 +26,16 @@ Place = tuple[str, int]
 Fetched = tuple[Place, int, Record]
 """A record, with its partition and its offset there."""
 
-POLL_S = 0.1
-"""How long the client is asked for records at most; commits and leaving wait for it."""
-IDLE_POLL_S = 0.4
-"""The same while nothing is in hand and all is committed: each call costs a millisecond of processor time."""
+POLL_S = 0.4
+"""How long the client is asked for records at most; commits and leaving wait for it. Each call costs a millisecond of
+processor time, or more.
+"""
 PAUSED_POLL_S = 0.01
 """The same while a partition is paused, so that it goes on soon, and until the group is joined."""
-COMMIT_S = 0.2
-"""How long finished work is gathered before it is committed."""
+COMMIT_S, COMMIT_RECORDS = 1.0, 500
+"""How long finished work is gathered before it is committed, unless it is so much. A commit costs reader and broker as
+much as a record. What was not committed is handled again after a crash.
+"""
 AGAIN_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """How long the thread waits after so many failures in a row."""
 LEAVE_S = 15.0
@@ -222,9 +224,7 @@ class Member:
 
     def _patience(self, joined: bool) -> float:
         shares = self.shares.values()
-        if not joined or any(share.paused for share in shares):
-            return PAUSED_POLL_S
-        return POLL_S if any(share.unfinished for share in shares) or self.news(shares) else IDLE_POLL_S
+        return PAUSED_POLL_S if not joined or any(share.paused for share in shares) else POLL_S
 
     def _take_in(self, fetched: Sequence[Fetched]) -> None:
         shares = self.shares
@@ -262,13 +262,16 @@ class Member:
 
     def _commit(self, client: Client) -> None:
         now = time.monotonic()
-        if self._committing or now < self._commit_at:
-            return
-        self._commit_at = now + COMMIT_S
-        offsets = self.news(self.shares.values())
-        if offsets:
+        offsets = {} if self._committing else self.news(self.shares.values())
+        if offsets and (now >= self._commit_at or self._untold(offsets) >= COMMIT_RECORDS):
+            self._commit_at = now + COMMIT_S
             self._committing = True
             client.commit(offsets, partial(self._told, offsets))
+
+    def _untold(self, offsets: Mapping[Place, int]) -> int:
+        """How many records the group does not know to be finished. Of a partition of which it knows nothing, one."""
+        told = ((offset, self.shares[place].told) for place, offset in offsets.items())
+        return sum(1 if before is None else offset - before for offset, before in told)
 
     def _told(self, offsets: Mapping[Place, int], error: Exception | None) -> None:
         self._committing = False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from services.core.bus import kafka_member
 from services.core.bus.kafka_member import Client, Fetched, Member, Place
 from services.core.bus.port import Record
 
@@ -15,18 +16,23 @@ PLACE = ("lydia.test", 0)
 
 
 class Scripted:
-    """A client that has records at its second call, and notes when it is asked."""
+    """A client that has so many records at its second call and when it is given more, and notes what it is told."""
 
-    def __init__(self, member: Member, head_start_s: float) -> None:
+    def __init__(self, member: Member, head_start_s: float, records: int = 3) -> None:
         self.joined = True
         self.head_start_s = head_start_s
         self.asked: list[float] = []
+        self.committed: list[int] = []
+        self.given = records
+        self._gave = 0
         member.take([PLACE])
 
     def poll(self, timeout_s: float) -> Sequence[Fetched]:
         self.asked.append(time.monotonic())
-        if len(self.asked) == 2:
-            return [(PLACE, number, Record(PLACE[0], "room", b"")) for number in range(3)]
+        if len(self.asked) >= 2 and self._gave < self.given:
+            new = range(self._gave, self.given)
+            self._gave = self.given
+            return [(PLACE, number, Record(PLACE[0], "room", b"")) for number in new]
         time.sleep(min(timeout_s, 0.001))
         return []
 
@@ -34,7 +40,8 @@ class Scripted:
 
     def resume(self, places: Sequence[Place]) -> None: ...
 
-    def commit(self, _offsets: Mapping[Place, int], told: Callable[[Exception | None], None], /) -> None:
+    def commit(self, offsets: Mapping[Place, int], told: Callable[[Exception | None], None], /) -> None:
+        self.committed.append(offsets[PLACE])
         told(None)
 
     def close(self) -> None: ...
@@ -43,23 +50,55 @@ class Scripted:
 @pytest.mark.parametrize("head_start_s", [0.0, 0.3])
 async def test_what_was_handed_over_is_handled_before_more_is_asked_for(head_start_s: float) -> None:
     member = Member(reader="a test", max_unfinished=100, drain_s=0.0)
+    client = await joined(member, lambda: Scripted(member, head_start_s))
+    await handle(member, 3)
+    handled = time.monotonic()
+    await asked_again(client)
+    await member.leave()
+    asked = client.asked
+    assert asked[2] - asked[1] >= head_start_s
+    assert head_start_s == 0.0 or asked[2] > handled
+
+
+async def test_finished_work_is_gathered_before_it_is_committed_but_not_much_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kafka_member, "COMMIT_S", 3600.0)
+    most = kafka_member.COMMIT_RECORDS
+    member = Member(reader="a test", max_unfinished=2 * most, drain_s=0.0)
+    client = await joined(member, lambda: Scripted(member, 0.0, records=1))
+    committed: list[list[int]] = []
+    for more in (1, most - 1, 1):
+        client.given += more if committed else 0
+        await handle(member, more)
+        await asked_again(client)
+        committed.append(list(client.committed))
+    await member.leave()
+    assert committed == [[1], [1], [1, 1 + most]]
+
+
+async def joined(member: Member, make: Callable[[], Scripted]) -> Scripted:
     clients: list[Scripted] = []
 
-    def open_client(member: Member) -> Client:
-        clients.append(Scripted(member, head_start_s))
+    def open_client(_: Member) -> Client:
+        clients.append(make())
         return clients[0]
 
     await member.join(open_client, 5)
+    return clients[0]
+
+
+async def handle(member: Member, records: int) -> None:
     got = 0
     async for delivery in member:
         delivery.done()
         got += 1
-        if got == 3:
+        if got == records:
             break
-    handled = time.monotonic()
-    while len(clients[0].asked) < 5:  # noqa: ASYNC110 (no event tells what a thread did)
+
+
+async def asked_again(client: Scripted) -> None:
+    """Returns when its thread has been round a few times since."""
+    before = len(client.asked)
+    while len(client.asked) < before + 3:  # noqa: ASYNC110 (no event tells what a thread did)
         await asyncio.sleep(0.005)
-    await member.leave()
-    asked = clients[0].asked
-    assert asked[2] - asked[1] >= head_start_s
-    assert head_start_s == 0.0 or asked[2] > handled
