@@ -323,15 +323,18 @@ class Timeline:
             yield turn.unsent.pop(0)
 
     def _hear(self, turn: _Performance, now: int) -> Iterator[Effect]:
+        """One report of all that has been heard by now: what ends the turn tells of its last segment too."""
+        before = turn.heard_segments
         for segment, (end, text) in sorted(turn.segment_ends.items()):
             if segment >= turn.heard_segments and end <= now:
                 turn.heard_segments = segment + 1
                 turn.heard_text = f"{turn.heard_text} {text}".strip()
-                yield self._report(turn, now, Performed.STATE_HEARD)
         if turn.complete and turn.end() <= now:
             yield self._close(turn, now, Performed.STATE_FINISHED, "")
         elif not turn.complete and turn.end() + STARVED <= now and turn.next not in turn.voices:
             yield self._close(turn, now, Performed.STATE_STOPPED, "no voice")
+        elif turn.heard_segments > before:
+            yield self._report(turn, now, Performed.STATE_HEARD)
 
     def _close(self, turn: _Performance, now: int, state: Performed.State, reason: str) -> Report:
         turn.over = True

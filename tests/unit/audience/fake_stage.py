@@ -77,7 +77,8 @@ class FakeStage:
                 self.heard.update(events)
                 self.changed.set()
                 heard += 1
-                await self._report(turn, Performed.STATE_HEARD, heard)
+                if heard < len(segments):
+                    await self._report(turn, Performed.STATE_HEARD, heard)
             await self._report(turn, Performed.STATE_FINISHED, heard)
         except asyncio.CancelledError:
             await self._report(turn, Performed.STATE_STOPPED, heard)

@@ -83,7 +83,6 @@ def test_a_turn_is_performed_without_gap_and_reported_to_its_end() -> None:
         (Performed.STATE_STARTED, 0, 0),
         (Performed.STATE_HEARD, 1, 2_400),
         (Performed.STATE_HEARD, 2, 14_400),
-        (Performed.STATE_HEARD, 3, 38_400),
         (Performed.STATE_FINISHED, 3, 38_400),
     ]
     assert only(Report, seen)[-1].heard_text == "words 0 words 1 words 2"

@@ -105,7 +105,7 @@ export enum Performed_State {
   STARTED = 1,
 
   /**
-   * A whole segment has been heard.
+   * Further whole segments have been heard. That the last one has, FINISHED tells.
    *
    * @generated from enum value: STATE_HEARD = 2;
    */
