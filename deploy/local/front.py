@@ -101,5 +101,5 @@ def _watched(name: Name, port: int) -> str:
 backend watched-{name}
     option httpchk GET /readyz
     http-check send hdr Host 127.0.0.1
-    server {name} 127.0.0.1:{port} check inter 1s fall 1 rise 1
+    server {name} 127.0.0.1:{port} check inter 5s downinter 1s fall 1 rise 1
 """
