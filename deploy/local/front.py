@@ -44,7 +44,9 @@ backend stage
 
 
 class Front(LocalServer):
-    """Pushes and messages go to the gateway, everything else to the stage. `/readyz` asks every service."""
+    """Pushes and messages go to the gateway, everything else to the stage. `/readyz` knows from every service
+    how it was at most five seconds ago.
+    """
 
     def __init__(
         self, folder: Path, *, host: str, port: int, services: Mapping[Name, int], prometheus_port: int | None

@@ -198,7 +198,11 @@ async def test_who_needs_a_server_says_so_while_it_hangs_and_goes_on_afterwards(
         await until(they_say_so)
         async with client(made) as http:
             assert (await http.get("/healthz")).status_code == 200
-            assert (await http.get("/readyz")).status_code == 503
+
+            async def the_front_says_so() -> bool:
+                return (await http.get("/readyz")).status_code == 503
+
+            await until(the_front_says_so)
     finally:
         made.servers[server].resume()
     await until(lambda: all_ready(made))
