@@ -45,7 +45,7 @@ backend stage
 
 class Front(LocalServer):
     """Pushes and messages go to the gateway, everything else to the stage. `/readyz` knows from every service
-    how it was at most five seconds ago.
+    how it was when it was asked last, which it is every five seconds.
     """
 
     def __init__(

@@ -262,16 +262,13 @@ class Member:
 
     def _commit(self, client: Client) -> None:
         now = time.monotonic()
-        offsets = {} if self._committing else self.news(self.shares.values())
-        if offsets and (now >= self._commit_at or self._untold(offsets) >= COMMIT_RECORDS):
+        shares = self.shares.values()  # as they are now: another thread may replace them
+        offsets = {} if self._committing else self.news(shares)
+        much = not self._commits_fail and _untold(shares, offsets) >= COMMIT_RECORDS
+        if offsets and (now >= self._commit_at or much):
             self._commit_at = now + COMMIT_S
             self._committing = True
             client.commit(offsets, partial(self._told, offsets))
-
-    def _untold(self, offsets: Mapping[Place, int]) -> int:
-        """How many records the group does not know to be finished. Of a partition of which it knows nothing, one."""
-        told = ((offset, self.shares[place].told) for place, offset in offsets.items())
-        return sum(1 if before is None else offset - before for offset, before in told)
 
     def _told(self, offsets: Mapping[Place, int], error: Exception | None) -> None:
         self._committing = False
@@ -333,3 +330,9 @@ class Member:
         for place in gone & self.shares.keys():
             self.shares[place].closing = True
         self.shares = {place: share for place, share in self.shares.items() if place not in gone}
+
+
+def _untold(shares: Iterable[Share], offsets: Mapping[Place, int]) -> int:
+    """How many records the group does not know to be finished. Of a partition of which it knows nothing, one."""
+    told = ((offsets[share.place], share.told) for share in shares if share.place in offsets)
+    return sum(1 if before is None else offset - before for offset, before in told)

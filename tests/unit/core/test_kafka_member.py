@@ -23,6 +23,7 @@ class Scripted:
         self.head_start_s = head_start_s
         self.asked: list[float] = []
         self.committed: list[int] = []
+        self.refuses: Exception | None = None
         self.given = records
         self._gave = 0
         member.take([PLACE])
@@ -42,7 +43,7 @@ class Scripted:
 
     def commit(self, offsets: Mapping[Place, int], told: Callable[[Exception | None], None], /) -> None:
         self.committed.append(offsets[PLACE])
-        told(None)
+        told(self.refuses)
 
     def close(self) -> None: ...
 
@@ -75,6 +76,23 @@ async def test_finished_work_is_gathered_before_it_is_committed_but_not_much_of_
         committed.append(list(client.committed))
     await member.leave()
     assert committed == [[1], [1], [1, 1 + most]]
+
+
+async def test_commits_that_fail_are_not_tried_again_at_once_however_much_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kafka_member, "COMMIT_S", 3600.0)
+    most = kafka_member.COMMIT_RECORDS
+    member = Member(reader="a test", max_unfinished=2 * most, drain_s=0.0)
+    client = await joined(member, lambda: Scripted(member, 0.0, records=1))
+    await handle(member, 1)
+    await asked_again(client)
+    client.refuses = OSError("no coordinator")
+    client.given += most
+    await handle(member, most)
+    await asked_again(client)
+    await member.leave()
+    assert client.committed == [1, 1 + most]
 
 
 async def joined(member: Member, make: Callable[[], Scripted]) -> Scripted:
