@@ -35,6 +35,8 @@ RULES = ROOT / "charts" / "lydia" / "files" / "rules"
 """The alerts, as a cluster of Kubernetes has them."""
 OPTIONAL = ("kafka", "triton", "prometheus", "spans")
 """What a cluster can be without: Redis carries the events too, services have their models in their own processes."""
+PARTITIONS = 4
+"""Of each topic: as many processes of a service as a machine may have. More of them cost each request time."""
 REPLICA_CPUS = "0.1"
 """What a replica of the audience reserves, so that several find room on a small machine."""
 LYDIA = "services.cli"
@@ -147,6 +149,7 @@ async def cluster(
             broker = kafka_server(folder / "kafka")
             if broker.server is not None:
                 await begin("kafka", broker.server)
+                given.setdefault("LYDIA_KAFKA__PARTITIONS", str(PARTITIONS))
             given |= {"LYDIA_BUS": "kafka", "LYDIA_KAFKA__BOOTSTRAP_SERVERS": broker.servers}
         scraped: dict[str, dict[str, str]] = {
             "lydia": {name: f"127.0.0.1:{at}" for name, at in ports.items()},

@@ -318,6 +318,12 @@ class Kafka(Section):
     key: Path | None = Field(None, description="PEM file with the certificate's private key, not encrypted")
     create_topics: bool = Field(True, description="create topics that are missing")
     replicas: int = Field(-1, ge=-1, le=100, description="copies of each topic it creates; -1: as the cluster does")
+    partitions: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="partitions of each topic it creates: so many processes of a service share its work; unset: 12",
+    )
     instance: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,80}$",

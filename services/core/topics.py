@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from google.protobuf.message import Message
@@ -82,9 +82,13 @@ LAYOUTS: Mapping[str, Layout] = {name: MEDIA if name in (VOICE, FRAMES) else Lay
 DEAD_LETTERS = Layout(partitions=1, retention_s=30 * 86_400)
 
 
-def layout(topic: str) -> Layout:
-    """How a topic of this module, or its dead letters, is kept. Raises KeyError for any other."""
-    return DEAD_LETTERS if topic.endswith(DEAD) and topic.removesuffix(DEAD) in LAYOUTS else LAYOUTS[topic]
+def layout(topic: str, *, partitions: int | None = None) -> Layout:
+    """How a topic of this module, or its dead letters, is kept, in so many partitions if given. Raises KeyError for any
+    other.
+    """
+    if topic.endswith(DEAD) and topic.removesuffix(DEAD) in LAYOUTS:
+        return DEAD_LETTERS
+    return LAYOUTS[topic] if partitions is None else replace(LAYOUTS[topic], partitions=partitions)
 
 
 def dead(topic: str) -> str:

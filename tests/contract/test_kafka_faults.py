@@ -441,6 +441,14 @@ async def test_topics_are_created_as_they_are_declared(kafka_server: KafkaServer
     }
 
 
+async def test_topics_are_created_in_as_many_partitions_as_the_settings_say(kafka_server: KafkaServer) -> None:
+    async with open_kafka(Kafka(bootstrap_servers=kafka_server.servers, partitions=3)) as bus:
+        await bus.publish(Record(topics.TEXT, "room1", b"1"))
+        await bus.publish(Record(topics.dead(topics.TEXT), "room1", b"1"))
+    found = AdminClient({"bootstrap.servers": kafka_server.servers}).list_topics(timeout=10).topics
+    assert [len(found[name].partitions) for name in (topics.TEXT, topics.dead(topics.TEXT))] == [3, 1]
+
+
 async def test_a_topic_that_may_not_be_created_is_named(
     kafka_server: KafkaServer, driver: type[KafkaBus], topic: str
 ) -> None:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -301,10 +302,11 @@ def not_allowed(detail: object) -> str:
 
 def open_kafka(settings: Kafka) -> KafkaBus:
     """The bus by the library that the settings name; only that one is imported."""
+    layout = partial(topic_names.layout, partitions=settings.partitions)
     if settings.client == "confluent-kafka":
         from services.core.bus.confluent import ConfluentBus
 
-        return ConfluentBus(settings)
+        return ConfluentBus(settings, layout=layout)
     from services.core.bus.kafka_python import KafkaPythonBus
 
-    return KafkaPythonBus(settings)
+    return KafkaPythonBus(settings, layout=layout)
