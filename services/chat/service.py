@@ -89,10 +89,12 @@ class Chat:
         A language model would not write the same words again, so a turn it had begun is closed by the persona.
         """
         self._remember_asked(turn)
-        request = ChatRequest(turn=turn, history=await self._lines(turn.room_id))
         rungs = self._ladder.usable()
         if not _free(turn) or (rungs[0] not in self._own and await self._begun(turn)):
             rungs = [rung for rung in rungs if rung in self._own]
+        request = ChatRequest(turn=turn)
+        if not self._own.issuperset(rungs):  # her own lines do not depend on what was said before
+            request.history.extend(await self._lines(turn.room_id))
         published = 0
         begun = self._clock.monotonic()
         for rung in rungs:
@@ -110,7 +112,7 @@ class Chat:
                         if own and sequence > 0:  # they are all there by now
                             at_once.append(spoken)
                         elif sequence >= published:
-                            await self._publish(spoken)
+                            await self._publish(turn, spoken)
                             published = sequence + 1
                             if sequence == 0:
                                 waited = self._clock.monotonic() - begun
@@ -125,10 +127,10 @@ class Chat:
                 self._ladder.failed(rung)
                 if sequence == 0 or (own and rung != rungs[-1]):
                     continue
-                await self._publish(*at_once)
+                await self._publish(turn, *at_once)
                 await self._close(turn, sequence)
             else:
-                await self._publish(*at_once)
+                await self._publish(turn, *at_once)
                 self._ladder.served(rung)
             return
         await self._close(turn, published)
@@ -156,6 +158,7 @@ class Chat:
             lines = self._persona.lines["silence_broken"]
             text = lines[int(derived(turn.turn_id)[:4], 16) % len(lines)].text(_language(turn), {})
         await self._publish(
+            turn,
             TextSegment(
                 room_id=turn.room_id,
                 turn_id=turn.turn_id,
@@ -165,7 +168,7 @@ class Chat:
                 last=True,
                 lane=turn.lane,
                 rung="persona",
-            )
+            ),
         )
 
     def _moderated(self, segment: TextSegment, said: str) -> TextSegment:
@@ -195,7 +198,10 @@ class Chat:
         held.emotion, held.gesture, held.intensity = line.emotion, line.gesture, line.intensity
         return held
 
-    async def _publish(self, *segments: TextSegment) -> None:
+    async def _publish(self, turn: Turn, *segments: TextSegment) -> None:
+        for segment in segments:
+            if segment.sequence == 0:
+                segment.turn.CopyFrom(turn)
         await self._bus.publish(
             *(
                 seal(

@@ -67,6 +67,7 @@ class Motion:
 
     async def _move(self, chunk: VoiceChunk, _: Record) -> None:
         event_id = derived(chunk.turn_id, "frames", chunk.sequence)
+        chunk.ClearField("turn")  # what viewers did is no business of a model of motion
         frames = await self._frames(chunk, event_id)
         now_ms = self._clock.now_ms()
         await self._bus.publish(

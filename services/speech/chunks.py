@@ -95,6 +95,7 @@ class SegmentCutter:
         self._position = Position(start + size, sequence + 1)
         while len(self._pieces) > 1 and self._pieces[0].end <= start:
             self._pieces.popleft()
+        first = sequence == 0 and self._segment.HasField("turn")
         return VoiceChunk(
             room_id=self._segment.room_id,
             turn_id=self._segment.turn_id,
@@ -114,4 +115,5 @@ class SegmentCutter:
             rung=self._rung,
             words_rung=self._segment.rung,
             segment_start_sample=self._start.sample,
+            turn=self._segment.turn if first else None,
         )

@@ -183,8 +183,11 @@ class Speech:
 
     async def _pieces(self, rung: str, segment: TextSegment) -> AsyncGenerator[VoiceChunk, None]:
         request_id = derived(segment.turn_id, "voice of segment", segment.sequence)
+        request = TextSegment()
+        request.CopyFrom(segment)
+        request.ClearField("turn")  # what viewers did is no business of a voice
         async with aclosing(
-            self._inference.stream(rung, segment, request_id=request_id)  # type: ignore[type-var]
+            self._inference.stream(rung, request, request_id=request_id)  # type: ignore[type-var]
         ) as pieces:
             async for piece in pieces:
                 yield piece

@@ -45,8 +45,10 @@ log = logging.getLogger(__name__)
 IDLE_S = 60
 """A room that nobody watches and where nothing is performed is closed after so long."""
 HOUSEKEEPING_S = 20
-DECISIONS_S = 0.25
-"""How much later than it could a console may see what was decided: what she says next is being made meanwhile."""
+DECIDED_S = 0.25
+"""How much later than it could the stage may hear what was decided: what she says next is being made meanwhile. Whom
+it answers comes with its first voice, too.
+"""
 WAITING, RECENT = 1000, 100
 """So many of the latest decisions are kept for a console that asks."""
 LATE_MS = 4000
@@ -83,6 +85,8 @@ class _Open:
     headers: dict[int, Mapping[str, str]] = field(default_factory=dict)
     """Epoch → headers of its first voice record, for the trace."""
     turns: dict[int, Turn] = field(default_factory=dict)
+    over: int = 0
+    """The newest epoch whose turn is over, as those before it are."""
     waiting: dict[str, bytes] = field(default_factory=dict)
     """Event → the decision that it waits, as it came: so it takes a fifth of the memory."""
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=RECENT))
@@ -138,14 +142,19 @@ class Stage:
                 self._worker.run(topics.VOICE, topics.FRAMES, handle=self._perform), name="stage performance"
             )
             tasks.create_task(
-                self._worker.run(topics.CONTROL, topics.TURNS, handle=self._watch, group=None, start="latest"),
-                name="stage turns and controls",
+                self._worker.run(topics.CONTROL, handle=self._watch, group=None, start="latest"),
+                name="stage controls",
             )
             tasks.create_task(
                 self._worker.run(
-                    topics.DECISIONS, handle=self._watch, group=None, start="latest", may_wait_s=DECISIONS_S
+                    topics.TURNS,
+                    topics.DECISIONS,
+                    handle=self._watch,
+                    group=None,
+                    start="latest",
+                    may_wait_s=DECIDED_S,
                 ),
-                name="stage decisions",
+                name="stage turns and decisions",
             )
             tasks.create_task(self._keep_house(), name="stage housekeeping")
 
@@ -318,6 +327,8 @@ class Stage:
             return Verdict.DONE  # whoever opened the turn has not heard of it yet, and will
         if self._draining and not opened.room.timeline.performs(chunk.epoch):
             return Verdict.HELD  # and never finished here, so the next stage gets it
+        if isinstance(chunk, VoiceChunk) and chunk.HasField("turn"):
+            self._know(opened, chunk.turn)
         if chunk.epoch > opened.room.timeline.epoch and self._late(opened, chunk.epoch):
             newest = int(await self._state.get(epoch_key(chunk.room_id)) or 0)
             opened.room.interrupt(newest, reason="given up", keep=True)
@@ -346,14 +357,21 @@ class Stage:
             case Control():
                 self._obey(opened, event)
             case Turn():
-                opened.turns[event.epoch] = event
-                opened.room.turn(event)
-                if event.WhichOneof("cause") == "operator":
-                    opened.room.said(event.operator.text)
+                self._know(opened, event)
             case Decision():
                 _keep_decision(opened, event, delivery.record.value)
                 opened.room.decision(event)
         return Verdict.DONE
+
+    def _know(self, opened: _Open, turn: Turn) -> None:
+        """What a turn answers: from the bus or with its first voice, whichever comes first."""
+        if turn.epoch in opened.turns or turn.epoch <= opened.over:
+            return
+        opened.turns[turn.epoch] = turn
+        if turn.epoch >= opened.room.timeline.epoch:
+            opened.room.turn(turn)
+        if turn.WhichOneof("cause") == "operator":
+            opened.room.said(turn.operator.text)
 
     def _obey(self, opened: _Open, control: Control) -> None:
         action = control.WhichOneof("action")
@@ -379,6 +397,7 @@ class Stage:
 
     def _finish(self, opened: _Open, epoch: int) -> None:
         """Finishes the records of a turn that is over, and of older ones, which nobody will perform any more."""
+        opened.over = max(opened.over, epoch)
         for old in [e for e in opened.held if e <= epoch]:
             for delivery in opened.held.pop(old):
                 delivery.done()

@@ -61,7 +61,7 @@ GESTURE_NOD: Gesture
 GESTURE_SHAKE_HEAD: Gesture
 
 class TextSegment(_message.Message):
-    __slots__ = ("room_id", "turn_id", "epoch", "sequence", "text", "emotion", "intensity", "gesture", "last", "lane", "rung", "emphasis", "language")
+    __slots__ = ("room_id", "turn_id", "epoch", "sequence", "text", "emotion", "intensity", "gesture", "last", "lane", "rung", "emphasis", "language", "turn")
     ROOM_ID_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class TextSegment(_message.Message):
     RUNG_FIELD_NUMBER: _ClassVar[int]
     EMPHASIS_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TURN_FIELD_NUMBER: _ClassVar[int]
     room_id: str
     turn_id: str
     epoch: int
@@ -88,7 +89,8 @@ class TextSegment(_message.Message):
     rung: str
     emphasis: _containers.RepeatedCompositeFieldContainer[Emphasis]
     language: str
-    def __init__(self, room_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., text: _Optional[str] = ..., emotion: _Optional[_Union[Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[Gesture, str]] = ..., last: _Optional[bool] = ..., lane: _Optional[_Union[_turn_pb2.Lane, str]] = ..., rung: _Optional[str] = ..., emphasis: _Optional[_Iterable[_Union[Emphasis, _Mapping]]] = ..., language: _Optional[str] = ...) -> None: ...
+    turn: _turn_pb2.Turn
+    def __init__(self, room_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., text: _Optional[str] = ..., emotion: _Optional[_Union[Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[Gesture, str]] = ..., last: _Optional[bool] = ..., lane: _Optional[_Union[_turn_pb2.Lane, str]] = ..., rung: _Optional[str] = ..., emphasis: _Optional[_Iterable[_Union[Emphasis, _Mapping]]] = ..., language: _Optional[str] = ..., turn: _Optional[_Union[_turn_pb2.Turn, _Mapping]] = ...) -> None: ...
 
 class Emphasis(_message.Message):
     __slots__ = ("begin", "end")

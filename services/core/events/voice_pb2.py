@@ -23,17 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from services.core.events import text_pb2 as lydia_dot_v1_dot_text__pb2
+from services.core.events import turn_pb2 as lydia_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14lydia/v1/voice.proto\x12\x08lydia.v1\x1a\x13lydia/v1/text.proto\"\x93\x03\n\nVoiceChunk\x12\x0f\n\x07room_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x0f\n\x07segment\x18\x05 \x01(\r\x12\x13\n\x0bsample_rate\x18\x06 \x01(\r\x12\x14\n\x0cstart_sample\x18\x07 \x01(\x03\x12\x11\n\tpcm_s16le\x18\x08 \x01(\x0c\x12#\n\x08phonemes\x18\t \x03(\x0b\x32\x11.lydia.v1.Phoneme\x12\x0c\n\x04text\x18\n \x01(\t\x12\"\n\x07\x65motion\x18\x0b \x01(\x0e\x32\x11.lydia.v1.Emotion\x12\x11\n\tintensity\x18\x0c \x01(\x02\x12\"\n\x07gesture\x18\r \x01(\x0e\x32\x11.lydia.v1.Gesture\x12\x17\n\x0flast_of_segment\x18\x0e \x01(\x08\x12\x0c\n\x04last\x18\x0f \x01(\x08\x12\x0c\n\x04rung\x18\x10 \x01(\t\x12\x1c\n\x14segment_start_sample\x18\x11 \x01(\x03\x12\x12\n\nwords_rung\x18\x12 \x01(\t\"P\n\x07Phoneme\x12\x0b\n\x03ipa\x18\x01 \x01(\t\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x0e\n\x06stress\x18\x04 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14lydia/v1/voice.proto\x12\x08lydia.v1\x1a\x13lydia/v1/text.proto\x1a\x13lydia/v1/turn.proto\"\xb1\x03\n\nVoiceChunk\x12\x0f\n\x07room_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x0f\n\x07segment\x18\x05 \x01(\r\x12\x13\n\x0bsample_rate\x18\x06 \x01(\r\x12\x14\n\x0cstart_sample\x18\x07 \x01(\x03\x12\x11\n\tpcm_s16le\x18\x08 \x01(\x0c\x12#\n\x08phonemes\x18\t \x03(\x0b\x32\x11.lydia.v1.Phoneme\x12\x0c\n\x04text\x18\n \x01(\t\x12\"\n\x07\x65motion\x18\x0b \x01(\x0e\x32\x11.lydia.v1.Emotion\x12\x11\n\tintensity\x18\x0c \x01(\x02\x12\"\n\x07gesture\x18\r \x01(\x0e\x32\x11.lydia.v1.Gesture\x12\x17\n\x0flast_of_segment\x18\x0e \x01(\x08\x12\x0c\n\x04last\x18\x0f \x01(\x08\x12\x0c\n\x04rung\x18\x10 \x01(\t\x12\x1c\n\x14segment_start_sample\x18\x11 \x01(\x03\x12\x12\n\nwords_rung\x18\x12 \x01(\t\x12\x1c\n\x04turn\x18\x13 \x01(\x0b\x32\x0e.lydia.v1.Turn\"P\n\x07Phoneme\x12\x0b\n\x03ipa\x18\x01 \x01(\t\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x0e\n\x06stress\x18\x04 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lydia.v1.voice_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VOICECHUNK']._serialized_start=56
-  _globals['_VOICECHUNK']._serialized_end=459
-  _globals['_PHONEME']._serialized_start=461
-  _globals['_PHONEME']._serialized_end=541
+  _globals['_VOICECHUNK']._serialized_start=77
+  _globals['_VOICECHUNK']._serialized_end=510
+  _globals['_PHONEME']._serialized_start=512
+  _globals['_PHONEME']._serialized_end=592
 # @@protoc_insertion_point(module_scope)

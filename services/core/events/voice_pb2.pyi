@@ -1,4 +1,5 @@
 from services.core.events import text_pb2 as _text_pb2
+from services.core.events import turn_pb2 as _turn_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -8,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class VoiceChunk(_message.Message):
-    __slots__ = ("room_id", "turn_id", "epoch", "sequence", "segment", "sample_rate", "start_sample", "pcm_s16le", "phonemes", "text", "emotion", "intensity", "gesture", "last_of_segment", "last", "rung", "segment_start_sample", "words_rung")
+    __slots__ = ("room_id", "turn_id", "epoch", "sequence", "segment", "sample_rate", "start_sample", "pcm_s16le", "phonemes", "text", "emotion", "intensity", "gesture", "last_of_segment", "last", "rung", "segment_start_sample", "words_rung", "turn")
     ROOM_ID_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +28,7 @@ class VoiceChunk(_message.Message):
     RUNG_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     WORDS_RUNG_FIELD_NUMBER: _ClassVar[int]
+    TURN_FIELD_NUMBER: _ClassVar[int]
     room_id: str
     turn_id: str
     epoch: int
@@ -45,7 +47,8 @@ class VoiceChunk(_message.Message):
     rung: str
     segment_start_sample: int
     words_rung: str
-    def __init__(self, room_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., segment: _Optional[int] = ..., sample_rate: _Optional[int] = ..., start_sample: _Optional[int] = ..., pcm_s16le: _Optional[bytes] = ..., phonemes: _Optional[_Iterable[_Union[Phoneme, _Mapping]]] = ..., text: _Optional[str] = ..., emotion: _Optional[_Union[_text_pb2.Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[_text_pb2.Gesture, str]] = ..., last_of_segment: _Optional[bool] = ..., last: _Optional[bool] = ..., rung: _Optional[str] = ..., segment_start_sample: _Optional[int] = ..., words_rung: _Optional[str] = ...) -> None: ...
+    turn: _turn_pb2.Turn
+    def __init__(self, room_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., segment: _Optional[int] = ..., sample_rate: _Optional[int] = ..., start_sample: _Optional[int] = ..., pcm_s16le: _Optional[bytes] = ..., phonemes: _Optional[_Iterable[_Union[Phoneme, _Mapping]]] = ..., text: _Optional[str] = ..., emotion: _Optional[_Union[_text_pb2.Emotion, str]] = ..., intensity: _Optional[float] = ..., gesture: _Optional[_Union[_text_pb2.Gesture, str]] = ..., last_of_segment: _Optional[bool] = ..., last: _Optional[bool] = ..., rung: _Optional[str] = ..., segment_start_sample: _Optional[int] = ..., words_rung: _Optional[str] = ..., turn: _Optional[_Union[_turn_pb2.Turn, _Mapping]] = ...) -> None: ...
 
 class Phoneme(_message.Message):
     __slots__ = ("ipa", "start_sample", "end_sample", "stress")

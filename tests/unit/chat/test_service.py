@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.chat.service import Chat
+from services.chat.service import Chat, history_key
 from services.core import topics
 from services.core.bus import MemoryBus
 from services.core.clock import LoopClock
@@ -227,9 +227,37 @@ async def test_a_turn_that_comes_again_after_a_crash_is_answered_by_the_persona_
 
 
 @virtual_time
+async def test_what_a_turn_answers_goes_with_its_first_words() -> None:
+    room = Room(own=Scripted("你好，", "再见。"))
+    turn = asked("你好")
+    async with room.chatting():
+        await room.ask(turn)
+    first, second = await room.said()
+    assert first.turn == turn
+    assert not second.HasField("turn")
+
+
+@virtual_time
+async def test_her_own_lines_do_not_wait_for_what_was_said_before() -> None:
+    room = Room(own=Scripted("我在。"))
+    read: list[str] = []
+    get = room.state.get
+
+    async def noted(key: str) -> bytes | None:
+        read.append(key)
+        return await get(key)
+
+    room.state.get = noted  # type: ignore[method-assign]
+    async with room.chatting():
+        await room.ask(asked("你好"))
+    assert [segment.text for segment in await room.said()] == ["我在。"]
+    assert history_key("a") not in read
+
+
+@virtual_time
 async def test_she_remembers_only_what_was_heard() -> None:
-    own = Scripted("第一句，", "第二句。")
-    room = Room(own=own)
+    best = Scripted("第一句，", "第二句。")
+    room = Room(best=best, own=Scripted("我在。"))
     async with room.chatting():
         await room.ask(asked("你几岁", turn_id="aa"))
         for state, heard in ((Performed.STATE_HEARD, "第一句，"), (Performed.STATE_STOPPED, "第一句，")):
@@ -239,7 +267,7 @@ async def test_she_remembers_only_what_was_heard() -> None:
             )
         await asyncio.sleep(0.1)
         await room.ask(asked("再说一次", turn_id="bb", epoch=2))
-    history = own.requests[-1].history
+    history = best.requests[-1].history
     assert [(line.speaker, line.text) for line in history] == [
         (HistoryLine.SPEAKER_VIEWER, "你几岁"),
         (HistoryLine.SPEAKER_LYDIA, "第一句，"),

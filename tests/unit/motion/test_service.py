@@ -75,6 +75,20 @@ class Room:
         return self.telemetry.metrics.registry.get_sample_value(name, {"service": "motion", "rung": rung}) or 0
 
 
+class Curious:
+    """A rung that notes whether it hears of turns."""
+
+    def __init__(self) -> None:
+        self.told: list[bool] = []
+
+    async def ready(self) -> bool:
+        return True
+
+    async def stream(self, request: VoiceChunk) -> AsyncIterator[MotionChunk]:
+        self.told.append(request.HasField("turn"))
+        yield MotionChunk(turn_id=request.turn_id)
+
+
 @virtual_time
 async def test_every_voice_chunk_gets_its_frames() -> None:
     room = Room()
@@ -224,3 +238,17 @@ async def test_the_rules_take_over_from_an_ear_that_fails_and_it_is_counted() ->
     chunks = voice([sentence()], known=False)
     assert await rungs_used(room, chunks) == ["broken"] + ["rules"] * (len(chunks) - 1)
     assert room.count("lydia_rung_failed_total", "motion.broken") == 1
+
+
+@virtual_time
+async def test_no_model_hears_of_what_a_turn_answers() -> None:
+    curious = Curious()
+    room = Room(curious=curious)
+    chunk = voice([sentence()])[0]
+    chunk.turn.turn_id = chunk.turn_id
+    await room.publish(chunk)
+    task = asyncio.create_task(room.motion.run())
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert curious.told == [False]

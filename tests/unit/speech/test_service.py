@@ -13,7 +13,7 @@ from services.core import topics
 from services.core.bus import MemoryBus
 from services.core.clock import LoopClock
 from services.core.envelope import seal, unseal
-from services.core.events import Control, Phoneme, Stop, TextSegment, VoiceChunk
+from services.core.events import Control, OperatorCause, Phoneme, Stop, TextSegment, Turn, VoiceChunk
 from services.core.ids import derived
 from services.core.inference import InProcess, Model, ModelFailed, ModelLoading
 from services.core.state import MemoryState
@@ -29,6 +29,7 @@ class Voice:
         self.name = name
         self.pieces = pieces or ((0.0, 0.5),)
         self.asked: list[str] = []
+        self.told_of_turns = 0
         self.cancelled = 0
         self._ready = ready
 
@@ -37,6 +38,7 @@ class Voice:
 
     async def stream(self, request: TextSegment) -> AsyncIterator[VoiceChunk]:
         self.asked.append(request.text)
+        self.told_of_turns += request.HasField("turn")
         at = 0
         for piece in self.pieces:
             if piece is None:
@@ -413,6 +415,21 @@ async def test_an_interruption_in_the_middle_of_a_segment_cancels_the_model_and_
     after = [chunk for chunk in await room.heard() if chunk.epoch == 2]
     assert (after[0].sequence, after[0].start_sample, after[-1].last) == (0, 0, True)
     assert await room.bus.lag(topics.TEXT, "speech") == 0
+
+
+@virtual_time
+async def test_what_a_turn_answers_goes_with_its_first_voice_and_no_model_hears_of_it() -> None:
+    voice = Voice("good", (0.0, 0.5), (0.0, 0.5))
+    room = Room(voice)
+    turn = Turn(turn_id="a1", room_id="a", epoch=1, operator=OperatorCause(text="一句。"))
+    segment = TextSegment(room_id="a", turn_id="a1", epoch=1, text="一句。", last=True, turn=turn)
+    await room.bus.publish(seal(topics.TEXT, segment, event_id="t", room_id="a", source="test", now_ms=0))
+    await room.work(1)
+    first, *others = await room.heard()
+    assert first.turn == turn
+    assert others
+    assert not any(chunk.HasField("turn") for chunk in others)
+    assert (voice.asked, voice.told_of_turns) == (["一句。"], 0)
 
 
 @virtual_time

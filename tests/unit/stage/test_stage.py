@@ -60,6 +60,7 @@ def performance(
     last: bool = True,
     rung: str = "",
     words_rung: str = "",
+    turn: Turn | None = None,
 ) -> Iterator[tuple[VoiceChunk, MotionChunk]]:
     length = round(seconds * RATE / chunks / 400) * 400
     for k in range(chunks):
@@ -83,6 +84,7 @@ def performance(
             last=final,
             rung=rung,
             words_rung=words_rung,
+            turn=turn if k == 0 else None,
         )
         count = length // 400
         face = np.zeros((count, SIZE), "<f4")
@@ -230,6 +232,70 @@ async def test_whom_she_answers_is_shown_too_when_her_voice_comes_before_the_tur
     assert [(p.turn.turn_id, len(p.turn.audience.events)) for p in first] == [("a1", 0)]
     assert [(p.turn, p.start_sample, p.speaking) for p in second] == [(turn, first[0].start_sample, True)]
     assert third == second
+
+
+@virtual_time
+async def test_whom_she_answers_is_shown_from_the_first_voice_on_when_it_comes_with_it() -> None:
+    theatre = Theatre()
+    cause = AudienceCause(events=[AudienceEvent(event_id="e1", gift=Gift(name="rose"))])
+    turn = Turn(turn_id="a1", room_id="a", epoch=1, audience=cause)
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await theatre.say("a", 1, 1, turn=turn)
+            await asyncio.sleep(0.5)
+            await theatre.open_turn(turn)
+            await asyncio.sleep(2)
+            told = of("performing", received(renderer))
+    assert [(p.turn, p.speaking) for p in told if p.speaking] == [(turn, True)]
+
+
+@virtual_time
+async def test_a_stage_that_opens_the_room_for_a_voice_knows_whom_she_answers() -> None:
+    theatre = Theatre()
+    turn = Turn(turn_id="a1", room_id="a", epoch=1, audience=AudienceCause(events=[AudienceEvent(event_id="e1")]))
+    async with theatre.playing() as stage:
+        await theatre.say("a", 1, 2, turn=turn)
+        await asyncio.sleep(1)
+        with stage.joined(await stage.open("a")) as renderer:
+            told = of("performing", received(renderer))
+    assert [p.turn for p in told] == [turn]
+
+
+@virtual_time
+async def test_of_a_turn_that_is_over_she_reads_nothing_any_more() -> None:
+    theatre = Theatre()
+    asked = Turn(
+        room_id="a", turn_id="a1", epoch=1, audience=AudienceCause(events=[AudienceEvent(chat=Chat(text="?"))])
+    )
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await theatre.say("a", 1, 0.2, turn=asked)
+            await asyncio.sleep(3)
+            received(renderer)
+            before = room.now() // 400
+            await theatre.open_turn(asked)
+            await asyncio.sleep(1)
+            frames = received(renderer)
+    quiet = Theatre()
+    async with quiet.playing() as stage:
+        room = await stage.open("a")
+        with stage.joined(room) as renderer:
+            await quiet.say("a", 1, 0.2, turn=asked)
+            await asyncio.sleep(4)
+            expected = received(renderer)
+    faces, still = (
+        {
+            m.start_sample // 400 + k: bytes(m.face_f32le[k * SIZE * 4 : (k + 1) * SIZE * 4])
+            for m in of("motion", told)
+            for k in range(m.frame_count)
+        }
+        for told in (frames, expected)
+    )
+    later = {frame: face for frame, face in faces.items() if frame > before + 20}
+    assert len(later) > 30
+    assert later == {frame: still[frame] for frame in later}
 
 
 @virtual_time

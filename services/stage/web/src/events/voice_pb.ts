@@ -8,13 +8,15 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Emotion, Gesture } from "./text_pb";
 import { file_lydia_v1_text } from "./text_pb";
+import type { Turn } from "./turn_pb";
+import { file_lydia_v1_turn } from "./turn_pb";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lydia/v1/voice.proto.
  */
 export const file_lydia_v1_voice: GenFile = /*@__PURE__*/
-  fileDesc("ChRseWRpYS92MS92b2ljZS5wcm90bxIIbHlkaWEudjEikwMKClZvaWNlQ2h1bmsSDwoHcm9vbV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgNEg8KB3NlZ21lbnQYBSABKA0SEwoLc2FtcGxlX3JhdGUYBiABKA0SFAoMc3RhcnRfc2FtcGxlGAcgASgDEhEKCXBjbV9zMTZsZRgIIAEoDBIjCghwaG9uZW1lcxgJIAMoCzIRLmx5ZGlhLnYxLlBob25lbWUSDAoEdGV4dBgKIAEoCRIiCgdlbW90aW9uGAsgASgOMhEubHlkaWEudjEuRW1vdGlvbhIRCglpbnRlbnNpdHkYDCABKAISIgoHZ2VzdHVyZRgNIAEoDjIRLmx5ZGlhLnYxLkdlc3R1cmUSFwoPbGFzdF9vZl9zZWdtZW50GA4gASgIEgwKBGxhc3QYDyABKAgSDAoEcnVuZxgQIAEoCRIcChRzZWdtZW50X3N0YXJ0X3NhbXBsZRgRIAEoAxISCgp3b3Jkc19ydW5nGBIgASgJIlAKB1Bob25lbWUSCwoDaXBhGAEgASgJEhQKDHN0YXJ0X3NhbXBsZRgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEg4KBnN0cmVzcxgEIAEoDWIGcHJvdG8z", [file_lydia_v1_text]);
+  fileDesc("ChRseWRpYS92MS92b2ljZS5wcm90bxIIbHlkaWEudjEisQMKClZvaWNlQ2h1bmsSDwoHcm9vbV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgNEg8KB3NlZ21lbnQYBSABKA0SEwoLc2FtcGxlX3JhdGUYBiABKA0SFAoMc3RhcnRfc2FtcGxlGAcgASgDEhEKCXBjbV9zMTZsZRgIIAEoDBIjCghwaG9uZW1lcxgJIAMoCzIRLmx5ZGlhLnYxLlBob25lbWUSDAoEdGV4dBgKIAEoCRIiCgdlbW90aW9uGAsgASgOMhEubHlkaWEudjEuRW1vdGlvbhIRCglpbnRlbnNpdHkYDCABKAISIgoHZ2VzdHVyZRgNIAEoDjIRLmx5ZGlhLnYxLkdlc3R1cmUSFwoPbGFzdF9vZl9zZWdtZW50GA4gASgIEgwKBGxhc3QYDyABKAgSDAoEcnVuZxgQIAEoCRIcChRzZWdtZW50X3N0YXJ0X3NhbXBsZRgRIAEoAxISCgp3b3Jkc19ydW5nGBIgASgJEhwKBHR1cm4YEyABKAsyDi5seWRpYS52MS5UdXJuIlAKB1Bob25lbWUSCwoDaXBhGAEgASgJEhQKDHN0YXJ0X3NhbXBsZRgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEg4KBnN0cmVzcxgEIAEoDWIGcHJvdG8z", [file_lydia_v1_text, file_lydia_v1_turn]);
 
 /**
  * A piece of audio of a segment. The first chunk of a turn is about 100 ms, later ones grow to about 1 s.
@@ -138,6 +140,14 @@ export type VoiceChunk = Message<"lydia.v1.VoiceChunk"> & {
    * @generated from field: string words_rung = 18;
    */
   wordsRung: string;
+
+  /**
+   * With the turn's first chunk, where its first segment has a voice: what it answers, so that whoever performs it knows
+   * as soon as it can be heard.
+   *
+   * @generated from field: lydia.v1.Turn turn = 19;
+   */
+  turn?: Turn | undefined;
 };
 
 /**
