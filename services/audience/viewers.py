@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from services.core.events import ViewerState
 
@@ -19,13 +20,22 @@ WROTE, SAID = 10, 3
 class Viewer:
     """One viewer of a room."""
 
-    answered_ms: int = 0
-    """Unix time of the last answer; 0 when there was none."""
-    given_fen: int = 0
+    kept: ViewerState | None = None
+    """What is worth keeping; None of who was never answered and gave nothing."""
     wrote_ms: tuple[int, ...] = ()
     """When the last WROTE messages came."""
     said: tuple[str, ...] = ()
     """What the last SAID messages said (Form.key)."""
+
+    @property
+    def answered_ms(self) -> int:
+        """Unix time of the last answer; 0 when there was none."""
+        return self.kept.answered_at_ms if self.kept is not None else 0
+
+    @property
+    def given_fen(self) -> int:
+        """Value of all that the viewer gave."""
+        return self.kept.given_fen if self.kept is not None else 0
 
     def wrote(self, at_ms: int, key: str | None = None) -> None:
         """A message came; `key`: what it said, if that is to be remembered."""
@@ -41,7 +51,9 @@ class Viewers:
     def __init__(self, kept: Iterable[ViewerState]) -> None:
         self.changed = False
         """Whether `states` has changed; who keeps them sets it back."""
-        self._viewers = OrderedDict((state.viewer_id, Viewer(state.answered_at_ms, state.given_fen)) for state in kept)
+        self._viewers = OrderedDict(
+            (state.viewer_id, Viewer(ViewerState.FromString(state.SerializeToString()))) for state in kept
+        )
 
     def meet(self, viewer_id: str) -> Viewer:
         """The viewer, from now on the one met last."""
@@ -53,22 +65,21 @@ class Viewers:
 
     def gave(self, viewer_id: str, value_fen: int) -> None:
         """The viewer gave something of this value, in fen (0.01 CNY)."""
-        self.meet(viewer_id).given_fen += value_fen
-        self.changed = True
+        self._keep(viewer_id).given_fen += value_fen
 
     def answered(self, viewer_id: str, now_ms: int) -> None:
         """The viewer gets an answer now."""
-        self.meet(viewer_id).answered_ms = now_ms
+        self._keep(viewer_id).answered_at_ms = now_ms
+
+    def _keep(self, viewer_id: str) -> ViewerState:
+        viewer = self.meet(viewer_id)
+        if viewer.kept is None:
+            viewer.kept = ViewerState(viewer_id=viewer_id)
         self.changed = True
+        return viewer.kept
 
     def states(self) -> list[ViewerState]:
         """What is worth keeping, who was met longest ago first."""
-        found: list[ViewerState] = []
-        for viewer_id, viewer in reversed(self._viewers.items()):
-            if viewer.answered_ms or viewer.given_fen:
-                found.append(
-                    ViewerState(viewer_id=viewer_id, answered_at_ms=viewer.answered_ms, given_fen=viewer.given_fen)
-                )
-                if len(found) == KEPT:
-                    break
-        return found[::-1]
+        kept = (viewer.kept for viewer in reversed(self._viewers.values()) if viewer.kept is not None)
+        worth = (state for state in kept if state.answered_at_ms or state.given_fen)
+        return list(islice(worth, KEPT))[::-1]
