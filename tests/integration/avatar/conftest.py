@@ -1,3 +1,5 @@
+import fcntl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,30 @@ def source() -> Source:
 
 
 @pytest.fixture(scope="session")
-def lite_bytes(source: Source) -> bytes:
-    return build(source, lite=True, progress=lambda _: None)
+def built(source: Source, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], bytes]:
+    """Builds her, lite or not: once for all workers of a run, since it takes half a minute."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+
+    def once(lite: bool) -> bytes:
+        file = folder / ("lite.vrm" if lite else "full.vrm")
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not file.exists():
+                file.write_bytes(build(source, lite=lite, progress=lambda _: None))
+        return file.read_bytes()
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def full_bytes(source: Source) -> bytes:
-    return build(source, lite=False, progress=lambda _: None)
+def lite_bytes(built: Callable[[bool], bytes]) -> bytes:
+    return built(True)
+
+
+@pytest.fixture(scope="session")
+def full_bytes(built: Callable[[bool], bytes]) -> bytes:
+    return built(False)
 
 
 @pytest.fixture(scope="session", params=["full", "lite"])
