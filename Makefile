@@ -47,8 +47,9 @@ setup: $(VENV)/.runtime $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE
 images: setup ## build the container images, where there is Docker (deploy/images/README.md)
 	@$(BIN)/python -m deploy.images $(IMAGES)
 
-test: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton $(WEB)/dist/.built $(BODY)/.built $(CHAT)/.built $(VOICE)/.built ## set everything up, check the code and run every test
-	@$(MAKE) --no-print-directory check test-web test-python
+test: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton ## set everything up, check the code and run every test
+	@$(MAKE) --no-print-directory -j 2 $(BODY)/.built $(CHAT)/.built $(VOICE)/.built check test-web
+	@$(MAKE) --no-print-directory test-python
 
 test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	$(call say,Python tests)
