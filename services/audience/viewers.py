@@ -51,6 +51,7 @@ class Viewers:
     def __init__(self, kept: Iterable[ViewerState]) -> None:
         self.changed = False
         """Whether `states` has changed; who keeps them sets it back."""
+        # Copies: who keeps the states empties the list that these are of.
         self._viewers = OrderedDict(
             (state.viewer_id, Viewer(ViewerState.FromString(state.SerializeToString()))) for state in kept
         )

@@ -27,6 +27,7 @@ from services.core.events import (
     Joint,
     MotionChunk,
     Mute,
+    OperatorCause,
     Performed,
     StageFrame,
     Stop,
@@ -260,6 +261,23 @@ async def test_a_stage_that_opens_the_room_for_a_voice_knows_whom_she_answers() 
         with stage.joined(await stage.open("a")) as renderer:
             told = of("performing", received(renderer))
     assert [p.turn for p in told] == [turn]
+
+
+@virtual_time
+async def test_a_turn_that_died_before_it_was_known_is_not_read_and_its_text_waits_no_more() -> None:
+    theatre = Theatre()
+    read: list[Turn] = []
+    async with theatre.playing() as stage:
+        room = await stage.open("a")
+        room.turn = read.append  # type: ignore[method-assign]
+        room.status.says.append("hello")
+        room.interrupt(2, reason="stop")
+        await theatre.open_turn(Turn(turn_id="a1", room_id="a", epoch=1, operator=OperatorCause(text="hello")))
+        alive = Turn(turn_id="a2", room_id="a", epoch=2)
+        await theatre.open_turn(alive)
+        await asyncio.sleep(0.1)
+        assert list(room.status.says) == []
+    assert read == [alive]
 
 
 @virtual_time
