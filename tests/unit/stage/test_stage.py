@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -267,15 +268,15 @@ async def test_a_stage_that_opens_the_room_for_a_voice_knows_whom_she_answers() 
 async def test_a_turn_that_died_before_it_was_known_is_not_read_and_its_text_waits_no_more() -> None:
     theatre = Theatre()
     read: list[Turn] = []
+    alive = Turn(turn_id="a2", room_id="a", epoch=2)
     async with theatre.playing() as stage:
         room = await stage.open("a")
-        room.turn = read.append  # type: ignore[method-assign]
         room.status.says.append("hello")
         room.interrupt(2, reason="stop")
-        await theatre.open_turn(Turn(turn_id="a1", room_id="a", epoch=1, operator=OperatorCause(text="hello")))
-        alive = Turn(turn_id="a2", room_id="a", epoch=2)
-        await theatre.open_turn(alive)
-        await asyncio.sleep(0.1)
+        with patch.object(room, "turn", read.append):
+            await theatre.open_turn(Turn(turn_id="a1", room_id="a", epoch=1, operator=OperatorCause(text="hello")))
+            await theatre.open_turn(alive)
+            await asyncio.sleep(0.1)
         assert list(room.status.says) == []
     assert read == [alive]
 
