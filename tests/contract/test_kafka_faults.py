@@ -197,6 +197,29 @@ async def test_a_broker_that_hangs_is_unavailable_after_the_time_out_and_serves_
         assert [value for value in listener.by_key()["a"] if value != b"meanwhile"] == [b"before", b"after"]
 
 
+async def test_clients_that_have_forgotten_their_brokers_are_replaced_and_lose_nothing(
+    kafka_server: KafkaServer, topic: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The clients of librdkafka do now and then, when a broker goes on after a stand-still."""
+    sent = numbered(topic, ROOMS, 3)
+
+    async def both_are_replaced() -> bool:
+        told = {record.getMessage() for record in caplog.records}
+        return {f"a {which} that has forgotten its brokers is replaced" for which in ("producer", "consumer")} <= told
+
+    async with opened(ConfluentBus, kafka_server) as bus, listening(bus, topic, group=f"{topic}.g") as listener:
+        await bus.publish(*sent[:8])
+        await listener.count(8)
+        with monkeypatch.context() as patch:
+            patch.setattr("services.core.bus.confluent.forgotten", lambda _: True)
+            await until(both_are_replaced)
+        await insist(bus, *sent[8:])
+        await listener.until(lambda: set(listener.values) == {record.value for record in sent})
+        await reaches(bus, topic, 0)
+    first_heard = {room: list(dict.fromkeys(values)) for room, values in listener.by_key().items()}
+    assert first_heard == values_of(sent)
+
+
 async def test_a_new_topics_leaders_are_asked_once_before_the_first_record_is_sent(
     kafka_server: KafkaServer, driver: type[KafkaBus], topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,8 @@ QUEUE_KB = 16_384
 MAX_RECORD_BYTES = 1_048_588
 KNOWN_MS = 2_000
 """How often a client says which brokers it knows."""
+AT_REST_US = 3_000 * RECONNECT_MS[1]
+"""A broker that was not tried for so long, three times the longest wait, is tried no more."""
 WRONG_PASSWORD = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)
 NOT_ALLOWED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -365,16 +367,27 @@ def record_of(message: Any) -> Record:
     )
 
 
-def _watched(lost: Callable[[], None]) -> dict[str, Any]:
-    """Settings of a client that calls `lost` when it knows no broker any more. It has to be polled.
+def forgotten(statistics: str) -> bool:
+    """Whether a client knows no broker any more, by its statistics (librdkafka's STATISTICS.md).
 
     A broker that goes on after a long stand-still may say for a moment that its cluster has no brokers. librdkafka
-    (2.16) then forgets all of them, those of its settings too, and asks nobody ever after (its issue 5301).
+    (2.16) then forgets all of them, those of its settings too, and asks nobody ever after (its issue 5301). What it
+    forgets is gone from the statistics or, when something still holds it, at rest in them for good; a broker that is
+    only away is tried again every RECONNECT_MS[1] at the latest, and at least one that is there is connected.
     """
+    brokers = json.loads(statistics)["brokers"].values()
+    return all(
+        broker["state"] == "INIT" and broker["stateage"] > AT_REST_US
+        for broker in brokers
+        if broker["source"] in ("configured", "learned")
+    )
+
+
+def _watched(lost: Callable[[], None]) -> dict[str, Any]:
+    """Settings of a client that calls `lost` when it knows no broker any more. It has to be polled."""
 
     def told(statistics: str) -> None:
-        brokers = json.loads(statistics)["brokers"].values()
-        if not any(broker["source"] in ("configured", "learned") for broker in brokers):
+        if forgotten(statistics):
             lost()
 
     return {"statistics.interval.ms": KNOWN_MS, "stats_cb": told}
