@@ -114,7 +114,7 @@ function canvas(width: number, height: number, paint: (context: CanvasRenderingC
   const made = document.createElement("canvas");
   made.width = width;
   made.height = height;
-  const context = made.getContext("2d");
+  const context = made.getContext("2d", { willReadFrequently: true });
   if (context) paint(context);
   return made;
 }

@@ -11,12 +11,24 @@ const PICTURES = 40;
 /** Hopelessness shows sooner. */
 const PICTURES_HOPELESS = 3;
 
+/** Names of what draws where there is no graphics card: of Chromium, of Mesa, of Windows and of macOS. */
+const IN_SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
+
+/** The best rung worth trying. Where the processor draws, the others take many seconds to find hopeless. @param renderer WebGL's name of what draws */
+export function firstRung(renderer: string): Quality {
+  return IN_SOFTWARE.test(renderer) ? "lite" : "full";
+}
+
 /**
  * Chooses how much the machine can draw by measuring it, and only ever steps down: going back and forth would show.
  */
 export class QualityLadder {
-  #rung: Quality = "full";
+  #rung: Quality;
   #times: number[] = [];
+
+  constructor(first: Quality = "full") {
+    this.#rung = first;
+  }
 
   get rung(): Quality {
     return this.#rung;

@@ -76,6 +76,13 @@ export class StageScene {
     this.quality = "lite";
   }
 
+  /** WebGL's name of what draws; empty where the browser does not tell. */
+  get drawnBy(): string {
+    const context = this.#renderer.getContext();
+    const names = context.getExtension("WEBGL_debug_renderer_info");
+    return names ? String(context.getParameter(names.UNMASKED_RENDERER_WEBGL)) : "";
+  }
+
   /** The body on the stage; the one before it is taken away and freed. */
   set figure(figure: Figure) {
     if (this.#figure) {

@@ -4,7 +4,7 @@ import { type Cue, Director, type Shot } from "./director";
 import type { Lack } from "./face";
 import type { Figure, FigureKind } from "./figure";
 import type { Pose } from "./frames";
-import { QualityLadder } from "./quality";
+import { firstRung, QualityLadder } from "./quality";
 import { type Area, StageScene } from "./scene";
 import { loadVrm } from "./vrm_figure";
 import type { World } from "./world";
@@ -38,7 +38,7 @@ export class Show {
   /** Told why one of the server's bodies cannot be worn. */
   refused: (reason: unknown) => void = () => undefined;
   readonly #scene: StageScene;
-  readonly #ladder = new QualityLadder();
+  readonly #ladder: QualityLadder;
   readonly #director = new Director();
   readonly #cue: () => Cue;
   readonly #names: readonly string[];
@@ -71,6 +71,7 @@ export class Show {
     this.#pose = pose;
     this.#cue = cue;
     this.#scene = new StageScene(canvas, world, bare);
+    this.#ladder = new QualityLadder(firstRung(this.#scene.drawnBy));
     const resize = () => this.#scene.resize(window.innerWidth, window.innerHeight, area());
     window.addEventListener("resize", resize);
     window.addEventListener("pointermove", ({ clientX, clientY }) => {
