@@ -14,6 +14,9 @@ TOGETHER := $(RAY_TESTS) tests/integration/cluster tests/integration/loadtests
 APART := $(addprefix --ignore ,$(TOGETHER))
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What Python has compiled it keeps, whatever the machine's habit is: otherwise each of the many processes that start
+# here compiles torch, Ray and all else anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 say = @printf '\033[1m%s\033[0m\n' "$(1)"
 
 .DEFAULT_GOAL := help
@@ -59,7 +62,7 @@ test-python: $(VENV)/.dev $(VENV)/.train $(VENV)/.triton
 	@deploy/prometheus.sh
 	@deploy/kubernetes.sh
 	@failed=0; \
-	$(BIN)/python -m pytest -q --durations=10 -n 3 --dist loadfile $(APART) tests/unit tests/contract tests/integration || failed=1; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 -n 3 --dist loadfile $(APART) tests/unit tests/contract tests/integration || failed=1; \
 	$(BIN)/python -m pytest -q --durations=10 -m "not minutes" $(TOGETHER) tests/end_to_end || failed=1; \
 	exit $$failed
 

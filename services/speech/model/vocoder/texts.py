@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from services.places import ROOT
 from services.speech.model.letters.words import WORDS
@@ -27,6 +28,8 @@ from services.speech.text import phrases
 
 Symbols = Callable[[str, str], Sequence[int]]
 """A text and its language → numbers of the network's symbols, without the pads."""
+Words = NDArray[np.str_]
+"""An array: to draw from a list makes one of it each time, of all its words."""
 
 PERSONA = ROOT / "services" / "chat" / "persona"
 LANGUAGES = ("zh", "en")
@@ -118,24 +121,24 @@ def _seen(language: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=2)
-def _words(language: str) -> Sequence[str]:
+def _words(language: str) -> Words:
     """Words of the training sentences, each once. Mandarin: pairs of neighbouring characters."""
     texts = _seen(language)
     if language == "en":
-        return sorted({word for text in texts for word in re.findall(r"[a-z']{2,}", text.lower())})
-    return sorted({a + b for text in texts for a, b in pairwise(text) if _both_hanzi(a, b)})
+        return np.array(sorted({word for text in texts for word in re.findall(r"[a-z']{2,}", text.lower())}))
+    return np.array(sorted({a + b for text in texts for a, b in pairwise(text) if _both_hanzi(a, b)}))
 
 
 @lru_cache(maxsize=2)
-def _any_words(language: str) -> Sequence[str]:
+def _any_words(language: str) -> Words:
     """Words of the language, each once. Mandarin: single characters, the 3,755 of GB 2312's first level, whose rows lie
     by pinyin; four in a row are a word that nobody ever said.
     """
     if language == "en":
         listed = json.loads(WORDS.read_text(encoding="utf-8"))
-        return sorted({word for word in listed if re.fullmatch(r"[a-z]{2,12}", word)})
+        return np.array(sorted({word for word in listed if re.fullmatch(r"[a-z]{2,12}", word)}))
     rows = (bytes((row, place)) for row in range(0xB0, 0xD8) for place in range(0xA1, 0xFF))
-    return [sign for sign in (code.decode("gb2312", errors="ignore") for code in rows) if sign]
+    return np.array([sign for sign in (code.decode("gb2312", errors="ignore") for code in rows) if sign])
 
 
 def _both_hanzi(a: str, b: str) -> bool:
