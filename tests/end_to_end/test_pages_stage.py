@@ -267,6 +267,37 @@ def test_everything_comes_from_her_own_server(browser: Browser, stage: FakeStage
     assert all(url.startswith((stage.url, "blob:", "data:")) for url in asked)
 
 
+def bodies(page: Page) -> list[str]:
+    """What was asked for of her bodies, in that order."""
+    asked = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name.split('/').at(-1))")
+    return [name for name in asked if name.startswith("lydia")]
+
+
+def test_where_the_processor_draws_what_it_cannot_is_not_tried(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/rooms/lydia", width=300, height=520) as page:
+        page.add_init_script(
+            "window.rungs = []; const look = () => { requestAnimationFrame(look);"
+            " if (window.lydia?.framesShown) rungs.push(lydia.quality); }; requestAnimationFrame(look);"
+        )
+        page.reload()
+        until(lambda: lydia(page, "figure"), "she is seen")
+        assert set(page.evaluate("rungs")) == {"lite"}
+        assert bodies(page) == ["lydia-lite.vrm"]
+
+
+def test_who_does_not_tell_what_draws_is_measured_and_climbs_down(browser: Browser, stage: FakeStage) -> None:
+    with opened(browser, f"{stage.url}/rooms/lydia", width=300, height=520) as page:
+        page.add_init_script(
+            "const { prototype } = WebGL2RenderingContext, { getExtension } = prototype;"
+            "prototype.getExtension = function (name) {"
+            " return name === 'WEBGL_debug_renderer_info' ? null : getExtension.call(this, name); };"
+        )
+        page.reload()
+        until(lambda: lydia(page, "figure"), "she is seen")
+        assert bodies(page)[0] == "lydia.vrm"
+        until(lambda: lydia(page, "quality") == "lite", "it is hopeless here")
+
+
 def test_without_a_body_to_fetch_a_simple_one_is_there(browser: Browser, stage: FakeStage) -> None:
     with opened(browser, f"{stage.url}/rooms/lydia") as page:
         assert until(lambda: lydia(page, "figure"), "she is seen") == "head"

@@ -114,6 +114,7 @@ function canvas(width: number, height: number, paint: (context: CanvasRenderingC
   const made = document.createElement("canvas");
   made.width = width;
   made.height = height;
+  // Painted by the processor: it becomes a texture, and the drawing process would have to give it back for that.
   const context = made.getContext("2d", { willReadFrequently: true });
   if (context) paint(context);
   return made;

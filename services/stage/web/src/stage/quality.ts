@@ -14,7 +14,10 @@ const PICTURES_HOPELESS = 3;
 /** Names of what draws where there is no graphics card: of Chromium, of Mesa, of Windows and of macOS. */
 const IN_SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
 
-/** The best rung worth trying. Where the processor draws, the others take many seconds to find hopeless. @param renderer WebGL's name of what draws */
+/**
+ * The best rung worth trying. Where the processor draws, the others take many seconds to find hopeless.
+ * @param renderer WebGL's name of what draws
+ */
 export function firstRung(renderer: string): Quality {
   return IN_SOFTWARE.test(renderer) ? "lite" : "full";
 }
